@@ -1,0 +1,108 @@
+"""The flow file: pydantic models of every key. Unknown keys are errors that name the nearest known one."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from etb_hw.errors import BadInput
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """A table of a flow file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """Where the images come from. Pixels stay unsigned 8-bit integers from the file to the FPGA."""
+
+    name: Literal["digits", "cifar10", "mnist", "folder", "npz"] = Field("digits", description="kind of data")
+    path: str | None = Field(None, description="folder or file of the data; digits are bundled")
+    source: str | None = Field(None, description="how results name the data, if it is not the original")
+
+
+class ModelConfig(Section):
+    """The network's topology and size."""
+
+    name: str = Field("vgg_small", description="a model of etb_hw.models")
+    width: float = Field(1.0, gt=0, description="multiplies all channel counts")
+    widths: tuple[int, ...] | None = Field(None, description="channel counts a layer, instead of the model's")
+
+
+class TrainingConfig(Section):
+    """Optimisation. Times are counted in epochs."""
+
+    epochs: int = Field(60, ge=1)
+    batch: int = Field(64, ge=2)
+    optimizer: Literal["sgd", "adam"] = "adam"
+    lr: float = Field(1e-2, gt=0)
+    seed: int = 0
+
+
+class EvolutionConfig(Section):
+    """Evolution from ternary to binary or zero, and the pruning-ratio controller."""
+
+    ratio: Fraction = Field(0.4, description="share of `count` to cut")
+    count: Literal["parameters", "filters", "macs", "luts"] = Field(
+        "parameters", description="what ratio counts"
+    )
+
+
+class BuildConfig(Section):
+    """The hardware: how fast, on what."""
+
+    target_fps: float | None = Field(None, gt=0, description="frames a second to reach with least resources")
+    device: str | None = Field(None, description="a board or part; with no target_fps: fastest that fits")
+    max_utilization: float = Field(0.7, gt=0, le=1)
+    clk_ns: float = Field(10.0, gt=0, description="clock period in nanoseconds")
+
+
+class Flow(Section):
+    """A whole flow file."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    evolution: EvolutionConfig = EvolutionConfig()
+    build: BuildConfig = BuildConfig()
+
+
+def load_flow(path: Path) -> Flow:
+    """Read a TOML flow file. Raises BadInput that names the file, the key, the reason and a remedy."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(
+            str(path), "does not exist", "give the path of a flow file, such as flows/digits.toml"
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(str(path), f"is no readable TOML file ({error})", "see flows/digits.toml") from None
+    try:
+        return Flow.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        remedy = "see the flow-file reference"
+        if first["type"] == "extra_forbidden":
+            known = _known_keys(first["loc"])
+            near = get_close_matches(str(first["loc"][-1]), known, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+            raise BadInput(f"{path}: {key}", "is no known key", remedy) from None
+        raise BadInput(f"{path}: {key}", first["msg"], remedy) from None
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Flow
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,1 @@
+"""The dataflow graph: how the network is built from FINN-compatible hardware blocks."""

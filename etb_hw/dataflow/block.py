@@ -1,0 +1,108 @@
+"""What every dataflow block is: one frozen dataclass that holds all there is to know of it.
+
+A block file under ``blocks/`` gives parameters, stream shapes, cycles, resources, legal foldings, the
+FINN node, the RTL instance and the bit-exact behaviour. Adding a block is adding such a file and its
+``.sv`` twin in ``etb_hw/rtl/sv``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.stream import Stream
+from etb_hw.integer.datatype import DataType
+
+Fold: TypeAlias = Mapping[str, int]  # by FINN attribute name: {"PE": 4, "SIMD": 32}
+Attribute: TypeAlias = int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FinnNode:
+    """An ONNX node in FINN's hardware vocabulary.
+
+    ``initializers`` follow the stream inputs in order: (suffix of the tensor's name, values, data type).
+    """
+
+    op_type: str
+    domain: str
+    attributes: Mapping[str, Attribute]
+    initializers: tuple[tuple[str, NDArray[np.float32], DataType], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RtlMemory:
+    """Contents of one memory: ``words`` as unsigned Python integers of ``width`` bits each."""
+
+    parameter: str
+    width: int
+    words: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RtlInstance:
+    """How a block looks in SystemVerilog: module ``etb_<module>``, its parameters and its memories."""
+
+    module: str
+    parameters: Mapping[str, int | str]
+    memories: tuple[RtlMemory, ...] = field(default=())
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Block(ABC):
+    """A hardware block between streams.
+
+    Attributes:
+        name: FINN's name for it, op type and number: ``MVAU_hls_0``.
+        layer: the integer-graph node it computes (reports and traces speak in layers).
+    """
+
+    name: str
+    layer: str
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Stream, ...]:
+        """Streams the block takes, in port order."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[Stream, ...]:
+        """Streams the block yields, in port order."""
+
+    @property
+    @abstractmethod
+    def cycles(self) -> int:
+        """Clock cycles a frame in steady state (the block's initiation interval)."""
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Legal foldings. ``({},)`` where there is no choice or a neighbour decides."""
+        return ({},)
+
+    def folded(self, fold: Fold) -> Self:
+        """This block with another folding (FINN attribute names)."""
+        changes: dict[str, Any] = {key.lower(): value for key, value in fold.items()}
+        return replace(self, **changes)
+
+    @abstractmethod
+    def resources(self) -> Resources:
+        """What the block costs, by the formula that its file documents."""
+
+    @abstractmethod
+    def finn_node(self) -> FinnNode:
+        """The node FINN's own tools would have after ``step_specialize_layers``."""
+
+    @abstractmethod
+    def rtl(self) -> RtlInstance:
+        """Module, parameters and memory contents for the generator."""
+
+    @abstractmethod
+    def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """Bit-exact behaviour on batches (N, H, W, C) or (N, C), one array a port."""

@@ -1,0 +1,1 @@
+"""One file a block: parameters, streams, cycles, resources, FINN node, RTL instance, behaviour."""

@@ -1,0 +1,123 @@
+"""The dataflow graph: *how* the network is built. Blocks, and the streams (FIFOs) between their ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.stream import Stream
+from etb_hw.errors import BadInput
+from etb_hw.integer.chain import Chain
+
+
+@dataclass(frozen=True)
+class Port:
+    """Port ``index`` of block ``block``."""
+
+    block: str
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stream from an output port to an input port through a FIFO of ``depth`` beats."""
+
+    source: Port
+    target: Port
+    depth: int = 2
+
+
+@dataclass(frozen=True, eq=False)
+class DataflowGraph:
+    """Blocks in topological order and the edges between them; one input port and one output port are free.
+
+    Attributes:
+        dequant: float chain from the integer result to the original network's output.
+    """
+
+    blocks: tuple[Block, ...]
+    edges: tuple[Edge, ...]
+    dequant: Chain = field(default_factory=Chain)
+    clk_ns: float = 10.0
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Block]:
+        return {block.name: block for block in self.blocks}
+
+    def __getitem__(self, name: str) -> Block:
+        try:
+            return self.by_name[name]
+        except KeyError:
+            known = ", ".join(self.by_name)
+            raise BadInput(f"block {name!r}", "is not in the design", f"use one of: {known}") from None
+
+    @cached_property
+    def driver(self) -> Mapping[Port, Edge]:
+        """The edge that feeds each connected input port."""
+        return {edge.target: edge for edge in self.edges}
+
+    @cached_property
+    def input_port(self) -> Port:
+        """The input port that no edge feeds: the design's input."""
+        free = [
+            Port(block.name, i)
+            for block in self.blocks
+            for i in range(len(block.inputs))
+            if Port(block.name, i) not in self.driver
+        ]
+        assert len(free) == 1, f"a design has one input, found {free}"
+        return free[0]
+
+    @cached_property
+    def output_port(self) -> Port:
+        """The output port that feeds no edge: the design's output."""
+        used = {edge.source for edge in self.edges}
+        free = [
+            Port(block.name, i)
+            for block in self.blocks
+            for i in range(len(block.outputs))
+            if Port(block.name, i) not in used
+        ]
+        assert len(free) == 1, f"a design has one output, found {free}"
+        return free[0]
+
+    @property
+    def input_stream(self) -> Stream:
+        return self[self.input_port.block].inputs[self.input_port.index]
+
+    @property
+    def output_stream(self) -> Stream:
+        return self[self.output_port.block].outputs[self.output_port.index]
+
+    @cached_property
+    def bottleneck(self) -> Block:
+        """The slowest block: it sets the frame rate."""
+        return max(self.blocks, key=lambda block: block.cycles)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second in steady state."""
+        return 1e9 / (self.clk_ns * self.bottleneck.cycles)
+
+    @property
+    def resources(self) -> Resources:
+        total = Resources()
+        for block in self.blocks:
+            total += block.resources()
+        return total
+
+    def execute(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Bit-exact behaviour on a batch (N, H, W, C): the blocks' own, one after another."""
+        values: dict[Port, NDArray[np.int64]] = {}
+        for block in self.blocks:
+            ports = [Port(block.name, i) for i in range(len(block.inputs))]
+            args = [frames if port == self.input_port else values[self.driver[port].source] for port in ports]
+            for i, value in enumerate(block.execute(*args)):
+                values[Port(block.name, i)] = value
+        return values[self.output_port]

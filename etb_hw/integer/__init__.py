@@ -1,0 +1,36 @@
+"""The integer graph: *what* is computed, in integers only, with executors that prove each other."""
+
+from etb_hw.integer.chain import Chain
+from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.integer.graph import (
+    Add,
+    ChannelAffine,
+    Conv,
+    Dense,
+    Flatten,
+    Input,
+    IntegerGraph,
+    MaxPool,
+    Node,
+    SumPool,
+    TensorType,
+    Threshold,
+)
+
+__all__ = [
+    "BIPOLAR",
+    "Add",
+    "Chain",
+    "ChannelAffine",
+    "Conv",
+    "DataType",
+    "Dense",
+    "Flatten",
+    "Input",
+    "IntegerGraph",
+    "MaxPool",
+    "Node",
+    "SumPool",
+    "TensorType",
+    "Threshold",
+]

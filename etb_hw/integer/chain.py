@@ -1,0 +1,62 @@
+"""Per-channel elementwise float32 chains: what stands between an integer core and a quantizer.
+
+A chain is evaluated step by step in float32, exactly as the reference does it, because thresholds are
+read off by evaluation and not by algebra (all float rounding included).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Op = Literal["mul", "add", "sub", "rsub", "div"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One float32 operation with a constant: scalar, shape (), or one a channel, shape (C,).
+
+    ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c.
+    """
+
+    op: Op
+    constant: NDArray[np.float32]
+
+    def apply(self, x: NDArray[np.float32], axis: int = -1) -> NDArray[np.float32]:
+        c = self.constant
+        if c.ndim:
+            shape = [1] * x.ndim
+            shape[axis] = c.shape[0]
+            c = c.reshape(shape)
+        match self.op:
+            case "mul":
+                y = x * c
+            case "add":
+                y = x + c
+            case "sub":
+                y = x - c
+            case "rsub":
+                y = c - x
+            case "div":
+                y = x / c
+        return np.asarray(y, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A sequence of steps, applied first to last."""
+
+    steps: tuple[Step, ...] = field(default=())
+
+    def then(self, op: Op, constant: object) -> Chain:
+        return Chain((*self.steps, Step(op, np.asarray(constant, dtype=np.float32))))
+
+    def apply(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float32]:
+        """Evaluate on integers (or floats) ``x`` whose channels lie on ``axis``."""
+        y: NDArray[np.float32] = np.asarray(x, dtype=np.float32)
+        for step in self.steps:
+            y = step.apply(y, axis)
+        return y

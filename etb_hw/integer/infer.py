@@ -1,0 +1,156 @@
+"""Shapes and exact reachable ranges of every tensor of an integer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.errors import BadInput
+from etb_hw.integer import graph as g
+from etb_hw.integer.datatype import DataType
+
+if TYPE_CHECKING:
+    from etb_hw.integer.graph import IntegerGraph, Node, TensorType
+
+Range = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def infer_types(graph: IntegerGraph) -> Mapping[str, TensorType]:
+    """Types of all tensors, by name. Raises BadInput that names the node where shapes do not fit."""
+    types: dict[str, TensorType] = {}
+    for node in graph.nodes:
+        missing = [name for name in node.inputs if name not in types]
+        if missing:
+            raise BadInput(node.name, f"reads {missing[0]!r}, which no earlier node yields", "sort the graph")
+        types[node.name] = _infer(node, [types[name] for name in node.inputs])
+    return types
+
+
+def conv_output_size(size: int, kernel: int, stride: int, dilation: int, pad: int) -> int:
+    """Output pixels along one axis; ``pad`` counts both sides."""
+    return (size + pad - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _infer(node: Node, inputs: list[TensorType]) -> TensorType:
+    match node:
+        case g.Input():
+            full = np.ones(node.shape[0], dtype=np.int64)
+            return _typed(node.shape, full * node.dtype.min, full * node.dtype.max, node.dtype)
+        case g.Conv():
+            return _conv(node, inputs[0])
+        case g.Dense():
+            x = inputs[0]
+            if len(x.shape) != 1 or node.weights.shape[1] != x.shape[0]:
+                _misfit(node, f"weights of {node.weights.shape[1]} inputs meet a tensor of shape {x.shape}")
+            low, high = _matmul_range(node.weights.astype(np.int64), *_bounds(x))
+            return _typed((node.weights.shape[0],), low, high)
+        case g.Threshold():
+            x = inputs[0]
+            if node.thresholds.shape[0] != x.channels:
+                _misfit(node, f"{node.thresholds.shape[0]} threshold rows meet {x.channels} channels")
+            low, high = (
+                node.dtype.min + node.dtype.step * (bound[:, None] >= node.thresholds).sum(axis=1)
+                for bound in _bounds(x)
+            )
+            return _typed(x.shape, low, high, node.dtype)
+        case g.MaxPool():
+            x = inputs[0]
+            height, width = _spatial(node, x)
+            top, left, bottom, right = node.pads
+            shape = (
+                x.channels,
+                conv_output_size(height, node.kernel[0], node.stride[0], 1, top + bottom),
+                conv_output_size(width, node.kernel[1], node.stride[1], 1, left + right),
+            )
+            _positive(node, shape)
+            return _typed(shape, *_bounds(x), x.dtype)
+        case g.SumPool():
+            x = inputs[0]
+            _spatial(node, x)
+            low, high = _bounds(x)
+            return _typed((x.channels, 1, 1), low * x.pixels, high * x.pixels)
+        case g.Add():
+            a, b = inputs
+            if a.shape != b.shape:
+                _misfit(node, f"shapes {a.shape} and {b.shape} differ")
+            (a_low, a_high), (b_low, b_high) = _bounds(a), _bounds(b)
+            return _typed(a.shape, a_low + b_low, a_high + b_high)
+        case g.ChannelAffine():
+            x = inputs[0]
+            if node.mul.shape != (x.channels,) or node.add.shape != (x.channels,):
+                _misfit(node, f"{node.mul.shape[0]} factors meet {x.channels} channels")
+            ends = np.stack([node.mul * bound + node.add for bound in _bounds(x)])
+            return _typed(x.shape, ends.min(axis=0), ends.max(axis=0))
+        case g.Flatten():
+            x = inputs[0]
+            low, high = (np.repeat(bound, x.pixels) for bound in _bounds(x))
+            return _typed((x.channels * x.pixels,), low, high, x.dtype)
+    raise AssertionError(f"node kind {type(node).__name__} has no type rule")
+
+
+def _conv(node: g.Conv, x: TensorType) -> TensorType:
+    height, width = _spatial(node, x)
+    outputs, inputs_a_group, kernel_h, kernel_w = node.weights.shape
+    if inputs_a_group * node.groups != x.channels or outputs % node.groups:
+        _misfit(node, f"weights {node.weights.shape} in {node.groups} groups meet {x.channels} channels")
+    top, left, bottom, right = node.pads
+    shape = (
+        outputs,
+        conv_output_size(height, kernel_h, node.stride[0], node.dilation[0], top + bottom),
+        conv_output_size(width, kernel_w, node.stride[1], node.dilation[1], left + right),
+    )
+    _positive(node, shape)
+    low, high = _bounds(x)
+    if any(node.pads):
+        low, high = np.minimum(low, node.pad_value), np.maximum(high, node.pad_value)
+    a_group = outputs // node.groups
+    # a group's filters see their own slice of the input channels, each at every kernel position
+    ranges = [
+        _matmul_range(
+            node.weights[i * a_group : (i + 1) * a_group].astype(np.int64).reshape(a_group, -1),
+            *(
+                np.repeat(bound[i * inputs_a_group : (i + 1) * inputs_a_group], kernel_h * kernel_w)
+                for bound in (low, high)
+            ),
+        )
+        for i in range(node.groups)
+    ]
+    lows, highs = zip(*ranges, strict=True)
+    return _typed(shape, np.concatenate(lows), np.concatenate(highs))
+
+
+def _matmul_range(weights: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> Range:
+    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
+    lowest: NDArray[np.int64] = positive @ low + negative @ high
+    highest: NDArray[np.int64] = positive @ high + negative @ low
+    return lowest, highest
+
+
+def _bounds(x: TensorType) -> Range:
+    return np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
+
+
+def _typed(
+    shape: g.Shape, low: NDArray[np.int64], high: NDArray[np.int64], dtype: DataType | None = None
+) -> TensorType:
+    if dtype is None:
+        dtype = DataType.smallest(int(low.min()), int(high.max()))
+    return g.TensorType(shape, dtype, tuple(low.tolist()), tuple(high.tolist()))
+
+
+def _spatial(node: Node, x: TensorType) -> tuple[int, int]:
+    if len(x.shape) != 3:
+        _misfit(node, f"needs a tensor (C, H, W) and meets shape {x.shape}")
+    return x.shape[1], x.shape[2]
+
+
+def _positive(node: Node, shape: g.Shape) -> None:
+    if min(shape) < 1:
+        _misfit(node, f"its output would have shape {shape}")
+
+
+def _misfit(node: Node, reason: str) -> None:
+    raise BadInput(node.name, reason, "check the shapes of the model or of its input")
