@@ -26,6 +26,16 @@ class DataConfig(Section):
     name: Literal["digits", "cifar10", "mnist", "folder", "npz"] = Field("digits", description="kind of data")
     path: str | None = Field(None, description="folder or file of the data; digits are bundled")
     source: str | None = Field(None, description="how results name the data, if it is not the original")
+    test_share: float = Field(
+        0.2, gt=0, lt=1, description="share held out for testing where the data have no test set of their own"
+    )
+    split_seed: int = Field(0, ge=0, description="seed of that split")
+    train_limit: int | None = Field(None, ge=1, description="use only so many training images")
+    test_limit: int | None = Field(None, ge=1, description="use only so many test images")
+    image_size: tuple[int, int] | None = Field(
+        None, description="folder data: scale images to this height and width"
+    )
+    channels: Literal[1, 3] = Field(3, description="folder data: 1 for grey, 3 for colour")
 
 
 class ModelConfig(Section):

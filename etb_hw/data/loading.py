@@ -1,0 +1,42 @@
+"""From the [data] section of a flow file to a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from etb_hw.config import DataConfig
+from etb_hw.data.cifar10 import load_cifar10
+from etb_hw.data.dataset import Dataset
+from etb_hw.data.digits import load_digits
+from etb_hw.data.folder import load_folder
+from etb_hw.data.mnist import load_mnist
+from etb_hw.data.npz import load_npz
+
+READERS: Mapping[str, Callable[[DataConfig], Dataset]] = {
+    "digits": load_digits,
+    "cifar10": load_cifar10,
+    "mnist": load_mnist,
+    "folder": load_folder,
+    "npz": load_npz,
+}
+
+
+def load(config: DataConfig) -> Dataset:
+    """Read and check the data that ``config`` describes.
+
+    Returns:
+        uint8 images (N, C, H, W) and int64 labels, cut to ``train_limit`` and ``test_limit`` where given.
+
+    Raises:
+        BadInput: something is missing or damaged; the message says what and where to get it.
+    """
+    dataset = READERS[config.name](config)
+    train, test = config.train_limit, config.test_limit
+    return replace(
+        dataset,
+        train_x=dataset.train_x[:train],
+        train_y=dataset.train_y[:train],
+        test_x=dataset.test_x[:test],
+        test_y=dataset.test_y[:test],
+    )
