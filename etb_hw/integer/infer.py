@@ -25,7 +25,7 @@ def infer_types(graph: IntegerGraph) -> Mapping[str, TensorType]:
         missing = [name for name in node.inputs if name not in types]
         if missing:
             raise BadInput(node.name, f"reads {missing[0]!r}, which no earlier node yields", "sort the graph")
-        types[node.name] = _infer(node, [types[name] for name in node.inputs])
+        types[node.name] = infer_node(node, [types[name] for name in node.inputs])
     return types
 
 
@@ -34,7 +34,8 @@ def conv_output_size(size: int, kernel: int, stride: int, dilation: int, pad: in
     return (size + pad - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def _infer(node: Node, inputs: list[TensorType]) -> TensorType:
+def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
+    """The type of one node's tensor from those of its inputs. Raises BadInput where shapes do not fit."""
     match node:
         case g.Input():
             full = np.ones(node.shape[0], dtype=np.int64)
@@ -124,9 +125,8 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
 
 def _matmul_range(weights: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> Range:
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    lowest: NDArray[np.int64] = positive @ low + negative @ high
-    highest: NDArray[np.int64] = positive @ high + negative @ low
-    return lowest, highest
+    lowest, highest = positive @ low + negative @ high, positive @ high + negative @ low
+    return np.asarray(lowest, dtype=np.int64), np.asarray(highest, dtype=np.int64)
 
 
 def _bounds(x: TensorType) -> Range:

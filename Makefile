@@ -1,0 +1,40 @@
+# make demo: set up and run the main job on real data.   make test: set up and pass the tests.
+# Needs git, make and Python 3.11; everything else comes into .venv from pinned versions.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := rtl,notebooks,docs,dev
+
+.PHONY: demo test test-slow test-finn bench lint docs clean setup
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "etb_hw needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	touch $@
+
+demo: setup
+	$(BIN)/etb-hw run flows/digits.toml --out runs/digits
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+bench: setup
+	$(BIN)/python -m hw_tests.benchmarks
+
+lint: setup
+	$(BIN)/ruff check etb_hw hw_tests
+	$(BIN)/ruff format --check etb_hw hw_tests
+	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis

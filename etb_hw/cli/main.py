@@ -1,0 +1,84 @@
+"""The ``etb-hw`` command: a table of sub-commands, and how errors reach the user."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from etb_hw import __version__
+from etb_hw.errors import EtbError
+
+# one line a command, loaded on use: importing torch for --help would take seconds
+COMMANDS: Mapping[str, str] = {
+    "run": "Run a flow file: train, prune, export, streamline, build, simulate, report.",
+    "train": "Train the network of a flow file, and its dense baseline.",
+    "prune": "Harden and slim the trained network of a flow file.",
+    "export": "Write the slim network of a flow file as QONNX.",
+    "streamline": "Turn any QONNX file into the integer graph.",
+    "build": "Map any QONNX file to dataflow blocks: folding, resources, FINN's files.",
+    "simulate": "Run a model bit-accurately over a data set.",
+    "rtl": "Write the SystemVerilog design of a model.",
+    "synth": "Synthesise a model's blocks with Yosys and count real resources.",
+    "compare": "Set two models side by side at equal frame rate and on an equal device.",
+    "baselines": "Compare ETB with dense, small dense, L1-ranked and random pruning.",
+    "sweep": "Search over pruning ratios and seeds for the Pareto front.",
+    "report": "Write the HTML page of a run, or of several side by side.",
+    "devices": "List the boards and parts that are known.",
+    "doctor": "Check the installation and the optional tools.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when it is asked for, and shows EtbErrors as plain text."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"etb_hw.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"there is no command {args[0]!r}; known: {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        try:
+            return super().main(args, *rest, **{**options, "standalone_mode": False})
+        except EtbError as error:
+            _complain(str(error), error.exit_code)
+        except click.exceptions.Exit as end:
+            sys.exit(end.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            _complain("stopped. Nothing is lost: the same command goes on from here", 130)
+
+
+def _complain(message: str, code: int) -> None:
+    click.echo(click.style("error: ", fg="red", bold=True, reset=True) + message, err=True)
+    sys.exit(code)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="etb-hw")
+def main() -> None:
+    """From training a binarized neural network to a proven FPGA dataflow accelerator.
+
+    Start with:  etb-hw run flows/digits.toml --out runs/digits
+    """

@@ -1,0 +1,30 @@
+"""Running a flow from the command line: read the file, run the steps, show the summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from etb_hw.cli.summary_table import summary_table
+from etb_hw.cli.terminal import TerminalObserver
+from etb_hw.config import load_flow
+from etb_hw.flow import STEPS, read_summary, run
+
+
+def run_flow(
+    flow_file: Path,
+    out: Path | None,
+    *,
+    start: str | None = None,
+    until: str | None = None,
+    force: bool = False,
+) -> None:
+    """Run a flow file into its folder and print what came out. Raises EtbError."""
+    flow = load_flow(flow_file)
+    run_dir = out or Path("runs") / flow_file.stem
+    console = Console()
+    with TerminalObserver(console) as observer:
+        run(flow, run_dir, STEPS, start=start, until=until, force=force, observer=observer)
+    if until is None:
+        console.print(summary_table(read_summary(run_dir), run_dir))

@@ -1,0 +1,71 @@
+"""How a run looks on the terminal: one line a step, a progress bar within it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from etb_hw.flow.step import Step
+from etb_hw.verification import Proof
+
+
+class TerminalObserver:
+    """Shows a run with rich; plain lines where the output is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._progress: Progress | None = None
+
+    def __enter__(self) -> TerminalObserver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def started(self, step: Step) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(step.title, total=None, figures="")
+
+    def progress(self, done: int, total: int, fields: dict[str, float]) -> None:
+        if self._progress is not None:
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in fields.items())
+            self._progress.update(self._task, completed=done, total=total, figures=figures)
+
+    def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None:
+        self._close()
+        state = "kept from before" if resumed else f"{seconds:.1f} s"
+        self.console.print(
+            f"[green]✓[/] [bold]{step.name:<11}[/]{step.title} [dim]({state})[/]", highlight=False
+        )
+        for proof in proofs:
+            self.console.print(
+                f"    [dim]proved:[/] {proof.step} == {proof.against} [dim]on {proof.samples} samples[/]",
+                highlight=False,
+            )
+
+    def _close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

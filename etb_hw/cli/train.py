@@ -1,0 +1,20 @@
+"""``etb-hw train``: the flow up to its step ``train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etb_hw.cli.options import flow_argument, out_option
+
+
+@click.command("train")
+@flow_argument
+@out_option
+@click.option("--force", is_flag=True, help="Run the step again, whatever is there already.")
+def command(flow_file: Path, out: Path | None, force: bool) -> None:
+    """Train FLOW_FILE's network (and its dense baseline), resuming where an earlier run stopped."""
+    from etb_hw.cli.running import run_flow
+
+    run_flow(flow_file, out, start="train" if force else None, until="train")

@@ -1,0 +1,58 @@
+"""What a run remembers of each step: from which inputs it was made, what it wrote, what it proved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from etb_hw.files import digest, write_json
+from etb_hw.verification import Proof
+
+FOLDER = ".steps"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished step. ``key`` hashes everything it was made from, ``outputs`` what it wrote."""
+
+    key: str
+    outputs: dict[str, str]
+    proofs: tuple[Proof, ...]
+    seconds: float
+
+
+def key_of(values: Any, files: list[Path]) -> str:
+    """Hash of a JSON-able value and of files' contents: the identity of a step's inputs."""
+    content = {"values": values, "files": {file.name: digest(file) for file in files}}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def save(run_dir: Path, step: str, record: Record) -> None:
+    write_json(run_dir / FOLDER / f"{step}.json", asdict(record))
+
+
+def load(run_dir: Path, step: str) -> Record | None:
+    """The record of a step, None where there is none that can be read."""
+    try:
+        values = json.loads((run_dir / FOLDER / f"{step}.json").read_text(encoding="utf-8"))
+        values["proofs"] = tuple(Proof(**row) for row in values["proofs"])
+        return Record(**values)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def forget(run_dir: Path, step: str) -> None:
+    (run_dir / FOLDER / f"{step}.json").unlink(missing_ok=True)
+
+
+def is_current(run_dir: Path, record: Record, key: str) -> bool:
+    """Whether a step's inputs are what they were and its files are still as it wrote them."""
+    if record.key != key:
+        return False
+    return all(
+        (run_dir / name).is_file() and digest(run_dir / name) == value
+        for name, value in record.outputs.items()
+    )

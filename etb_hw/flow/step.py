@@ -1,0 +1,77 @@
+"""The shape of a step, and what a step gets to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from etb_hw.config import Flow
+from etb_hw.data import Dataset
+from etb_hw.verification import Proof
+
+
+class Observer(Protocol):
+    """Who watches a run (the terminal, a notebook, nobody)."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+
+    def progress(self, done: int, total: int, fields: dict[str, float]) -> None:
+        """Within a step: ``done`` of ``total`` units, with figures to show."""
+
+    def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None:
+        """A step is done; ``resumed`` where its earlier result still held."""
+
+
+class Silent:
+    """An observer that ignores everything."""
+
+    def started(self, step: Step) -> None: ...
+
+    def progress(self, done: int, total: int, fields: dict[str, float]) -> None: ...
+
+    def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step works with.
+
+    Attributes:
+        load_data: reads the data set at the first call and keeps it.
+        fresh: set where the user forced the step: earlier partial work is to be dropped.
+    """
+
+    flow: Flow
+    run_dir: Path
+    observer: Observer
+    load_data: Callable[[], Dataset]
+    fresh: bool = False
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.load_data()
+
+    def path(self, name: str) -> Path:
+        return self.run_dir / name
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the flow.
+
+    Attributes:
+        settings: the values of the flow file that the step depends on (JSON-able).
+        reads: files of earlier steps it is made from.
+        writes: files it leaves in the run folder.
+        run: does the work and returns what it proved.
+    """
+
+    name: str
+    title: str
+    settings: Callable[[Flow], Any]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    run: Callable[[Context], list[Proof]]

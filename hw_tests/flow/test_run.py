@@ -1,0 +1,157 @@
+"""The runner: what is kept, what is run again, and what a failing proof leaves behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etb_hw.config import Flow
+from etb_hw.errors import BadInput
+from etb_hw.flow.run import run
+from etb_hw.flow.step import Context, Step
+from etb_hw.verification import Proof, ProofFailed, prove
+
+
+class Log:
+    """Two toy steps, the second made from the first's file, that note when they ran."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.fresh: list[bool] = []
+        self.break_second = False
+
+    def first(self, context: Context) -> list[Proof]:
+        self.ran.append("first")
+        self.fresh.append(context.fresh)
+        context.path("a.txt").write_text(str(context.flow.training.epochs))
+        return [Proof("first", "itself", 3, 0, 0.0)]
+
+    def second(self, context: Context) -> list[Proof]:
+        self.ran.append("second")
+        expected = np.zeros((4, 2, 3), dtype=np.int64)
+        actual = expected.copy()
+        actual[2, 1, 0] = 5 if self.break_second else 0
+        proof = prove("second", "zeros", actual, expected, layer="conv0")
+        context.path("b.txt").write_text(context.path("a.txt").read_text() + "!")
+        return [proof]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (
+            Step("first", "First", lambda flow: flow.training.model_dump(), (), ("a.txt",), self.first),
+            Step("second", "Second", lambda flow: None, ("a.txt",), ("b.txt",), self.second),
+        )
+
+
+def flow(epochs: int = 1) -> Flow:
+    return Flow.model_validate({"training": {"epochs": epochs}})
+
+
+def test_a_second_run_does_nothing_and_keeps_the_proofs(tmp_path: Path) -> None:
+    log = Log()
+    proofs = run(flow(), tmp_path, log.steps)
+    again = run(flow(), tmp_path, log.steps)
+    assert log.ran == ["first", "second"]
+    assert again == proofs
+    rows = json.loads((tmp_path / "verification.json").read_text())
+    assert [row["step"] for row in rows] == ["first", "second"]
+    assert set(rows[0]) == {"step", "against", "samples", "mismatches", "max_abs_diff", "status"}
+
+
+def test_it_resumes_at_the_first_step_whose_inputs_changed(tmp_path: Path) -> None:
+    log = Log()
+    run(flow(1), tmp_path, log.steps)
+    run(flow(2), tmp_path, log.steps)
+    assert log.ran == ["first", "second"] * 2
+    (tmp_path / "b.txt").write_text("edited")
+    run(flow(2), tmp_path, log.steps)
+    assert log.ran[4:] == ["second"]
+    (tmp_path / "a.txt").unlink()
+    run(flow(2), tmp_path, log.steps)
+    assert log.ran[5:] == ["first"]  # it makes the same file, so the second step still holds
+
+
+def test_from_and_force_and_until(tmp_path: Path) -> None:
+    log = Log()
+    run(flow(), tmp_path, log.steps, until="first")
+    assert log.ran == ["first"]
+    run(flow(), tmp_path, log.steps)
+    run(flow(), tmp_path, log.steps, start="second")
+    assert log.ran == ["first", "second", "second"]
+    run(flow(), tmp_path, log.steps, force=True)
+    assert log.ran[3:] == ["first", "second"]
+    assert log.fresh == [False, True]
+    with pytest.raises(BadInput, match="use one of: first, second"):
+        run(flow(), tmp_path, log.steps, start="third")
+
+
+def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
+    log = Log()
+    log.break_second = True
+    with pytest.raises(
+        ProofFailed, match=r"sample 2, layer conv0, channel 1, position \(0,\): 5 instead of 0"
+    ):
+        run(flow(), tmp_path, log.steps)
+    rows = json.loads((tmp_path / "verification.json").read_text())
+    assert rows[-1] == {
+        "step": "second",
+        "against": "zeros",
+        "samples": 4,
+        "mismatches": 1,
+        "max_abs_diff": 5.0,
+        "status": "different",
+    }
+    assert not (tmp_path / "b.txt").exists()
+    log.break_second = False
+    run(flow(), tmp_path, log.steps)
+    assert log.ran == ["first", "second", "second"]
+
+
+def test_an_interrupted_step_is_run_again(tmp_path: Path) -> None:
+    log = Log()
+
+    def interrupted(context: Context) -> list[Proof]:
+        context.path("b.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    first, second = log.steps
+    broken = Step("second", "Second", second.settings, second.reads, second.writes, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(flow(), tmp_path, (first, broken))
+    run(flow(), tmp_path, log.steps)
+    assert log.ran == ["first", "second"]
+    assert (tmp_path / "b.txt").read_text() == "1!"
+
+
+def test_a_run_folder_belongs_to_one_run(tmp_path: Path) -> None:
+    log = Log()
+
+    def nested(context: Context) -> list[Proof]:
+        with pytest.raises(BadInput, match="in use by another run"):
+            run(flow(), tmp_path, log.steps)
+        return log.first(context)
+
+    run(flow(), tmp_path, (Step("first", "First", lambda flow: None, (), ("a.txt",), nested),))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInput, match="choose another --out"):
+        run(flow(), tmp_path / "file", log.steps)
+
+
+def test_traces_name_the_first_layer_that_differs() -> None:
+    from etb_hw.verification import first_differing_layer
+
+    good = {"conv0": np.zeros((1, 2, 2, 2)), "conv1": np.zeros((1, 3))}
+    bad = {name: tensor.copy() for name, tensor in good.items()}
+    assert first_differing_layer(iter(bad.items()), iter(good.items())) is None
+    bad["conv0"][0, 1, 0, 1] = 7
+    bad["conv1"][0, 2] = 1
+    found = first_differing_layer(iter(bad.items()), iter(good.items()))
+    assert found == "layer conv0, channel 1, position (0, 1): 7.0 instead of 0.0"
+
+
+def test_shapes_are_compared_first() -> None:
+    with pytest.raises(ProofFailed, match="shape"):
+        prove("a", "b", np.zeros((1, 2)), np.zeros((1, 3)))
