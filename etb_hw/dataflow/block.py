@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
 from etb_hw.integer.datatype import DataType
 
-Fold: TypeAlias = Mapping[str, int]  # by FINN attribute name: {"PE": 4, "SIMD": 32}
+Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
 Attribute: TypeAlias = int | float | str | tuple[int, ...]
 
 
@@ -59,12 +59,20 @@ class Block(ABC):
     """A hardware block between streams.
 
     Attributes:
+        OP: FINN's op type of the block after ``step_specialize_layers`` (``MVAU_hls``).
         name: FINN's name for it, op type and number: ``MVAU_hls_0``.
         layer: the integer-graph node it computes (reports and traces speak in layers).
     """
 
+    OP: ClassVar[str]
+
     name: str
     layer: str
+
+    @property
+    def op(self) -> str:
+        """FINN's op type; blocks whose backend depends on their parameters override it."""
+        return self.OP
 
     @property
     @abstractmethod
@@ -91,9 +99,29 @@ class Block(ABC):
         changes: dict[str, Any] = {key.lower(): value for key, value in fold.items()}
         return replace(self, **changes)
 
+    @property
+    def fold(self) -> Fold:
+        """The folding in use: the value of every attribute that ``folds`` may change."""
+        keys = {key for fold in self.folds[:1] for key in fold}
+        return {key: getattr(self, key.lower()) for key in sorted(keys)}
+
     @abstractmethod
     def resources(self) -> Resources:
-        """What the block costs, by the formula that its file documents."""
+        """What the block costs by FINN's analytic formula (the file of each block documents it).
+
+        This is the ``finn`` resource model. Other models (fitted to synthesis, say) are functions from a
+        block to Resources; see ``etb_hw.dataflow.resources.ResourceModel``.
+        """
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of parameters that the block's RAMs hold, for FINN's BRAM and URAM efficiencies."""
+        return 0
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """FINN's operation and parameter counts a frame: ``op_mac_1bx1b``, ``param_weight_1b``, ..."""
+        return {}
 
     @abstractmethod
     def finn_node(self) -> FinnNode:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput
 from etb_hw.integer.chain import Chain
@@ -31,6 +32,9 @@ class Edge:
     source: Port
     target: Port
     depth: int = 2
+
+
+Trace: TypeAlias = Callable[[Port, NDArray[np.int64]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +111,29 @@ class DataflowGraph:
 
     @property
     def resources(self) -> Resources:
+        """Totals by FINN's formulas."""
+        return self.cost(finn_model)
+
+    def cost(self, model: ResourceModel = finn_model) -> Resources:
+        """Totals by a resource model."""
         total = Resources()
         for block in self.blocks:
-            total += block.resources()
+            total += model(block)
         return total
 
-    def execute(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Bit-exact behaviour on a batch (N, H, W, C): the blocks' own, one after another."""
+    def execute(self, frames: NDArray[np.int64], trace: Trace | None = None) -> NDArray[np.int64]:
+        """Bit-exact behaviour on a batch (N, H, W, C): the blocks' own, one after another.
+
+        ``trace`` is called with every output port and its frames (N, *stream shape), in order.
+        """
         values: dict[Port, NDArray[np.int64]] = {}
         for block in self.blocks:
             ports = [Port(block.name, i) for i in range(len(block.inputs))]
             args = [frames if port == self.input_port else values[self.driver[port].source] for port in ports]
-            for i, value in enumerate(block.execute(*args)):
+            # a stream may join pixels and channels of its producer (flattening): same beats, other shape
+            shaped = (arg.reshape(-1, *stream.shape) for arg, stream in zip(args, block.inputs, strict=True))
+            for i, value in enumerate(block.execute(*shaped)):
                 values[Port(block.name, i)] = value
+                if trace is not None:
+                    trace(Port(block.name, i), value)
         return values[self.output_port]

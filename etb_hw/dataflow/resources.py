@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from etb_hw.dataflow.block import Block
 
 
 @dataclass(frozen=True)
@@ -23,3 +28,55 @@ class Resources:
             self.uram + other.uram,
             self.dsp + other.dsp,
         )
+
+
+class ResourceModel(Protocol):
+    """A function from a block to what it costs. Searches, tables and reports take one as ``model``.
+
+    ``finn_model`` is the default; a model fitted to synthesis results is another such callable with a
+    ``name`` that reports quote.
+    """
+
+    @property
+    def name(self) -> str:
+        """What reports call the model."""
+
+    def __call__(self, block: Block) -> Resources:
+        """Resources of one block."""
+
+
+@dataclass(frozen=True)
+class FinnModel:
+    """FINN's analytic formulas, as each block file documents them."""
+
+    name: str = "finn"
+
+    def __call__(self, block: Block) -> Resources:
+        return block.resources()
+
+
+finn_model = FinnModel()
+
+
+def bram_18k(width: int, depth: int) -> int:
+    """18-kbit block RAMs for ``depth`` words of ``width`` bits in simple dual-port mode.
+
+    UG573 table 1-10, with FINN's rule (FINN-R, Blott et al. 2018) of preferring the 18-bit shape for
+    memories deeper than 512 words.
+    """
+    if width == 1:
+        return ceil(depth / 16384)
+    if width == 2:
+        return ceil(depth / 8192)
+    if width <= 4:
+        return ceil(depth / 4096)
+    if width <= 9:
+        return ceil(depth / 2048)
+    if width <= 18 or depth > 512:
+        return ceil(depth / 1024) * ceil(width / 18)
+    return ceil(depth / 512) * ceil(width / 36)
+
+
+def urams(width: int, depth: int) -> int:
+    """UltraRAMs (72 bits x 4096) for ``depth`` words of ``width`` bits."""
+    return ceil(width / 72) * ceil(depth / 4096)

@@ -1,1 +1,29 @@
 """One file a block: parameters, streams, cycles, resources, FINN node, RTL instance, behaviour."""
+
+from etb_hw.dataflow.blocks.add_streams import AddStreams
+from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
+from etb_hw.dataflow.blocks.fifo import Fifo
+from etb_hw.dataflow.blocks.label_select import LabelSelect
+from etb_hw.dataflow.blocks.max_pool import MaxPool
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
+from etb_hw.dataflow.blocks.sum_pool import SumPool
+from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.width_converter import WidthConverter
+
+__all__ = [
+    "AddStreams",
+    "Channelwise",
+    "DuplicateStreams",
+    "Fifo",
+    "LabelSelect",
+    "MaxPool",
+    "Mvau",
+    "Padding",
+    "SlidingWindow",
+    "SumPool",
+    "Thresholding",
+    "WidthConverter",
+]

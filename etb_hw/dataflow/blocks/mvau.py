@@ -1,0 +1,242 @@
+"""MVAU: matrix-vector product with optional fused thresholds, FINN's MatrixVectorActivation.
+
+PE rows times SIMD columns of the matrix meet in a cycle. Three arithmetic forms share the block: bipolar x
+bipolar by XNOR and popcount, few-bit or 8-bit input x bipolar weights by conditional negation, and few-bit
+weights by multiplication.
+
+Resources after FINN-R (Blott et al. 2018, as FINN's MVAU_hls documents them), with W and A the bits of a
+weight and an input, P = PE, Q = SIMD and ``acc`` the accumulator bits:
+``LUT = 300 + 1.1 P (Q (2 ceil((W+A)/6) - 1) (W+A) + (W+A)(2Q - 1) + acc) + LUTRAM`` where LUTRAM is
+``P Q W ceil(depth / 64)`` for distributed weights. Threshold memories are counted only where
+``ram_style_thresholds`` is ``distributed``, which FINN's default is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, log2, prod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance, RtlMemory
+from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.resources import Resources, bram_18k, urams
+from etb_hw.dataflow.stream import Stream
+from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
+from etb_hw.dataflow.words import encode, pack_words
+from etb_hw.integer.datatype import BIPOLAR, DataType
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mvau(Block):
+    """``y = thresholds(W x)`` for every pixel.
+
+    Attributes:
+        weights: (MH outputs, MW inputs); inputs in stream order, (ky, kx, channel) for convolutions.
+        thresholds: (MH, T), rising along T, or None for plain sums.
+        pixels: (H, W) of the output, () after flattening.
+        ram_style: FINN's ``auto``, ``block``, ``distributed`` or ``ultra`` for the weights.
+    """
+
+    OP: ClassVar[str] = "MVAU_hls"
+    RAM_STYLES: ClassVar[tuple[str, ...]] = ("auto", "block", "distributed", "ultra")
+
+    weights: NDArray[np.int64]
+    weight_dtype: DataType
+    input_dtype: DataType
+    output_dtype: DataType
+    thresholds: NDArray[np.int64] | None
+    pixels: tuple[int, ...]
+    pe: int = 1
+    simd: int = 1
+    ram_style: str = "auto"
+
+    @property
+    def mh(self) -> int:
+        return int(self.weights.shape[0])
+
+    @property
+    def mw(self) -> int:
+        return int(self.weights.shape[1])
+
+    @property
+    def xnor(self) -> bool:
+        """Whether both factors are bipolar."""
+        return self.input_dtype == BIPOLAR and self.weight_dtype == BIPOLAR
+
+    @property
+    def depth(self) -> int:
+        """Words of the weight memory."""
+        return self.mh * self.mw // (self.pe * self.simd)
+
+    @cached_property
+    def accumulator(self) -> DataType:
+        """Type of the sum: exact over the weights, and wide enough for every threshold that matters."""
+        positive, negative = np.maximum(self.weights, 0).sum(axis=1), np.minimum(self.weights, 0).sum(axis=1)
+        low, high = self.input_dtype.min, self.input_dtype.max
+        lowest = int((positive * low + negative * high).min())
+        highest = int((positive * high + negative * low).max())
+        if self.thresholds is not None:
+            highest += 1  # a threshold that is never reached
+        return DataType.smallest(lowest, highest)
+
+    @cached_property
+    def clipped_thresholds(self) -> NDArray[np.int64]:
+        """Thresholds within the accumulator's type; those beyond reach stay beyond reach."""
+        assert self.thresholds is not None
+        return np.clip(self.thresholds, self.accumulator.min, self.accumulator.max)
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream((*self.pixels, self.mw), self.input_dtype, self.simd),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream((*self.pixels, self.mh), self.output_dtype, self.pe),)
+
+    @property
+    def cycles(self) -> int:
+        return prod(self.pixels) * (self.mh // self.pe) * (self.mw // self.simd)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in divisors(self.mw))
+
+    def resources(self) -> Resources:
+        w, a = self.weight_dtype.bits, self.input_dtype.bits
+        width, depth = self.pe * self.simd * w, self.depth
+        product = self.simd * (2 * ceil((w + a) / 6) - 1) * (w + a)
+        adders = (w + a) * (2 * self.simd - 1)
+        # the data types' bound on the accumulator (Colbert et al., arXiv 2301.13376) caps its width
+        alpha = log2(self.mw) + w + a - 1 - int(self.input_dtype.signed and not self.xnor)
+        bits = min(self._finn_accumulator_bits, ceil(alpha + log2(1 + 2**-alpha) + 1))
+        memory = width * ceil(depth / 64) if self.ram_style == "distributed" else 0
+        return Resources(
+            lut=int(300 + 1.1 * self.pe * (product + adders + bits) + memory),
+            bram_18k=bram_18k(width, depth) if self.ram_style in ("auto", "block") else 0,
+            uram=urams(width, depth) if self.ram_style == "ultra" else 0,
+        )
+
+    @property
+    def _finn_accumulator_bits(self) -> int:
+        return max(1, self.mw.bit_length()) if self.xnor else self.accumulator.bits
+
+    @property
+    def memory_bits(self) -> int:
+        return self.mh * self.mw * self.weight_dtype.bits
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        w, a = sorted((self.weight_dtype.bits, self.input_dtype.bits))
+        found = {
+            f"op_mac_{w}bx{a}b": self.mh * self.mw * prod(self.pixels),
+            f"param_weight_{self.weight_dtype.bits}b": self.mh * self.mw,
+        }
+        if self.thresholds is not None:
+            found[f"param_threshold_{self._finn_accumulator_bits}b"] = self.mh
+        return found
+
+    def finn_node(self) -> FinnNode:
+        weights, weight_type = self.weights.T.astype(np.float32), self.weight_dtype
+        accumulator, thresholds = self.accumulator, self.thresholds
+        if self.xnor:
+            # FINN counts matches: sum = 2 matches - MW, so t becomes ceil((t + MW) / 2)
+            weights, weight_type = (weights + 1) / 2, DataType.unsigned(1)
+            accumulator = DataType.unsigned(self._finn_accumulator_bits)
+            if thresholds is not None:
+                thresholds = np.clip(-(-(thresholds + self.mw) // 2), 0, self.mw + 1)
+                accumulator = DataType.smallest(0, self.mw + 1)
+        elif thresholds is not None:
+            thresholds = self.clipped_thresholds
+        output = accumulator if thresholds is None else stream_type(self.output_dtype)
+        initializers = [("weights", weights, weight_type)]
+        if thresholds is not None:
+            initializers.append(("thresholds", thresholds.astype(np.float32), accumulator))
+        return FinnNode(
+            self.op,
+            domain_of(self.op),
+            {
+                "backend": "fpgadataflow",
+                "MW": self.mw,
+                "MH": self.mh,
+                "PE": self.pe,
+                "SIMD": self.simd,
+                "inputDataType": stream_type(self.input_dtype).name,
+                "weightDataType": weight_type.name,
+                "outputDataType": output.name,
+                "accDataType": accumulator.name,
+                "ActVal": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
+                "binaryXnorMode": int(self.xnor),
+                "noActivation": int(thresholds is None),
+                "numInputVectors": vectors(self.outputs[0].shape),
+                "resType": "lut",
+                "mem_mode": "internal_decoupled",
+                "ram_style": self.ram_style,
+                "runtime_writeable_weights": int(self.ram_style == "ultra"),
+            },
+            tuple(initializers),
+        )
+
+    def weight_words(self) -> tuple[int, ...]:
+        """The weight memory in reading order: output folds outer, input folds inner.
+
+        A word holds PE x SIMD weights, SIMD fastest; row ``fold * PE + pe`` belongs to processing element pe.
+        """
+        folded = self.weights.reshape(self.mh // self.pe, self.pe, self.mw // self.simd, self.simd)
+        fields = encode(folded.transpose(0, 2, 1, 3).reshape(self.depth, -1), self.weight_dtype)
+        return pack_words(fields, self.weight_dtype.bits)
+
+    def threshold_words(self) -> tuple[int, ...]:
+        """The threshold memory, a word an output fold: PE x T thresholds, T fastest, as accumulator bits."""
+        folded = self.clipped_thresholds.reshape(self.mh // self.pe, -1)
+        return pack_words(encode(folded, self.accumulator), self.accumulator.bits)
+
+    def rtl(self) -> RtlInstance:
+        steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
+        memories = [RtlMemory("WEIGHTS", self.pe * self.simd * self.weight_dtype.bits, self.weight_words())]
+        if steps:
+            width = self.pe * steps * self.accumulator.bits
+            memories.append(RtlMemory("THRESHOLDS", width, self.threshold_words()))
+        return RtlInstance(
+            "mvau",
+            {
+                "MW": self.mw,
+                "MH": self.mh,
+                "PE": self.pe,
+                "SIMD": self.simd,
+                "IN_BITS": self.input_dtype.bits,
+                "IN_SIGNED": int(self.input_dtype.signed),
+                "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
+                "W_BITS": self.weight_dtype.bits,
+                "W_BIPOLAR": int(self.weight_dtype == BIPOLAR),
+                "ACC_BITS": self.accumulator.bits,
+                "ACC_SIGNED": int(self.accumulator.signed),
+                "STEPS": steps,
+                "OUT_BITS": self.output_dtype.bits,
+                "OUT_BIAS": self.output_dtype.min,
+                "RAM_STYLE": self.ram_style,
+            },
+            tuple(memories),
+        )
+
+    def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        (x,) = frames
+        # float64 products are exact here: sums stay below 2**53 by far, and BLAS makes them fast
+        sums = np.rint(x.astype(np.float64) @ self.weights.T.astype(np.float64)).astype(np.int64)
+        if self.thresholds is None:
+            return (sums,)
+        return (multi_threshold(sums, self.thresholds, self.output_dtype),)
+
+
+def multi_threshold(
+    x: NDArray[np.int64], thresholds: NDArray[np.int64], dtype: DataType
+) -> NDArray[np.int64]:
+    """``dtype.min + dtype.step * #{t : x >= thresholds[c, t]}``, channels last."""
+    reached = np.zeros(x.shape, dtype=np.int64)
+    for column in thresholds.T:
+        reached += x >= column
+    return dtype.min + dtype.step * reached

@@ -1,0 +1,338 @@
+"""Lowering: from what is computed (the integer graph) to how it is built (blocks and streams).
+
+One walk in topological order. A convolution becomes padding, sliding window and MVAU; a threshold that is
+its only reader joins it; a max-pool between the two moves behind the threshold, which is exact because
+thresholds rise. A tensor that several nodes read gets a DuplicateStreams. Flattening is free on a stream:
+the next matrix takes its columns in (y, x, channel) order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.add_streams import AddStreams
+from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
+from etb_hw.dataflow.blocks.label_select import LabelSelect
+from etb_hw.dataflow.blocks.max_pool import MaxPool
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, is_bypass
+from etb_hw.dataflow.blocks.sum_pool import SumPool
+from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
+from etb_hw.dataflow.stream import Stream
+from etb_hw.errors import UnsupportedNode
+from etb_hw.integer import graph as g
+from etb_hw.integer.datatype import DataType
+
+
+def lower(graph: g.IntegerGraph, *, clk_ns: float = 10.0, label_select: bool = False) -> DataflowGraph:
+    """The fully folded design (PE = SIMD = 1) of a network.
+
+    Args:
+        clk_ns: clock period in nanoseconds.
+        label_select: end in the index of the largest logit instead of the logits.
+
+    Returns:
+        A design whose ``execute`` on NHWC frames equals ``integer.reference.execute`` (NCHW) bit for bit.
+
+    Raises:
+        UnsupportedNode: for a node that has no hardware form, with a remedy.
+    """
+    graph = _pool_last(graph)
+    builder = _Builder(graph)
+    for node in graph.nodes:
+        builder.lower(node)
+    return builder.finish(clk_ns, label_select)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """Where a tensor comes from (None: the design's input), as a stream, and which way its channels lie.
+
+    ``order[i]`` is the integer graph's channel that sits at hardware channel i; None for the identity.
+    """
+
+    source: Port | None
+    shape: tuple[int, ...]  # NHWC without N
+    dtype: DataType
+    order: NDArray[np.int64] | None = None
+
+
+def _pool_last(graph: g.IntegerGraph) -> g.IntegerGraph:
+    """Exchange every max-pool with the threshold that is its only reader."""
+    nodes = list(graph.nodes)
+    changed = True
+    while changed:
+        changed = False
+        current = replace(graph, nodes=tuple(nodes))
+        for i, pool in enumerate(nodes):
+            if not isinstance(pool, g.MaxPool):
+                continue
+            readers = current.consumers(pool.name)
+            if len(readers) != 1 or not isinstance(readers[0], g.Threshold) or graph.output == pool.name:
+                continue
+            if len(current.consumers(pool.inputs[0])) != 1:
+                continue
+            threshold = readers[0]
+            # names stay with positions in the graph, so that every other reader is right as it is
+            first = replace(threshold, name=f"{threshold.name}.early", inputs=pool.inputs)
+            last = replace(pool, name=threshold.name, inputs=(first.name,))
+            j = nodes.index(threshold)
+            nodes[i], nodes[j] = first, last
+            changed = True
+            break
+    return replace(graph, nodes=tuple(nodes))
+
+
+@dataclass
+class _Builder:
+    graph: g.IntegerGraph
+    blocks: list[Block] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    numbers: Counter[str] = field(default_factory=Counter)
+    free: dict[str, list[_Tensor]] = field(default_factory=dict)  # copies of a tensor not read yet
+    fused: set[str] = field(default_factory=set)
+
+    def lower(self, node: g.Node) -> None:
+        if node.name in self.fused:
+            return
+        inputs = [self._take(name) for name in node.inputs]
+        match node:
+            case g.Input():
+                shape = (*node.shape[1:], node.shape[0])
+                self._yield(node.name, node.name, _Tensor(None, shape, node.dtype))
+            case g.Conv():
+                self._conv(node, inputs[0])
+            case g.Dense():
+                x = inputs[0]
+                weights = node.weights.astype(np.int64)
+                if x.order is not None:
+                    weights = weights[:, x.order]
+                self._matrix(node, node.weight_dtype, weights, x)
+            case g.Threshold():
+                self._threshold(node, inputs[0])
+            case g.MaxPool():
+                self._max_pool(node, inputs[0])
+            case g.SumPool():
+                x = inputs[0]
+                made = self._block(
+                    SumPool,
+                    node,
+                    [x],
+                    size=x.shape[:2],
+                    channels=x.shape[2],
+                    dtype=x.dtype,
+                    output_dtype=self.graph.types[node.name].dtype,
+                )
+                self._yield(node.name, node.name, made)
+            case g.Add():
+                self._add(node, inputs)
+            case g.ChannelAffine():
+                self._affine(node, inputs[0])
+            case g.Flatten():
+                self._flatten(node, inputs[0])
+            case _:
+                raise UnsupportedNode(
+                    node.name, f"{type(node).__name__} has no hardware block", "use a supported layer"
+                )
+
+    def finish(self, clk_ns: float, label_select: bool) -> DataflowGraph:
+        result = self._take(self.graph.output)
+        if result.order is not None:
+            raise UnsupportedNode(
+                self.graph.output,
+                "the network ends in a flattened image",
+                "end it in a dense layer or a pool",
+            )
+        if label_select:
+            values = int(np.prod(result.shape))
+            self._block(
+                LabelSelect, self.graph[self.graph.output], [result], labels=values, dtype=result.dtype
+            )
+        return DataflowGraph(tuple(self.blocks), tuple(self.edges), self.graph.dequant, clk_ns)
+
+    def _take(self, name: str) -> _Tensor:
+        return self.free[name].pop(0)
+
+    def _yield(self, name: str, layer: str, tensor: _Tensor) -> None:
+        """Publish a tensor under the name that readers use, as many times as it is read."""
+        readers = sum(node.inputs.count(name) for node in self.graph.nodes) + (name == self.graph.output)
+        if readers <= 1:
+            self.free[name] = [tensor]
+            return
+        node = self.graph[layer]
+        copy = self._block(
+            DuplicateStreams, node, [tensor], shape=tensor.shape, dtype=tensor.dtype, copies=readers
+        )
+        assert copy.source is not None
+        self.free[name] = [
+            replace(copy, source=Port(copy.source.block, i), order=tensor.order) for i in range(readers)
+        ]
+
+    def _block(self, kind: type[Block], node: g.Node, inputs: list[_Tensor], **parameters: Any) -> _Tensor:
+        """Add a block that reads ``inputs``; its first output as a tensor."""
+        number = self.numbers[kind.OP]
+        self.numbers[kind.OP] += 1
+        block = kind(name=f"{kind.OP}_{number}", layer=node.name, **parameters)
+        self.blocks.append(block)
+        for i, tensor in enumerate(inputs):
+            if tensor.source is not None:
+                self.edges.append(Edge(tensor.source, Port(block.name, i)))
+        stream: Stream = block.outputs[0]
+        return _Tensor(Port(block.name), stream.shape, stream.dtype)
+
+    def _fusible(self, node: g.Node) -> g.Threshold | None:
+        """The threshold that is the only reader of a node."""
+        readers = self.graph.consumers(node.name)
+        if len(readers) == 1 and isinstance(readers[0], g.Threshold) and self.graph.output != node.name:
+            return readers[0]
+        return None
+
+    def _matrix(self, node: g.Node, weight_dtype: DataType, weights: NDArray[np.int64], x: _Tensor) -> None:
+        threshold = self._fusible(node)
+        dtype = self.graph.types[node.name].dtype if threshold is None else threshold.dtype
+        made = self._block(
+            Mvau,
+            node,
+            [x],
+            weights=weights,
+            weight_dtype=weight_dtype,
+            input_dtype=x.dtype,
+            output_dtype=dtype,
+            thresholds=None if threshold is None else threshold.thresholds,
+            pixels=x.shape[:-1],
+        )
+        if threshold is not None:
+            self.fused.add(threshold.name)
+        self._yield(node.name if threshold is None else threshold.name, node.name, made)
+
+    def _conv(self, node: g.Conv, x: _Tensor) -> None:
+        outputs, a_group, *kernel_size = node.weights.shape
+        kernel = (int(kernel_size[0]), int(kernel_size[1]))
+        if node.groups != 1:
+            raise UnsupportedNode(
+                node.name, f"a convolution in {node.groups} groups has no block yet", "use groups = 1"
+            )
+        x = self._pad(node, x, node.pads, node.pad_value)
+        if not is_bypass(kernel, node.stride):
+            x = self._block(
+                SlidingWindow,
+                node,
+                [x],
+                size=x.shape[:2],
+                channels=x.shape[2],
+                kernel=kernel,
+                dtype=x.dtype,
+                stride=node.stride,
+                dilation=node.dilation,
+            )
+        # (O, I, KH, KW) to columns in stream order
+        weights = node.weights.astype(np.int64).transpose(0, 2, 3, 1).reshape(outputs, -1)
+        self._matrix(node, node.weight_dtype, weights, x)
+
+    def _pad(self, node: g.Node, x: _Tensor, pads: g.Pads, value: int) -> _Tensor:
+        if not any(pads):
+            return x
+        if not _holds(x.dtype, value):
+            raise UnsupportedNode(
+                node.name,
+                f"pads with {value}, which a stream of {x.dtype.name} cannot carry",
+                "pad bipolar tensors with -1",
+            )
+        return self._block(
+            Padding, node, [x], size=x.shape[:2], channels=x.shape[2], pads=pads, value=value, dtype=x.dtype
+        )
+
+    def _threshold(self, node: g.Threshold, x: _Tensor) -> None:
+        thresholds = node.thresholds if x.order is None else node.thresholds[x.order]
+        made = self._block(
+            Thresholding,
+            node,
+            [x],
+            thresholds=thresholds,
+            input_dtype=x.dtype,
+            output_dtype=node.dtype,
+            pixels=x.shape[:-1],
+        )
+        self._yield(node.name, node.name, replace(made, order=x.order))
+
+    def _max_pool(self, node: g.MaxPool, x: _Tensor) -> None:
+        x = self._pad(node, x, node.pads, x.dtype.min)  # the lowest value never wins
+        tiles = all(size % kernel == 0 for size, kernel in zip(x.shape[:2], node.kernel, strict=True))
+        if node.kernel != node.stride or not tiles:
+            raise UnsupportedNode(
+                node.name,
+                "pools windows that overlap or do not tile the image",
+                "use 2x2 pools of even images",
+            )
+        made = self._block(
+            MaxPool, node, [x], size=x.shape[:2], channels=x.shape[2], kernel=node.kernel, dtype=x.dtype
+        )
+        self._yield(node.name, node.name, made)
+
+    def _add(self, node: g.Add, inputs: list[_Tensor]) -> None:
+        a, b = inputs
+        assert (a.order is None) == (b.order is None), "both sides of a sum are flattened or neither is"
+        made = self._block(
+            AddStreams,
+            node,
+            inputs,
+            shape=a.shape,
+            dtypes=(a.dtype, b.dtype),
+            output_dtype=self.graph.types[node.name].dtype,
+        )
+        self._yield(node.name, node.name, replace(made, order=a.order))
+
+    def _affine(self, node: g.ChannelAffine, x: _Tensor) -> None:
+        order = np.arange(x.shape[-1]) if x.order is None else x.order
+        mul, add = node.mul[order], node.add[order]
+        kind = self.graph.types[node.name].dtype
+        made = x
+        if (mul != 1).any():
+            ends = np.stack([mul * x.dtype.min, mul * x.dtype.max])
+            product = kind if not add.any() else DataType.smallest(int(ends.min()), int(ends.max()))
+            made = self._block(
+                Channelwise,
+                node,
+                [made],
+                func="mul",
+                parameters=mul,
+                input_dtype=x.dtype,
+                output_dtype=product,
+                pixels=x.shape[:-1],
+            )
+        if add.any():
+            made = self._block(
+                Channelwise,
+                node,
+                [made],
+                func="add",
+                parameters=add,
+                input_dtype=made.dtype,
+                output_dtype=kind,
+                pixels=x.shape[:-1],
+            )
+        self._yield(node.name, node.name, replace(made, order=x.order))
+
+    def _flatten(self, node: g.Flatten, x: _Tensor) -> None:
+        if len(x.shape) == 1:
+            self._yield(node.name, node.name, x)
+            return
+        height, width, channels = x.shape
+        order = None
+        if height * width > 1:
+            planes = np.arange(x.shape[0] * x.shape[1] * x.shape[2]).reshape(channels, height, width)
+            order = planes.transpose(1, 2, 0).reshape(-1)
+        self._yield(node.name, node.name, _Tensor(x.source, (height * width * channels,), x.dtype, order))
+
+
+def _holds(dtype: DataType, value: int) -> bool:
+    return dtype.min <= value <= dtype.max and (value - dtype.min) % dtype.step == 0

@@ -1,0 +1,23 @@
+"""Packing of integers into memory words."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.integer.datatype import BIPOLAR, DataType
+
+
+def encode(values: NDArray[np.int64], dtype: DataType) -> NDArray[np.int64]:
+    """Bit patterns of values: bipolar -1 is 0, others are unsigned or two's complement."""
+    if dtype == BIPOLAR:
+        return (values > 0).astype(np.int64)
+    return values & ((1 << dtype.bits) - 1)
+
+
+def pack_words(fields: NDArray[np.int64], bits: int) -> tuple[int, ...]:
+    """One word a row of ``fields`` (rows, n): bit patterns of ``bits`` bits each, field 0 lowest."""
+    rows, n = fields.shape
+    planes = (fields[:, :, None] >> np.arange(bits)) & 1
+    packed = np.packbits(planes.reshape(rows, n * bits).astype(np.uint8), axis=1, bitorder="little")
+    return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
