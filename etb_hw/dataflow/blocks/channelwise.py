@@ -7,7 +7,7 @@ FINN's formula: ``LUT = bits PE`` for the operators plus, where a PE serves seve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -89,7 +89,6 @@ class Channelwise(Block):
             {
                 "C": self.channels,
                 "PE": self.pe,
-                "PIXELS": prod(self.pixels),
                 "MULTIPLY": int(self.func == "mul"),
                 "IN_BITS": self.input_dtype.bits,
                 "IN_SIGNED": int(self.input_dtype.signed and self.input_dtype != BIPOLAR),

@@ -145,7 +145,8 @@ class Mvau(Block):
         accumulator, thresholds = self.accumulator, self.thresholds
         if self.xnor:
             # FINN counts matches: sum = 2 matches - MW, so t becomes ceil((t + MW) / 2)
-            weights, weight_type = (weights + 1) / 2, DataType.unsigned(1)
+            weights = ((self.weights.T + 1) // 2).astype(np.float32)
+            weight_type = DataType.unsigned(1)
             accumulator = DataType.unsigned(self._finn_accumulator_bits)
             if thresholds is not None:
                 thresholds = np.clip(-(-(thresholds + self.mw) // 2), 0, self.mw + 1)
@@ -190,16 +191,26 @@ class Mvau(Block):
         fields = encode(folded.transpose(0, 2, 1, 3).reshape(self.depth, -1), self.weight_dtype)
         return pack_words(fields, self.weight_dtype.bits)
 
+    @cached_property
+    def rtl_accumulator(self) -> DataType:
+        """What the RTL accumulates: agreeing pairs for bipolar x bipolar (sum = 2 agreements - MW)."""
+        return DataType.smallest(0, self.mw + 1) if self.xnor else self.accumulator
+
     def threshold_words(self) -> tuple[int, ...]:
         """The threshold memory, a word an output fold: PE x T thresholds, T fastest, as accumulator bits."""
-        folded = self.clipped_thresholds.reshape(self.mh // self.pe, -1)
-        return pack_words(encode(folded, self.accumulator), self.accumulator.bits)
+        if self.xnor:
+            assert self.thresholds is not None
+            thresholds = np.clip(-(-(self.thresholds + self.mw) // 2), 0, self.mw + 1)
+        else:
+            thresholds = self.clipped_thresholds
+        folded = thresholds.reshape(self.mh // self.pe, -1)
+        return pack_words(encode(folded, self.rtl_accumulator), self.rtl_accumulator.bits)
 
     def rtl(self) -> RtlInstance:
         steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
         memories = [RtlMemory("WEIGHTS", self.pe * self.simd * self.weight_dtype.bits, self.weight_words())]
         if steps:
-            width = self.pe * steps * self.accumulator.bits
+            width = self.pe * steps * self.rtl_accumulator.bits
             memories.append(RtlMemory("THRESHOLDS", width, self.threshold_words()))
         return RtlInstance(
             "mvau",
@@ -212,12 +223,13 @@ class Mvau(Block):
                 "IN_SIGNED": int(self.input_dtype.signed),
                 "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
                 "W_BITS": self.weight_dtype.bits,
+                "W_SIGNED": int(self.weight_dtype.signed),
                 "W_BIPOLAR": int(self.weight_dtype == BIPOLAR),
-                "ACC_BITS": self.accumulator.bits,
-                "ACC_SIGNED": int(self.accumulator.signed),
+                "ACC_BITS": self.rtl_accumulator.bits,
+                "ACC_SIGNED": int(self.rtl_accumulator.signed),
                 "STEPS": steps,
                 "OUT_BITS": self.output_dtype.bits,
-                "OUT_BIAS": self.output_dtype.min,
+                "OUT_BIAS": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
                 "RAM_STYLE": self.ram_style,
             },
             tuple(memories),

@@ -168,6 +168,7 @@ class SlidingWindow(Block):
                 "DH": self.dilation[0],
                 "DW": self.dilation[1],
                 "DEPTHWISE": int(self.depthwise),
+                "DEPTH": self.depth,
                 "RAM_STYLE": self.ram_style,
             },
         )

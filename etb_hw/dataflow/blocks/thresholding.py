@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil, prod
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
@@ -107,7 +107,6 @@ class Thresholding(Block):
             {
                 "C": self.channels,
                 "PE": self.pe,
-                "PIXELS": prod(self.pixels),
                 "IN_BITS": self.input_dtype.bits,
                 "IN_SIGNED": int(self.input_dtype.signed),
                 "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
@@ -115,7 +114,7 @@ class Thresholding(Block):
                 "T_SIGNED": int(self.threshold_dtype.signed),
                 "STEPS": steps,
                 "OUT_BITS": self.output_dtype.bits,
-                "OUT_BIAS": self.output_dtype.min,
+                "OUT_BIAS": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
             },
             (RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)),),
         )
