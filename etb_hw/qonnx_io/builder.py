@@ -1,0 +1,79 @@
+"""Collects the integer graph's nodes while the interpreter walks, with types known at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node
+from etb_hw.integer.chain import Step
+from etb_hw.integer.graph import TensorType
+from etb_hw.integer.infer import infer_node
+from etb_hw.qonnx_io.value import Value
+
+NodeType = TypeVar("NodeType", bound=Node)
+
+
+class GraphBuilder:
+    """Nodes in order, and the type of each."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.types: dict[str, TensorType] = {}
+        self._count: Counter[str] = Counter()
+
+    def add(self, kind: type[NodeType], prefix: str, inputs: tuple[str, ...] = (), **fields: Any) -> str:
+        """A new node named ``<prefix>_<number>``. Raises BadInput where shapes do not fit."""
+        name = f"{prefix}_{self._count[prefix]}"
+        node = kind(name=name, inputs=inputs, **fields)
+        self.types[name] = infer_node(node, [self.types[i] for i in inputs])
+        self.nodes[name] = node
+        self._count[prefix] += 1
+        return name
+
+    def put(self, node: Node) -> str:
+        """Replace the node of that name."""
+        self.types[node.name] = infer_node(node, [self.types[i] for i in node.inputs])
+        self.nodes[node.name] = node
+        return node.name
+
+    def negate(self, value: Value, channels: NDArray[np.bool_]) -> Value:
+        """The same tensor over a core whose ``channels`` have the opposite sign.
+
+        Free where the core is a filter bank that nobody else reads: its weights change sign.
+        """
+        node = self.nodes[value.core]
+        sign = np.where(channels, -1, 1)
+        if isinstance(node, Conv | Dense) and not value.shared:
+            weights = node.weights * sign.reshape((-1,) + (1,) * (node.weights.ndim - 1)).astype(np.int8)
+            dtype = node.weight_dtype
+            if dtype != BIPOLAR and weights.size and int(weights.max()) > dtype.max:
+                dtype = DataType.smallest(int(weights.min()), int(weights.max()))
+            changed = replace(node, weights=weights, weight_dtype=dtype)
+            core = self.put(changed)
+        else:
+            core = self.add(
+                ChannelAffine, "affine", (value.core,), mul=sign.astype(np.int64), add=np.zeros_like(sign)
+            )
+        return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
+
+    def finish(self, output: str, dequant: Chain, argmax: bool) -> IntegerGraph:
+        """The graph of what ``output`` needs."""
+        needed = {output}
+        for name in reversed(self.nodes):
+            if name in needed:
+                needed.update(self.nodes[name].inputs)
+        kept = tuple(node for name, node in self.nodes.items() if name in needed)
+        return IntegerGraph(kept, output, dequant, argmax)
+
+
+def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:
+    """``chain`` of ``sign * x``; signs are exact in float32, so a leading factor simply takes them."""
+    if chain.steps and chain.steps[0].op in ("mul", "div"):
+        first = chain.steps[0]
+        return Chain((Step(first.op, first.constant * sign.astype(np.float32)), *chain.steps[1:]))
+    return Chain((Step("mul", sign.astype(np.float32)), *chain.steps))

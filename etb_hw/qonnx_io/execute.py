@@ -1,0 +1,52 @@
+"""Running a file in qonnx's own executor: the reference that every import is proved against."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.change_batchsize import ChangeBatchSize
+from qonnx.transformation.general import GiveUniqueNodeNames
+from qonnx.transformation.infer_shapes import InferShapes
+
+from etb_hw.errors import BadInput
+from etb_hw.qonnx_io.model_file import read_model
+
+
+def execute(
+    model: Path | str | onnx.ModelProto, x: NDArray[np.generic], batch: int = 64
+) -> NDArray[np.generic]:
+    """Outputs of qonnx's executor, node by node, for ``x`` of shape (N, ...).
+
+    qonnx's overhead is one onnxruntime session a node and call, so images go in batches: qonnx's own
+    ChangeBatchSize sets the graph's batch (and that of Reshape constants), weights and nodes stay as the
+    file has them. The last batch is filled up with copies, whose results are dropped.
+
+    Raises BadInput where qonnx cannot execute the file.
+    """
+    proto = copy.deepcopy(model) if isinstance(model, onnx.ModelProto) else read_model(model)
+    where = "the model" if isinstance(model, onnx.ModelProto) else str(model)
+    batch = max(1, min(batch, len(x)))
+    try:
+        wrapped = ModelWrapper(proto).transform(GiveUniqueNodeNames())
+        wrapped = wrapped.transform(ChangeBatchSize(batch)).transform(InferShapes())
+        source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
+        parts = []
+        for start in range(0, len(x), batch):
+            part = x[start : start + batch].astype(np.float32)
+            filled = np.concatenate([part, np.repeat(part[:1], batch - len(part), axis=0)])
+            result = np.asarray(execute_onnx(wrapped, {source: filled})[sink])
+            parts.append(result[: len(part)])
+    except BadInput:
+        raise
+    except Exception as error:  # qonnx and onnxruntime raise whatever they meet
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(
+            where, f"qonnx cannot execute it ({reason})", "run qonnx-cleanup on the file"
+        ) from error
+    return np.concatenate(parts)

@@ -1,0 +1,73 @@
+"""From a torch module of stock Brevitas layers to a clean, annotated QONNX file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from brevitas.export import export_qonnx
+from qonnx.core.datatype import DataType as QonnxType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.util.cleanup import cleanup_model
+
+from etb_hw.errors import BadInput
+from etb_hw.integer import DataType
+from etb_hw.qonnx_io.metadata import stamp
+
+_OPSET = 13
+UINT8 = DataType.unsigned(8)
+
+
+def export_model(
+    module: torch.nn.Module,
+    path: Path | str,
+    input_shape: tuple[int, ...],
+    input_dtype: DataType | None = UINT8,
+) -> None:
+    """Write ``model.qonnx.onnx``: BipolarQuant / Quant nodes, cleaned, input annotated.
+
+    Args:
+        module: in eval mode, built of stock Brevitas layers and torch layers with an ONNX form.
+        input_shape: (C, H, W) or (C,), without the batch.
+        input_dtype: what the input holds; None where it is no integer (then say at import how it maps).
+
+    Raises:
+        BadInput: weights are NaN or infinite, or the module has no ONNX form.
+    """
+    model = exported_model(module, input_shape, input_dtype)
+    onnx.save(model, str(path))
+
+
+def exported_model(
+    module: torch.nn.Module, input_shape: tuple[int, ...], input_dtype: DataType | None = UINT8
+) -> onnx.ModelProto:
+    """The model that ``export_model`` writes."""
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise BadInput(
+                f"parameter {name!r}", "is NaN or infinite", "check the training run, then export again"
+            )
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # the older exporter gives the cleaner graph: no Gemm + Reshape in place of Linear
+            exported = export_qonnx(
+                module, args=torch.zeros(1, *input_shape), opset_version=_OPSET, dynamo=False
+            )
+    except Exception as error:  # torch and Brevitas raise whatever they meet
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(
+            type(module).__name__, f"cannot be exported ({reason})", "use stock Brevitas layers"
+        ) from error
+    finally:
+        module.train(was_training)
+    wrapped = cleanup_model(ModelWrapper(exported))
+    if input_dtype is not None:
+        wrapped.set_tensor_datatype(wrapped.graph.input[0].name, QonnxType[input_dtype.name])
+    model: onnx.ModelProto = wrapped.model
+    stamp(model, "qonnx", "padding is explicit: a conv's pads attribute pads with 0")
+    return model

@@ -1,0 +1,282 @@
+"""Streamlining as interpretation: one walk over a QONNX graph gives the integer graph.
+
+Every tensor is an integer core and the float32 chain seen since. Quantizers turn both into thresholds by
+evaluation, pools commute with rising chains, products pass one common scale on; what remains at the end
+turns the integer result into the network's float output.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from etb_hw.errors import BadInput, UnsupportedNode
+from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
+from etb_hw.qonnx_io.affine import as_affine, then
+from etb_hw.qonnx_io.builder import GraphBuilder
+from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.model_file import annotations, check_model, read_model, to_array
+from etb_hw.qonnx_io.ops import HANDLERS
+from etb_hw.qonnx_io.options import ImportOptions
+from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
+
+_DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
+
+
+def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | None = None) -> IntegerGraph:
+    """The integer graph that computes what the QONNX graph computes.
+
+    Args:
+        model: a file, or a model in memory.
+        options: how integers map to the graph's input.
+
+    Raises:
+        BadInput: no usable ONNX file, broken or NaN values, shapes that do not fit.
+        UnsupportedNode: a node without an exact integer form; names node, op, reason and remedy.
+    """
+    options = options or ImportOptions()
+    if isinstance(model, onnx.ModelProto):
+        check_model(model, "the model")
+    else:
+        model = read_model(model)
+    return _Interpreter(model, options).run()
+
+
+class _Interpreter:
+    def __init__(self, model: onnx.ModelProto, options: ImportOptions) -> None:
+        self.model, self.graph, self.options = model, model.graph, options
+        self.builder = GraphBuilder()
+        self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
+        self.datatypes = annotations(model)
+        self.initializers = {t.name: t for t in self.graph.initializer}
+        self.tensors: dict[str, Tensor] = {}
+        self.uses = Counter(name for node in self.graph.node for name in node.input)
+        self.uses.update(o.name for o in self.graph.output)
+
+    def run(self) -> IntegerGraph:
+        name = self._input()
+        for node in self._sorted(name):
+            self._step(node)
+        return self._output()
+
+    def _step(self, node: onnx.NodeProto) -> None:
+        if not node.output:
+            raise BadInput(
+                f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
+            )
+        call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
+        handler = HANDLERS.get(node.op_type)
+        if node.domain not in _DOMAINS:
+            call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(_DOMAINS[2:])}")
+        if handler is None:
+            call.fail("has no exact integer form here", _remedy(node.op_type))
+        if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
+            call.fail("contains a sub-graph", "export a plain feed-forward graph")
+        try:
+            result = handler(call)
+        except BadInput as error:
+            if error.where in self.builder.nodes or _is_ours(error.where):
+                raise BadInput(call.label, error.reason, error.remedy) from None
+            raise
+        self._put(node, call, result)
+
+    def _put(self, node: onnx.NodeProto, call: Call, result: Tensor) -> None:
+        if isinstance(result, Value):
+            shape = self.builder.types[result.core].shape
+            if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
+                call.fail(f"gives a tensor of shape {shape}", "tensors of this size are not supported")
+            source = next((t for t in call.inputs if isinstance(t, Value)), None)
+            if sum(self.uses[o] for o in node.output) > 1 or (
+                source is not None and source.shared and source.core == result.core
+            ):
+                result = replace(result, shared=True)
+        for output in node.output:
+            if output:
+                if output in self.tensors:
+                    raise BadInput(call.label, f"writes {output!r} a second time", "export the network again")
+                self.tensors[output] = result
+
+    def _tensor(self, name: str) -> Tensor | None:
+        if not name:
+            return None
+        if name not in self.tensors and name in self.initializers:
+            array = to_array(self.initializers[name])
+            self.tensors[name] = Const(array, dtype=self._annotated(name))
+        found = self.tensors.get(name)
+        if found is None:
+            raise BadInput(f"tensor {name!r}", "is read but never written", "export the network again")
+        return found
+
+    def _annotated(self, name: str) -> DataType | None:
+        try:
+            return DataType.parse(self.datatypes[name])
+        except (KeyError, BadInput):
+            return None
+
+    def _input(self) -> str:
+        inputs = [i for i in self.graph.input if i.name not in self.initializers]
+        if len(inputs) != 1:
+            raise BadInput(
+                "the graph",
+                f"has {len(inputs)} inputs",
+                "networks with one input are supported; cut the others",
+            )
+        info = inputs[0]
+        dims = info.type.tensor_type.shape.dim
+        shape = tuple(d.dim_value for d in dims)
+        if (
+            len(shape) not in (2, 4)
+            or min(shape[1:]) < 1
+            or int(np.prod(shape[1:], dtype=object)) > MAX_ELEMENTS
+        ):
+            raise BadInput(
+                f"input {info.name!r}",
+                f"has shape {shape}",
+                "give it a fixed shape (batch, channels, height, width) or (batch, features)",
+            )
+        dtype, chain = self._input_type(info.name)
+        core = self.builder.add(Input, "input", shape=shape[1:], dtype=dtype)
+        axes = (0, 1, 2) if len(shape) == 4 else (0,)
+        for step in chain.steps:
+            if step.constant.ndim and step.constant.size != shape[1]:
+                raise BadInput(
+                    "the input mapping", f"has {step.constant.size} values for {shape[1]} channels",
+                    "give one number, or one a channel",
+                )  # fmt: skip
+        self.tensors[info.name] = Value(core, chain, axes, shared=self.uses[info.name] > 1)
+        return info.name
+
+    def _input_type(self, name: str) -> tuple[DataType, Chain]:
+        """By option, else by annotation, else by the quantizer that reads the input."""
+        chain = self.options.chain
+        dtype = self.options.input_dtype or self._annotated(name)
+        if dtype is None:
+            readers = [n for n in self.graph.node if name in n.input]
+            if len(readers) == 1 and readers[0].op_type in ("Quant", "IntQuant", "BipolarQuant"):
+                return self._quantized_input(readers[0], chain)
+            raise BadInput(
+                f"input {name!r}",
+                "has no data type",
+                "say what it holds, for example --input-dtype uint8 --input-scale 1/255",
+            )
+        if dtype.bits > 8:
+            raise BadInput(f"input {name!r}", f"is {dtype.name}", "inputs of 1 to 8 bits are supported")
+        return dtype, chain
+
+    def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
+        """The integers behind the first quantizer are the input."""
+        call = Call(node, [None, *(self._constant(i) for i in node.input[1:])], self.builder, self.opset)
+        scale = call.const(1).value
+        if scale.size != 1 or chain.steps or (node.op_type != "BipolarQuant" and call.scalar(2) != 0):
+            call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
+        if node.op_type == "BipolarQuant":
+            dtype = DataType.parse("BIPOLAR")
+        else:
+            bits, signed = int(call.scalar(3)), bool(call.attr("signed", 1))
+            if not 1 <= bits <= 8:
+                call.fail(f"quantizes the input to {bits} bits", "inputs of 1 to 8 bits are supported")
+            one_bit = DataType.parse("BIPOLAR") if signed else DataType.unsigned(1)
+            wide = DataType.integer(bits) if signed else DataType.unsigned(bits)
+            dtype = one_bit if bits == 1 else wide
+        return dtype, then(Chain(), "mul", scale.reshape(()))
+
+    def _constant(self, name: str) -> Tensor | None:
+        """A constant that may come from a Constant node not yet walked."""
+        for node in self.graph.node:
+            if name in node.output and node.op_type == "Constant":
+                return HANDLERS["Constant"](Call(node, [], self.builder, self.opset))
+        return self._tensor(name)
+
+    def _sorted(self, start: str) -> list[onnx.NodeProto]:
+        """Nodes in topological order (Kahn), whatever the file's order is."""
+        known = {start, "", *self.initializers}
+        waiting = list(self.graph.node)
+        producers = {o: i for i, n in enumerate(waiting) for o in n.output}
+        missing = [len({i for i in n.input if i not in known}) for n in waiting]
+        readers: dict[str, list[int]] = {}
+        for index, node in enumerate(waiting):
+            for name in {i for i in node.input if i not in known}:
+                if name not in producers:
+                    raise BadInput(
+                        f"node {node.name or node.op_type!r}", f"reads {name!r}, which nothing writes",
+                        "export the network again",
+                    )  # fmt: skip
+                readers.setdefault(name, []).append(index)
+        ready = [i for i, count in enumerate(missing) if count == 0][::-1]
+        order = []
+        while ready:
+            node = waiting[ready.pop()]
+            order.append(node)
+            freed = []
+            for name in node.output:
+                for reader in readers.pop(name, ()):
+                    missing[reader] -= 1
+                    if missing[reader] == 0:
+                        freed.append(reader)
+            ready = sorted([*ready, *freed], reverse=True)
+        if len(order) != len(waiting):
+            raise BadInput("the graph", "has a cycle", "only feed-forward networks have a dataflow form")
+        return order
+
+    def _output(self) -> IntegerGraph:
+        results = [self.tensors.get(o.name) for o in self.graph.output]
+        result = results[0]
+        where = f"output {self.graph.output[0].name!r}"
+        if any(r is not result for r in results):
+            raise BadInput("the graph", "has several outputs", "cut the graph down to one output")
+        if result is None or isinstance(result, Const):
+            raise BadInput(where, "does not depend on the input", "check the graph's wiring")
+        argmax = isinstance(result, ArgMaxOf)
+        value = result.value if isinstance(result, ArgMaxOf) else result
+        if value.order is not None or any(value.pads) or value.axes not in ((0,), (0, 1, 2)):
+            raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
+        value = _whole_classes(self.builder, value)
+        return self.builder.finish(value.core, value.chain, argmax)
+
+
+def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
+    """Scores a class with factors of their own become integers, where float32 holds them exactly.
+
+    So that the largest integer is the winning class: y = (m x + a) * 2**-k.
+    """
+    affine = as_affine(value.chain)
+    if affine is None or affine.uniform or (affine.scale.ndim == 0 and not affine.offset.any()):
+        return value
+    x = builder.types[value.core]
+    scale, offset = (np.broadcast_to(v, (x.channels,)) for v in (affine.scale, affine.offset))
+    for k in range(-16, 25):
+        m, a = scale * 2.0**k, offset * 2.0**k
+        if (m == np.rint(m)).all() and (a == np.rint(a)).all():
+            break
+    else:
+        return value
+    reach = np.abs(m) * np.maximum(np.abs(x.low), np.abs(x.high)) + np.abs(a)
+    if (reach >= 2**24).any():
+        return value
+    core = builder.add(ChannelAffine, "affine", (value.core,), mul=m.astype(np.int64), add=a.astype(np.int64))
+    return replace(value, core=core, chain=then(Chain(), "mul", 2.0**-k))
+
+
+def _is_ours(where: str) -> bool:
+    """Errors of shape inference name the integer node; users know the ONNX node."""
+    head, _, tail = where.rpartition("_")
+    return bool(head) and tail.isdigit()
+
+
+def _remedy(op: str) -> str:
+    near = {
+        "Softmax": "remove it: arg-max of the logits is the same class",
+        "LogSoftmax": "remove it: arg-max of the logits is the same class",
+        "Gelu": "use a quantizer as activation",
+        "Sigmoid": "use a quantizer as activation",
+        "Tanh": "use BipolarQuant or Quant as activation",
+        "HardTanh": "export it as Clip",
+        "ConvTranspose": "use Conv",
+        "Trunc": "use a global average pool without truncation",
+    }
+    return near.get(op, "replace it by supported ops: " + ", ".join(HANDLERS))

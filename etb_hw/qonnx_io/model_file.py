@@ -1,0 +1,87 @@
+"""Reading an ONNX file into a checked proto and numpy constants. Nothing of the file is executed."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from etb_hw.errors import BadInput
+
+MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
+
+_REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw export`)"
+
+
+def read_model(path: Path | str) -> onnx.ModelProto:
+    """Parse a file. Raises BadInput where it is missing, truncated, no ONNX file or split over files."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadInput(str(path), "is larger than an ONNX file can be (2 GiB)", _REMEDY)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise BadInput(str(path), "does not exist", "give the path of a QONNX file") from None
+    except OSError as error:
+        raise BadInput(str(path), f"cannot be read ({error.strerror})", "check the path") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except DecodeError:
+        raise BadInput(str(path), "is no ONNX file, or is truncated", _REMEDY) from None
+    check_model(model, str(path))
+    return model
+
+
+def check_model(model: onnx.ModelProto, where: str) -> None:
+    """What every later step relies on: a graph with nodes, one output or more, and all data inside."""
+    if not model.HasField("graph") or not model.graph.node:
+        raise BadInput(where, "holds no graph: it is no ONNX file, or is truncated", _REMEDY)
+    if not model.graph.output or not model.graph.input:
+        raise BadInput(where, "has no input or no output: it may be truncated", _REMEDY)
+    if len(model.functions):
+        raise BadInput(where, "uses ONNX functions", "inline them, or export with dynamo=False and opset 13")
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise BadInput(
+                f"{where}: tensor {tensor.name!r}",
+                "keeps its values in another file",
+                "save the model in one file (onnx.save_model(..., save_as_external_data=False))",
+            )
+
+
+def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
+    """Values of a tensor. Raises BadInput for values that are broken, NaN or infinite."""
+    where = f"tensor {tensor.name!r}"
+    stored = max(
+        len(tensor.raw_data), len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
+        len(tensor.double_data), len(tensor.uint64_data),
+    )  # fmt: skip
+    if any(d < 0 for d in tensor.dims) or math.prod(tensor.dims) > stored * 8:
+        raise BadInput(where, f"has shape {list(tensor.dims)} but fewer values", _REMEDY)
+    try:
+        array = np.asarray(numpy_helper.to_array(tensor))
+    except Exception as error:  # onnx raises whatever numpy and protobuf raise
+        raise BadInput(where, f"cannot be decoded ({error})", _REMEDY) from None
+    if array.dtype.kind not in "fiub":
+        raise BadInput(where, f"holds {array.dtype} values", "use float or integer tensors")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise BadInput(where, "holds NaN or infinite values", "check the training run, then export again")
+        array = array.astype(np.float32)
+    return array
+
+
+def annotations(model: onnx.ModelProto, key: str = "finn_datatype") -> dict[str, str]:
+    """qonnx's data type (or other) annotation of every annotated tensor."""
+    return {
+        entry.tensor_name: pair.value
+        for entry in model.graph.quantization_annotation
+        for pair in entry.quant_parameter_tensor_names
+        if pair.key == key
+    }

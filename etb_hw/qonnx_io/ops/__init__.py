@@ -1,0 +1,61 @@
+"""One file a family of ops, and the table of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops import classes, constants, elementwise, linear, pooling, quantizers, shapes
+from etb_hw.qonnx_io.value import Tensor
+
+Handler: TypeAlias = Callable[[Call], Tensor]
+
+HANDLERS: Mapping[str, Handler] = {
+    # quantizers
+    "BipolarQuant": quantizers.bipolar_quant,
+    "Quant": quantizers.quant,
+    "IntQuant": quantizers.quant,
+    "Sign": quantizers.sign,
+    "MultiThreshold": quantizers.multi_threshold,
+    # products
+    "Conv": linear.conv,
+    "MatMul": linear.matmul,
+    "Gemm": linear.gemm,
+    # chains
+    "Mul": elementwise.binary,
+    "Add": elementwise.binary,
+    "Sub": elementwise.binary,
+    "Div": elementwise.binary,
+    "Max": elementwise.binary,
+    "Min": elementwise.binary,
+    "Neg": elementwise.neg,
+    "Relu": elementwise.relu,
+    "Clip": elementwise.clip,
+    "BatchNormalization": elementwise.batch_normalization,
+    # pools
+    "MaxPool": pooling.max_pool,
+    "GlobalAveragePool": pooling.global_average,
+    "AveragePool": pooling.average_pool,
+    "ReduceMean": pooling.reduce,
+    "ReduceSum": pooling.reduce,
+    # shapes
+    "Identity": shapes.identity,
+    "Dropout": shapes.identity,
+    "Cast": shapes.cast,
+    "Shape": shapes.shape,
+    "Flatten": shapes.flatten,
+    "Reshape": shapes.reshape,
+    "Squeeze": shapes.squeeze,
+    "Unsqueeze": shapes.unsqueeze,
+    "Transpose": shapes.transpose,
+    "Pad": shapes.pad,
+    # constants
+    "Constant": constants.constant,
+    "Gather": constants.gather,
+    "Concat": constants.concat,
+    "Slice": constants.slice_,
+    # classes
+    "TopK": classes.top_k,
+    "ArgMax": classes.arg_max,
+}

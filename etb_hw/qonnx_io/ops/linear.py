@@ -1,0 +1,162 @@
+"""Conv, MatMul and Gemm: integer products over integer cores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.integer import Chain, Conv, Dense
+from etb_hw.integer.graph import Pads
+from etb_hw.qonnx_io.affine import Affine, as_affine, then
+from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.value import Const, Tensor, Value
+from etb_hw.qonnx_io.weights import integer_weights
+from etb_hw.qonnx_io.windows import pads as read_pads
+from etb_hw.qonnx_io.windows import pair
+
+
+def conv(call: Call) -> Tensor:
+    """Two-dimensional convolution; weights (O, I/groups, KH, KW)."""
+    value, const = call.value(0), call.const(1)
+    if const.value.ndim != 4 or len(value.axes) != 3:
+        call.fail(
+            f"weights have shape {const.value.shape}", "only two-dimensional convolutions are supported"
+        )
+    if value.axes != (0, 1, 2):
+        call.fail("reads a tensor whose channels are not the second axis", "use the NCHW layout")
+    weights, scale, dtype = integer_weights(call, const)
+    groups = int(call.attr("group", 1))
+    size = call.builder.types[value.core].shape
+    stride, dilation = pair(call, "strides"), pair(call, "dilations")
+    kernel = pair(call, "kernel_shape", weights.shape[2:])
+    if kernel != weights.shape[2:]:
+        call.fail(f"kernel_shape {kernel} is not that of the weights {weights.shape}", "export again")
+    affine = _input_affine(call, value)
+    own = read_pads(call, (size[1], size[2]), kernel, stride, dilation)
+    border, pad_value = _border(call, value, affine, own)
+    if groups < 1 or weights.shape[0] % groups:
+        call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
+    core = call.builder.add(
+        Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
+        pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
+    )  # fmt: skip
+    chain = _output_chain(call, affine, weights, scale, groups)
+    return _bias(call, Value(core, chain, axes=(0, 1, 2)), call.optional(2), 1.0)
+
+
+def matmul(call: Call) -> Tensor:
+    """(N, I) x (I, O), or a product over the last axis of an NHWC tensor, which is a 1x1 convolution."""
+    value, const = call.value(0), call.const(1)
+    return _dense(call, value, _transposed(call, const))
+
+
+def gemm(call: Call) -> Tensor:
+    """alpha * x @ W + beta * bias."""
+    value, const = call.value(0), call.const(1)
+    if call.attr("transA", 0):
+        call.fail("transposes its first input", "put images in rows (transA=0)")
+    if not call.attr("transB", 0):
+        const = _transposed(call, const)
+    alpha = float(call.attr("alpha", 1.0))
+    result = _dense(call, value, const)
+    result = result.with_chain(then(result.chain, "mul", alpha))
+    return _bias(call, result, call.optional(2), float(call.attr("beta", 1.0)))
+
+
+def _dense(call: Call, value: Value, const: Const) -> Value:
+    if const.value.ndim != 2:
+        call.fail(f"weights have shape {const.value.shape}", "weights must be a matrix")
+    weights, scale, dtype = integer_weights(call, const)
+    if any(value.pads):
+        call.fail("reads a padded tensor", "remove the Pad")
+    affine = _input_affine(call, value)
+    if value.axes == (1, 2, 0):
+        core = call.builder.add(
+            Conv, "conv", (value.core,), weights=weights[:, :, None, None], weight_dtype=dtype
+        )
+        return Value(core, _output_chain(call, affine, weights, scale, 1), axes=(1, 2, 0))
+    if len(value.axes) != 1:
+        call.fail("multiplies a tensor that is not flat", "put a Flatten in front")
+    if value.order is not None:
+        if len(value.order) != weights.shape[1]:
+            call.fail(f"weights {weights.shape} meet {len(value.order)} values", "check the shapes")
+        natural = np.empty_like(weights)
+        natural[:, value.order] = weights
+        weights = natural
+    core = call.builder.add(Dense, "dense", (value.core,), weights=weights, weight_dtype=dtype)
+    return Value(core, _output_chain(call, affine, weights, scale, 1))
+
+
+def _transposed(call: Call, const: Const) -> Const:
+    if const.value.ndim != 2:
+        call.fail(f"weights have shape {const.value.shape}", "weights must be a matrix")
+    if const.ints is None or const.scale is None:
+        return replace(const, value=const.value.T)
+    return Const(const.value.T, const.ints.T, np.broadcast_to(const.scale, const.value.shape).T, const.dtype)
+
+
+def _input_affine(call: Call, value: Value) -> Affine:
+    affine = as_affine(value.chain)
+    if affine is None:
+        call.fail("reads a clipped tensor that no quantizer follows", "put a quantizer (Quant) in front")
+    if (affine.scale == 0).any():
+        call.fail("reads a tensor that is constant", "remove the layer in front (its scale is zero)")
+    return affine
+
+
+def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
+    """All padding as one border of one integer."""
+    if not any(own):
+        return value.pads, value.pad_value if any(value.pads) else 0
+    offset = affine.integer_offset  # x + k is zero where x = -k
+    if offset is None or (offset != offset.flat[0]).any():
+        call.fail(
+            "pads a tensor with zero, and no integer maps to zero there",
+            "leave mean subtraction to the BatchNormalization behind the first layer",
+        )
+    zero = -int(offset.flat[0])
+    if any(value.pads) and value.pad_value != zero:
+        call.fail("adds a border of zeros to one of another value", "use one Pad")
+    top, left, bottom, right = (a + b for a, b in zip(own, value.pads, strict=True))
+    return (top, left, bottom, right), zero
+
+
+def _output_chain(
+    call: Call, affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int
+) -> Chain:
+    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
+    outputs = weights.shape[0]
+    channels = weights.shape[1] * groups
+    s, b = (np.broadcast_to(a, (channels,)).reshape(groups, -1) for a in (affine.scale, affine.offset))
+    if (s != s[:, :1]).any():
+        call.fail(
+            "reads channels of different scales",
+            "give the quantizer (or input normalisation) in front one scale for all channels",
+        )
+    a_group = outputs // groups
+    unit = np.repeat(s[:, 0], a_group) * scale
+    chain = Chain()
+    if b.any():
+        per_input = weights.astype(np.float64).reshape(groups, a_group, weights.shape[1], -1).sum(axis=-1)
+        whole = affine.integer_offset
+        k = b if whole is None else np.broadcast_to(whole, (channels,)).reshape(groups, -1)
+        sums = np.einsum("goi,gi->go", per_input, k).reshape(-1)
+        if whole is not None:
+            return then(then(chain, "add", sums), "mul", _squeezed(unit))
+        return then(then(chain, "mul", _squeezed(unit)), "add", sums * scale)
+    return then(chain, "mul", _squeezed(unit))
+
+
+def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[0].reshape(()) if (values == values[0]).all() else values
+
+
+def _bias(call: Call, value: Value, bias: Const | None, factor: float) -> Value:
+    if bias is None:
+        return value
+    array = bias.value.astype(np.float32) * np.float32(factor)
+    if array.ndim == 1 and len(value.axes) == 3:
+        array = array.reshape(1, -1, 1, 1)
+    return value.with_chain(then(value.chain, "add", call.per_channel(value, array)))

@@ -1,0 +1,57 @@
+"""What the interpreter knows of a tensor: an integer core and the float32 chain seen since, or a constant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.integer import Chain, DataType
+from etb_hw.integer.graph import Pads
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A tensor known now. Where it came through a quantizer: ``value = ints * scale`` (broadcast)."""
+
+    value: NDArray[np.generic]
+    ints: NDArray[np.generic] | None = None
+    scale: NDArray[np.float32] | None = None
+    dtype: DataType | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """A tensor that depends on the input: ``chain`` applied to the integer tensor ``core``.
+
+    Attributes:
+        core: name of the integer-graph node.
+        chain: float32 steps since, constants along the core's channels.
+        axes: the core's axis behind each axis of the ONNX tensor, without the batch; (1, 2, 0) is NHWC.
+        order: for flat tensors, the core's index behind each element; None is the natural order.
+        pads, pad_value: a border that a Pad node put around the core and a Conv or pool will take.
+        shared: somebody else reads the same core, so that it must stay as it is.
+    """
+
+    core: str
+    chain: Chain = field(default_factory=Chain)
+    axes: tuple[int, ...] = (0,)
+    order: NDArray[np.int64] | None = None
+    pads: Pads = (0, 0, 0, 0)
+    pad_value: int = 0
+    shared: bool = False
+
+    def with_chain(self, chain: Chain) -> Value:
+        return replace(self, chain=chain)
+
+
+@dataclass(frozen=True, eq=False)
+class ArgMaxOf:
+    """The index of the largest class: the graph may end in it."""
+
+    value: Value
+
+
+Tensor: TypeAlias = Const | Value | ArgMaxOf
