@@ -1,1 +1,36 @@
 """The dataflow graph: how the network is built from FINN-compatible hardware blocks."""
+
+from etb_hw.dataflow import finn
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.devices import Device, devices, find_device
+from etb_hw.dataflow.fold import Folding, Weights, fold
+from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
+from etb_hw.dataflow.lower import lower
+from etb_hw.dataflow.refold import refold, strip
+from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.stream import Stream
+from etb_hw.dataflow.table import Row, rows, table
+
+__all__ = [
+    "Block",
+    "DataflowGraph",
+    "Device",
+    "Edge",
+    "Folding",
+    "Port",
+    "ResourceModel",
+    "Resources",
+    "Row",
+    "Stream",
+    "Weights",
+    "devices",
+    "find_device",
+    "finn",
+    "finn_model",
+    "fold",
+    "lower",
+    "refold",
+    "rows",
+    "strip",
+    "table",
+]

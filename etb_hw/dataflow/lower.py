@@ -32,6 +32,8 @@ from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import DataType
 
+_EARLY = ".early"  # marks a threshold that changed places with a max-pool
+
 
 def lower(graph: g.IntegerGraph, *, clk_ns: float = 10.0, label_select: bool = False) -> DataflowGraph:
     """The fully folded design (PE = SIMD = 1) of a network.
@@ -83,7 +85,7 @@ def _pool_last(graph: g.IntegerGraph) -> g.IntegerGraph:
                 continue
             threshold = readers[0]
             # names stay with positions in the graph, so that every other reader is right as it is
-            first = replace(threshold, name=f"{threshold.name}.early", inputs=pool.inputs)
+            first = replace(threshold, name=threshold.name + _EARLY, inputs=pool.inputs)
             last = replace(pool, name=threshold.name, inputs=(first.name,))
             j = nodes.index(threshold)
             nodes[i], nodes[j] = first, last
@@ -181,7 +183,7 @@ class _Builder:
         """Add a block that reads ``inputs``; its first output as a tensor."""
         number = self.numbers[kind.OP]
         self.numbers[kind.OP] += 1
-        block = kind(name=f"{kind.OP}_{number}", layer=node.name, **parameters)
+        block = kind(name=f"{kind.OP}_{number}", layer=node.name.removesuffix(_EARLY), **parameters)
         self.blocks.append(block)
         for i, tensor in enumerate(inputs):
             if tensor.source is not None:
@@ -215,8 +217,8 @@ class _Builder:
         self._yield(node.name if threshold is None else threshold.name, node.name, made)
 
     def _conv(self, node: g.Conv, x: _Tensor) -> None:
-        outputs, a_group, *kernel_size = node.weights.shape
-        kernel = (int(kernel_size[0]), int(kernel_size[1]))
+        outputs, _, kernel_h, kernel_w = node.weights.shape
+        kernel = (int(kernel_h), int(kernel_w))
         if node.groups != 1:
             raise UnsupportedNode(
                 node.name, f"a convolution in {node.groups} groups has no block yet", "use groups = 1"

@@ -1,0 +1,94 @@
+"""FINN's JSON reports and folding configuration: same keys, same types."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.refold import strip
+from etb_hw.dataflow.resources import ResourceModel, finn_model
+
+Report: TypeAlias = dict[str, Any]
+
+# what FINN's step_target_fps_parallelization extracts from every node that has it
+_FOLDING_KEYS = (
+    "PE",
+    "SIMD",
+    "parallel_window",
+    "ram_style",
+    "resType",
+    "mem_mode",
+    "runtime_writeable_weights",
+    "depth_trigger_uram",
+    "depth_trigger_bram",
+)
+
+
+def folding_config(graph: DataflowGraph) -> Report:
+    """``auto_folding_config.json``: ``{"Defaults": {}, node: {"PE": ..., "SIMD": ..., ...}}``."""
+    config: Report = {"Defaults": {}}
+    for block in strip(graph).blocks:
+        attributes = block.finn_node().attributes
+        config[block.name] = {key: attributes[key] for key in _FOLDING_KEYS if key in attributes}
+    return config
+
+
+def layer_resources(graph: DataflowGraph, model: ResourceModel = finn_model) -> Report:
+    """``estimate_layer_resources.json``: a node's resources and memory efficiencies, and their total."""
+    report: Report = {}
+    for block in graph.blocks:
+        found = model(block)
+        brams, urams = found.bram_18k, found.uram
+        report[block.name] = {
+            "BRAM_18K": _number(brams),
+            "BRAM_efficiency": block.memory_bits / (brams * 36 * 512) if brams and block.memory_bits else 1,
+            "LUT": _number(found.lut),
+            "URAM": _number(urams),
+            "URAM_efficiency": block.memory_bits / (urams * 72 * 4096) if urams and block.memory_bits else 1,
+            "DSP": _number(found.dsp),
+        }
+    report["total"] = _total(report)
+    return report
+
+
+def layer_cycles(graph: DataflowGraph) -> Report:
+    """``estimate_layer_cycles.json``: cycles a frame by node."""
+    return {block.name: block.cycles for block in graph.blocks}
+
+
+def network_performance(graph: DataflowGraph) -> Report:
+    """``estimate_network_performance.json``. FINN's latency is pessimistic: cycles summed along the path."""
+    latency: dict[str, int] = {}
+    for block in graph.blocks:
+        before = [latency[edge.source.block] for edge in graph.edges if edge.target.block == block.name]
+        latency[block.name] = block.cycles + max(before, default=0)
+    critical = max(latency.values())
+    return {
+        "critical_path_cycles": critical,
+        "max_cycles": graph.bottleneck.cycles,
+        "max_cycles_node_name": graph.bottleneck.name,
+        "estimated_throughput_fps": graph.fps,
+        "estimated_latency_ns": critical * graph.clk_ns,
+    }
+
+
+def op_and_param_counts(graph: DataflowGraph) -> Report:
+    """``op_and_param_counts.json``: operations and parameters a frame by node, and their total."""
+    report: Report = {block.name: dict(block.counts) for block in strip(graph).blocks}
+    report["total"] = _total(report)
+    return report
+
+
+def _total(report: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    total: defaultdict[str, float] = defaultdict(float)
+    for values in report.values():
+        for key, value in values.items():
+            if "efficiency" not in key:
+                total[key] += float(value)
+    return dict(total)
+
+
+def _number(value: float) -> int | float:
+    return int(value) if float(value).is_integer() else value

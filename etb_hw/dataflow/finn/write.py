@@ -1,0 +1,40 @@
+"""The one place that writes FINN's files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+
+from etb_hw.dataflow.finn.onnx_writer import to_onnx
+from etb_hw.dataflow.finn.reports import (
+    folding_config,
+    layer_cycles,
+    layer_resources,
+    network_performance,
+    op_and_param_counts,
+)
+from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.resources import ResourceModel, finn_model
+
+
+def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model) -> tuple[Path, ...]:
+    """Write ``dataflow.onnx``, ``auto_folding_config.json`` and ``report/*.json``; the paths written."""
+    folder = Path(folder)
+    (folder / "report").mkdir(parents=True, exist_ok=True)
+    onnx_path = folder / "dataflow.onnx"
+    onnx.save(to_onnx(graph), str(onnx_path))
+    reports = {
+        "auto_folding_config.json": folding_config(graph),
+        "report/estimate_layer_resources.json": layer_resources(graph, model),
+        "report/estimate_layer_cycles.json": layer_cycles(graph),
+        "report/estimate_network_performance.json": network_performance(graph),
+        "report/op_and_param_counts.json": op_and_param_counts(graph),
+    }
+    paths = [onnx_path]
+    for name, report in reports.items():
+        path = folder / name
+        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        paths.append(path)
+    return tuple(paths)

@@ -1,0 +1,86 @@
+"""FINN's files: names, keys, types, and an ONNX graph that says what FINN's own would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import networks
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from etb_hw.dataflow import DataflowGraph, find_device, finn, fold, lower, rows
+from etb_hw.errors import BadInput
+
+
+@pytest.fixture(scope="module")
+def design() -> DataflowGraph:
+    return fold(
+        lower(networks.vgg_small((8, 12, 16, 10, 13, 7), 8), label_select=True), target_fps=10_000
+    ).graph
+
+
+def test_files_and_their_keys(design: DataflowGraph, tmp_path: Path) -> None:
+    finn.write(design, tmp_path)
+    read = {path.name: json.loads(path.read_text()) for path in tmp_path.rglob("*.json")}
+    config = read["auto_folding_config.json"]
+    assert config["Defaults"] == {}
+    assert config["MVAU_hls_0"] == {
+        "PE": design["MVAU_hls_0"].fold["PE"],
+        "SIMD": design["MVAU_hls_0"].fold["SIMD"],
+        "ram_style": "auto",
+        "resType": "lut",
+        "mem_mode": "internal_decoupled",
+        "runtime_writeable_weights": 0,
+    }
+    resources = read["estimate_layer_resources.json"]
+    assert set(resources["MVAU_hls_0"]) == {
+        "BRAM_18K", "BRAM_efficiency", "LUT", "URAM", "URAM_efficiency", "DSP",
+    }  # fmt: skip
+    assert set(resources["total"]) == {"BRAM_18K", "LUT", "URAM", "DSP"}
+    assert all(isinstance(value, float) for value in resources["total"].values())
+    assert resources["total"]["LUT"] == design.resources.lut
+    performance = read["estimate_network_performance.json"]
+    assert performance["max_cycles"] == max(read["estimate_layer_cycles.json"].values())
+    assert performance["estimated_throughput_fps"] == pytest.approx(1e8 / performance["max_cycles"])
+    counts = read["op_and_param_counts.json"]
+    assert counts["MVAU_hls_0"]["op_mac_1bx8b"] == 8 * 27 * 64
+
+
+def test_onnx_nodes_carry_finn_attributes(design: DataflowGraph) -> None:
+    model = finn.to_onnx(design)
+    onnx.checker.check_model(model)
+    ops = [node.op_type for node in model.graph.node]
+    assert ops[:4] == ["FMPadding_rtl", "ConvolutionInputGenerator_rtl", "MVAU_hls", "FMPadding_rtl"]
+    assert not any(op.startswith("StreamingDataWidthConverter") for op in ops)
+    node = next(node for node in model.graph.node if node.name == "MVAU_hls_1")
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    assert node.domain == "finn.custom_op.fpgadataflow.hls"
+    assert attributes["binaryXnorMode"] == 1
+    assert attributes["inputDataType"] == b"BINARY"
+    assert attributes["numInputVectors"] == [1, 8, 8]
+    assert attributes["backend"] == b"fpgadataflow"
+
+
+def test_xnor_thresholds_in_the_file_count_matches(design: DataflowGraph) -> None:
+    model = finn.to_onnx(design)
+    arrays = {init.name: numpy_helper.to_array(init) for init in model.graph.initializer}
+    weights, thresholds = arrays["MVAU_hls_1_weights"], arrays["MVAU_hls_1_thresholds"]
+    bits = np.random.default_rng(0).integers(0, 2, (50, weights.shape[0]))
+    matches = bits @ weights + (1 - bits) @ (1 - weights)
+    expected = design["MVAU_hls_1"].execute(2 * bits[:, None, None] - 1)[0][:, 0, 0]
+    assert np.array_equal(2 * (matches >= thresholds[:, 0]) - 1, expected)
+
+
+def test_rows_of_the_table(design: DataflowGraph) -> None:
+    table = rows(design)
+    assert [row.name for row in table] == [block.name for block in design.blocks]
+    assert max(row.share for row in table) == 1
+
+
+def test_devices_by_board_and_part() -> None:
+    assert find_device("Pynq-Z1").resources.lut == find_device("xc7z020clg400-1").resources.lut == 53_200
+    with pytest.raises(BadInput, match="Pynq"):
+        find_device("pink-z1")
