@@ -12,14 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Op = Literal["mul", "add", "sub", "rsub", "div"]
+Op = Literal["mul", "add", "sub", "rsub", "div", "max", "min"]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One float32 operation with a constant: scalar, shape (), or one a channel, shape (C,).
 
-    ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c.
+    ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU.
     """
 
     op: Op
@@ -42,6 +42,10 @@ class Step:
                 y = c - x
             case "div":
                 y = x / c
+            case "max":
+                y = np.maximum(x, c)
+            case "min":
+                y = np.minimum(x, c)
         return np.asarray(y, dtype=np.float32)
 
 
