@@ -50,19 +50,47 @@ class TrainingConfig(Section):
     """Optimisation. Times are counted in epochs."""
 
     epochs: int = Field(60, ge=1)
-    batch: int = Field(64, ge=2)
+    batch: int = Field(64, ge=2, description="images a step, over all devices")
     optimizer: Literal["sgd", "adam"] = "adam"
-    lr: float = Field(1e-2, gt=0)
-    seed: int = 0
+    lr: float = Field(1e-2, gt=0, description="highest learning rate: flat to half the run, then cosine to 0")
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linearly rising learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(0.0, ge=0, description="on latent weights")
+    label_smoothing: Fraction = Field(0.0, description="share of the label spread over all classes")
+    flip: bool = Field(False, description="mirror training images at random")
+    shift: int = Field(0, ge=0, description="move training images by up to so many pixels")
+    cutout: int = Field(0, ge=0, description="blank a square of so many pixels in training images")
+    seed: int = Field(0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
+    amp: bool = Field(False, description="half-precision activations and products on a GPU, where exact")
+    compile: bool = Field(False, description="torch.compile the training step")
+    evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
+    checkpoint_seconds: float = Field(30.0, ge=0, description="a killed run loses at most so much work")
 
 
 class EvolutionConfig(Section):
-    """Evolution from ternary to binary or zero, and the pruning-ratio controller."""
+    """Evolution from ternary to binary or zero, and the pruning-ratio controller. Times are shares of the run."""
 
-    ratio: Fraction = Field(0.4, description="share of `count` to cut")
+    ratio: Fraction = Field(0.4, description="share of `count` to cut; 0 trains the dense network")
     count: Literal["parameters", "filters", "macs", "luts"] = Field(
         "parameters", description="what ratio counts"
     )
+    warmup: Fraction = Field(0.15, description="no filter is given up before")
+    harden: float = Field(
+        0.5, gt=0, le=1, description="all filters are binary or zero, and zero ones are cut out"
+    )
+    criterion: Literal["gradient", "l1", "random"] = Field(
+        "gradient", description="what ranks filters; l1 and random are baselines that cut all at once"
+    )
+    caps: tuple[float, ...] | None = Field(
+        None, description="largest share to cut of each channel group; rising with depth by default"
+    )
+    floor: int = Field(1, ge=1, description="channels that every group keeps at least")
+    multiple: int = Field(1, ge=1, description="kept channel counts are multiples of this, so that they fold")
+    threshold_lr: float = Field(1e-3, gt=0, description="learning rate (Adam) of the thresholds")
+    memory: Fraction = Field(0.98, description="decay a step of the importance average")
+    interval: int = Field(4, ge=1, description="steps between decisions")
 
 
 class BuildConfig(Section):

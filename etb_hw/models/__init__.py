@@ -1,0 +1,42 @@
+"""Network topologies, as data (NetSpec) and as trainable networks (BinaryNet)."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from etb_hw.config import ModelConfig
+from etb_hw.errors import BadInput
+from etb_hw.models.net import BinaryNet
+from etb_hw.models.spec import CLASSES, INPUT, Geometry, LayerSpec, NetSpec, Shape
+from etb_hw.models.vgg_small import vgg_small
+
+TOPOLOGIES = {"vgg_small": vgg_small}
+
+__all__ = [
+    "CLASSES",
+    "INPUT",
+    "TOPOLOGIES",
+    "BinaryNet",
+    "Geometry",
+    "LayerSpec",
+    "NetSpec",
+    "build",
+    "specify",
+]
+
+
+def specify(config: ModelConfig, input_shape: Shape, classes: int) -> NetSpec:
+    """The specification that a flow file's [model] section asks for. Raises BadInput for unknown names."""
+    topology = TOPOLOGIES.get(config.name)
+    if topology is None:
+        near = get_close_matches(config.name, TOPOLOGIES, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(TOPOLOGIES)}"
+        raise BadInput("model.name", f"{config.name!r} is no known model", known)
+    spec = topology(input_shape, classes, config.width, config.widths)
+    assert spec.shapes  # raises for images that are too small
+    return spec
+
+
+def build(config: ModelConfig, input_shape: Shape, classes: int) -> BinaryNet:
+    """A freshly initialised trainable network (from torch's current random state)."""
+    return BinaryNet(specify(config, input_shape, classes))

@@ -1,0 +1,221 @@
+"""The small set of trainable layers all networks are made of, built on Brevitas."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from torch import Tensor, nn
+
+from etb_hw.models.norm import ChannelNorm, pad_channels
+from etb_hw.models.spec import Geometry, LayerSpec
+from etb_hw.quantizers import EvolvingActivation, EvolvingActivationQuant, EvolvingWeight, EvolvingWeightQuant
+
+
+class Layer(nn.Module):
+    """Base of all layers: what evolution and slimming may ask of any of them."""
+
+    def weight_quant(self) -> EvolvingWeightQuant | None:
+        """The quantizer of the layer's weights, if it has any."""
+        return None
+
+    def act_quant(self) -> EvolvingActivationQuant | None:
+        """The quantizer of the layer's output, if it is bipolar."""
+        return None
+
+    def set_input_alive(self, alive: Tensor) -> None:
+        """Tell which input channels (C,) are alive: borders are padded with -alive."""
+
+    def forget_mirrors(self) -> None:
+        """Read values that are mirrored outside of buffers anew, after loading a state."""
+        for quantizer in (self.weight_quant(), self.act_quant()):
+            if quantizer is not None:
+                quantizer.is_hard = None
+
+    def set_hard(self) -> None:
+        """Weights and activations become binary for good."""
+        for quantizer in (self.weight_quant(), self.act_quant()):
+            if quantizer is not None:
+                quantizer.set_hard()
+
+    def project(self) -> None:
+        """Return parameters to their legal range after an optimizer step."""
+
+
+class Weighted(Layer):
+    """A layer with binary weights: ``sums`` gives integers, before any normalisation."""
+
+    core: QuantConv2d | QuantLinear
+
+    def weight_quant(self) -> EvolvingWeightQuant:
+        quantizer = self.core.weight_quant.tensor_quant
+        assert isinstance(quantizer, EvolvingWeightQuant)
+        return quantizer
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Exact integer sums of the quantized weights with x."""
+        y = self.core(x)
+        assert isinstance(y, Tensor)
+        # the float paths of some GPUs (Winograd) leave integers by a little; the true sums are integers
+        return y if self.training or y.device.type == "cpu" else y.round()
+
+    def quantized(self) -> Tensor:
+        """The quantized weights, (O, ...)."""
+        return self.weight_quant()(self.core.weight)[0]
+
+    @torch.no_grad()
+    def project(self) -> None:
+        quantizer = self.weight_quant()
+        if not quantizer.is_hard:
+            quantizer.threshold.clamp_(0, 1)
+
+
+class BinaryConv(Weighted):
+    """pad -> conv -> max-pool -> normalise -> quantize.
+
+    Pooling comes before the increasing normalisation because that is cheaper and, bit for bit, the same as
+    pooling the signs.
+    """
+
+    input_alive: Tensor
+
+    def __init__(self, spec: LayerSpec, geometry: Geometry, pixels: bool) -> None:
+        super().__init__()
+        self.padding, self.pool, self.pixels = spec.padding, spec.pool, pixels
+        self.core = QuantConv2d(
+            geometry.inputs,
+            geometry.outputs,
+            spec.kernel,
+            stride=spec.stride,
+            bias=False,
+            weight_quant=EvolvingWeight.let(channels=geometry.outputs),
+        )
+        nn.init.normal_(self.core.weight)
+        self.core.weight_quant.skip_create_quant_tensor = True
+        self.norm = ChannelNorm(geometry.outputs)
+        self.act = activation(geometry.outputs)
+        self.register_buffer("input_alive", torch.ones(geometry.inputs))
+        self.uniform_border: bool | None = None
+
+    def act_quant(self) -> EvolvingActivationQuant:
+        return act_quantizer(self.act)
+
+    def set_input_alive(self, alive: Tensor) -> None:
+        self.input_alive.copy_(alive)
+        self.uniform_border = None
+
+    def forget_mirrors(self) -> None:
+        super().forget_mirrors()
+        self.uniform_border = None
+
+    def pad(self, x: Tensor) -> Tensor:
+        """Borders: 0 around pixels, -1 around bipolar channels, 0 around dead ones."""
+        if not self.padding:
+            return x
+        if self.pixels:
+            return pad_channels(x, self.padding, 0.0)
+        if self.uniform_border is None:
+            self.uniform_border = bool(self.input_alive.min().item() == 1)
+        return pad_channels(x, self.padding, -1.0 if self.uniform_border else -self.input_alive)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.sums(self.pad(x))
+        if self.pool > 1:
+            y = F.max_pool2d(y, self.pool)
+        return quantize(self.act, self.norm(y))
+
+    def project(self) -> None:
+        super().project()
+        self.norm.project()
+        clamp_thresholds(self.act_quant())
+
+
+class BinaryDense(Weighted):
+    """flatten -> matrix product -> normalise -> quantize; the output is (N, C, 1, 1)."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        self.core = dense_core(geometry)
+        self.norm = ChannelNorm(geometry.outputs)
+        self.act = activation(geometry.outputs)
+
+    def act_quant(self) -> EvolvingActivationQuant:
+        return act_quantizer(self.act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.sums(x.flatten(1))
+        return quantize(self.act, self.norm(y)).unsqueeze(-1).unsqueeze(-1)
+
+    def project(self) -> None:
+        super().project()
+        self.norm.project()
+        clamp_thresholds(self.act_quant())
+
+
+class Classifier(Weighted):
+    """flatten -> matrix product -> one integer bias a class; logits are a positive multiple of integers.
+
+    Attributes:
+        log_scale: log of the common factor of the logits; it changes no arg-max and is left out of hardware.
+        unit: sqrt(fan-in) of the network as built; slimming keeps it, so that no logit changes.
+        bias: (classes,) in units of sqrt(fan-in); rounded to whole integers in the forward pass.
+    """
+
+    unit: Tensor
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        self.core = dense_core(geometry)
+        # signs that agree by chance sum to about sqrt(fan-in): the unit in which logits are of order one
+        self.register_buffer("unit", torch.tensor(math.sqrt(geometry.fan_in)))
+        self.log_scale = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(geometry.outputs))
+
+    def integer_bias(self) -> Tensor:
+        """The bias in whole integers; gradients pass the rounding unchanged."""
+        bias = self.bias * self.unit
+        return bias + (bias.round() - bias).detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.sums(x.flatten(1)) + self.integer_bias()
+        return logits * (self.log_scale.exp() / self.unit)
+
+
+def dense_core(geometry: Geometry) -> QuantLinear:
+    """A Brevitas linear layer with our weight quantizer."""
+    core = QuantLinear(
+        geometry.fan_in,
+        geometry.outputs,
+        bias=False,
+        weight_quant=EvolvingWeight.let(channels=geometry.outputs),
+    )
+    nn.init.normal_(core.weight)
+    core.weight_quant.skip_create_quant_tensor = True
+    return core
+
+
+def activation(channels: int) -> QuantIdentity:
+    """A Brevitas activation layer with our quantizer."""
+    act = QuantIdentity(act_quant=EvolvingActivation.let(channels=channels))
+    act.act_quant.skip_create_quant_tensor = True
+    return act
+
+
+def act_quantizer(act: QuantIdentity) -> EvolvingActivationQuant:
+    quantizer = act.act_quant.fused_activation_quant_proxy.tensor_quant
+    assert isinstance(quantizer, EvolvingActivationQuant)
+    return quantizer
+
+
+def quantize(act: QuantIdentity, y: Tensor) -> Tensor:
+    a = act(y)
+    assert isinstance(a, Tensor)
+    return a
+
+
+@torch.no_grad()
+def clamp_thresholds(quantizer: EvolvingActivationQuant) -> None:
+    if not quantizer.is_hard:
+        quantizer.threshold.clamp_(0, 1)

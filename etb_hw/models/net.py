@@ -1,0 +1,90 @@
+"""The trainable network of a specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from etb_hw.models.layers import BinaryConv, BinaryDense, Classifier, Layer, Weighted
+from etb_hw.models.spec import INPUT, LayerSpec, NetSpec
+
+
+class BinaryNet(nn.Module):
+    """Evaluates the layers of a NetSpec in order. Input: uint8 pixels (N, C, H, W); output: float logits.
+
+    Attributes:
+        spec: the topology and its widths.
+        layers: the trainable layers, by name.
+    """
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.layers = nn.ModuleDict({layer.name: _make(spec, layer) for layer in spec.layers})
+
+    def forward(self, x: Tensor) -> Tensor:
+        tensors = {INPUT: x if x.is_floating_point() else x.float()}
+        for layer in self.spec.layers:
+            tensors[layer.name] = self.layers[layer.name](*(tensors[name] for name in layer.inputs))
+        return tensors[self.spec.layers[-1].name]
+
+    def layer(self, name: str) -> Layer:
+        layer = self.layers[name]
+        assert isinstance(layer, Layer)
+        return layer
+
+    def weighted(self) -> Mapping[str, Weighted]:
+        """The layers with weights, by name."""
+        return {name: layer for name, layer in self.layers.items() if isinstance(layer, Weighted)}
+
+    def producers(self, group: str) -> list[Layer]:
+        """The layers that yield channels of a group."""
+        return [self.layer(spec.name) for spec in self.spec.layers if spec.group == group]
+
+    @torch.no_grad()
+    def set_alive(self, group: str, alive: Tensor) -> None:
+        """Kill the channels of a group where ``alive`` (C,) is 0: weights, activations and borders."""
+        for spec in self.spec.layers:
+            layer = self.layer(spec.name)
+            if spec.group == group:
+                weights, act = layer.weight_quant(), layer.act_quant()
+                if weights is not None:
+                    weights.alive.copy_(alive)
+                if act is not None:
+                    act.set_alive(alive)
+            if self.spec.group_of(spec.inputs[0]) == group:
+                layer.set_input_alive(alive)
+
+    def fade_borders(self, group: str, alive: Tensor) -> None:
+        """Pad channels of a group with -alive, (C,) in [0, 1], while they fade."""
+        for spec in self.spec.layers:
+            if self.spec.group_of(spec.inputs[0]) == group:
+                self.layer(spec.name).set_input_alive(alive)
+
+    def forget_mirrors(self) -> None:
+        """Re-read what layers mirror of their buffers; call it after load_state_dict."""
+        for name in self.layers:
+            self.layer(name).forget_mirrors()
+
+    def set_hard(self) -> None:
+        """Make all weights and activations binary for good."""
+        for name in self.layers:
+            self.layer(name).set_hard()
+
+    def project(self) -> None:
+        """Return all parameters to their legal range; call it after every optimizer step."""
+        for name in self.layers:
+            self.layer(name).project()
+
+
+def _make(spec: NetSpec, layer: LayerSpec) -> Layer:
+    match layer.op:
+        case "conv":
+            return BinaryConv(layer, spec.geometry(layer), spec.is_pixels(layer.inputs[0]))
+        case "dense":
+            return BinaryDense(spec.geometry(layer))
+        case "classifier":
+            return Classifier(spec.geometry(layer))
+    raise AssertionError(f"op {layer.op} has no layer")

@@ -1,0 +1,49 @@
+"""Batch normalisation whose evaluation is two plain float32 operations, so that everyone can repeat it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SMALLEST_SLOPE = 1e-2
+
+
+class ChannelNorm(nn.BatchNorm2d):
+    """Normalises (N, C, H, W) or (N, C) a channel.
+
+    Evaluation computes fl(fl(x * slope) + shift). Library kernels fuse or reorder this as they like, which
+    may move an integer sum across a threshold; these two steps are the same bits everywhere. Slopes are kept
+    positive, so that the map is increasing and commutes with max-pooling.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        assert input.ndim in (2, 4)
+
+    def affine_terms(self) -> tuple[Tensor, Tensor]:
+        """Slope and shift, (C,) each, of the evaluated map."""
+        assert self.running_var is not None
+        assert self.running_mean is not None
+        slope = self.weight / torch.sqrt(self.running_var + self.eps)
+        return slope, self.bias - self.running_mean * slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x)
+        slope, shift = self.affine_terms()
+        view = (1, -1, 1, 1)[: x.ndim]
+        return x * slope.view(view) + shift.view(view)
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Keep the map increasing."""
+        self.weight.clamp_(min=SMALLEST_SLOPE)
+
+
+def pad_channels(x: Tensor, padding: int, values: Tensor | float) -> Tensor:
+    """Pad the borders of (N, C, H, W) with one value, or with one a channel (C,)."""
+    border = (padding,) * 4
+    if isinstance(values, float):
+        return F.pad(x, border, value=values)
+    shift = values.view(1, -1, 1, 1)
+    return F.pad(x - shift, border) + shift

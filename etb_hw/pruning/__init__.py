@@ -1,0 +1,31 @@
+"""Hardening, exact slimming, sizes, and the deployable form of a trained network.
+
+- ``harden(net) -> HardNet``: binary weights and exact integer thresholds.
+- ``slim(net, keep) -> BinaryNet``: cut dead channels out, no logit changes.
+- ``deployable(hard) -> torch.nn.Module``: stock Brevitas layers for export (see deploy.py).
+- ``save_checkpoint(hard, path)``, ``load_checkpoint(path) -> (HardNet, notes)``: checkpoint.safetensors.
+- ``report(before, after, ...) -> PruningReport``: the content of pruning.json.
+"""
+
+from etb_hw.pruning.checkpoint import load_checkpoint, save_checkpoint
+from etb_hw.pruning.deploy import DeployedNet, deployable
+from etb_hw.pruning.hard import HardNet, harden
+from etb_hw.pruning.sizes import Cost, Count, LayerSizes, PruningReport, cost_function, report
+from etb_hw.pruning.slim import Keep, slim
+
+__all__ = [
+    "Cost",
+    "Count",
+    "DeployedNet",
+    "HardNet",
+    "Keep",
+    "LayerSizes",
+    "PruningReport",
+    "cost_function",
+    "deployable",
+    "harden",
+    "load_checkpoint",
+    "report",
+    "save_checkpoint",
+    "slim",
+]

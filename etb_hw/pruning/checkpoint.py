@@ -1,0 +1,88 @@
+"""checkpoint.safetensors: the slim hardened network, with its topology and widths in the header."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from etb_hw.errors import BadInput
+from etb_hw.files import write_bytes
+from etb_hw.models import NetSpec
+from etb_hw.pruning.hard import HardNet
+
+FORMAT = "etb-hw hardened network 1"
+_TYPES = {
+    "weight": torch.int8,
+    "thresholds": torch.int32,
+    "bias": torch.int32,
+    "alive": torch.int8,
+    "input_alive": torch.int8,
+}
+
+
+def save_checkpoint(hard: HardNet, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+    """Write integers only; ``notes`` (JSON values) go to the header. The file appears whole or not at all."""
+    tensors = {
+        f"{name}.{kind}": getattr(hard.layer(name), kind).to(_TYPES[kind]).contiguous()
+        for name in hard.spec.by_name
+        for kind in _TYPES
+    }
+    header = {
+        "format": FORMAT,
+        "spec": json.dumps(hard.spec.to_json()),
+        "notes": json.dumps(dict(notes or {})),
+    }
+    write_bytes(path, save(tensors, metadata=header))
+
+
+def load_checkpoint(path: Path) -> tuple[HardNet, dict[str, Any]]:
+    """The network and its notes. Raises BadInput for missing, damaged or foreign files."""
+    remedy = "give the checkpoint.safetensors of a finished training run"
+    if not path.is_file():
+        raise BadInput(str(path), "does not exist", remedy)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header.get("format") != FORMAT:
+            raise BadInput(str(path), f"is no checkpoint of this format ({FORMAT})", remedy)
+        spec = NetSpec.from_json(json.loads(header["spec"]))
+        notes = json.loads(header["notes"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise BadInput(str(path), f"cannot be read ({error})", remedy) from None
+    return HardNet(spec, {name: _layer_tensors(path, spec, name, tensors) for name in spec.by_name}), notes
+
+
+def _layer_tensors(path: Path, spec: NetSpec, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    layer = spec.by_name[name]
+    geometry = spec.geometry(layer)
+    found = {kind: tensors.get(f"{name}.{kind}", torch.zeros(0)) for kind in _TYPES}
+    outputs, last = geometry.outputs, layer.op == "classifier"
+    shapes: dict[str, tuple[int, ...]] = {
+        "weight": (
+            (outputs, geometry.inputs, layer.kernel, layer.kernel)
+            if layer.op == "conv"
+            else (outputs, geometry.fan_in)
+        ),
+        "thresholds": (0,) if last else (outputs, 1),
+        "bias": (outputs,) if last else (0,),
+        "alive": (outputs,),
+    }
+    for kind, shape in shapes.items():
+        if tuple(found[kind].shape) != shape:
+            raise BadInput(
+                f"{path}: {name}.{kind}",
+                f"has shape {tuple(found[kind].shape)}, expected {shape}",
+                "the file is damaged; train again",
+            )
+    if not set(np.unique(found["weight"].numpy())) <= {-1, 0, 1}:
+        raise BadInput(f"{path}: {name}.weight", "is not binary", "the file is damaged; train again")
+    return found

@@ -1,0 +1,130 @@
+"""The form in which a network leaves training: stock Brevitas binary layers with exact thresholds.
+
+``deployable(hard)`` gives a plain torch module whose float logits equal ``hard(x)`` bit for bit and that
+brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exporter may rely on:
+
+- Input: float32 pixels 0..255, (N, C, H, W); attribute ``input_shape`` = (C, H, W).
+- Layers in the order of ``spec.layers``, as children of ``layers`` (an ``nn.ModuleDict`` under their names),
+  each an ``nn.Sequential`` with children named ``pad``, ``flatten``, ``core``, ``norm``, ``act``, ``pool`` or
+  ``bias`` (those that exist), in that order: pad -> conv -> BatchNorm -> act -> pool.
+- ``core`` is a QuantConv2d / QuantLinear without bias, weights -1/+1, weight quantizer scale 1.
+- The first conv pads its pixels with 0 through its own ``padding``; every other conv is preceded by ``pad``,
+  a ``torch.nn.ConstantPad2d`` with value -1.
+- ``norm`` is a BatchNorm with eps 0, variance 1, weight 1, bias 0, mean t - 0.5: it computes x - (t - 0.5) for
+  the integer threshold t with no rounding, and no sum ever hits zero.
+- ``act`` is a QuantIdentity, binary, scale 1.
+- The classifier ends in ``bias``: a ``Bias`` module adding one whole number a class (float32). Logits are
+  integers.
+"""
+
+from __future__ import annotations
+
+import torch
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from torch import Tensor, nn
+
+from etb_hw.errors import BadInput
+from etb_hw.models import INPUT, NetSpec
+from etb_hw.pruning.hard import HardLayer, HardNet
+
+
+class BinaryWeight(SignedBinaryWeightPerTensorConst):
+    """Stock binary weights with scale 1."""
+
+    scaling_const = 1.0
+
+
+class BinaryAct(SignedBinaryActPerTensorConst):
+    """Stock binary activations with scale 1."""
+
+    scaling_const = 1.0
+
+
+class Bias(nn.Module):
+    """Adds one whole number a class to (N, classes)."""
+
+    values: Tensor
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("values", values.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.values
+
+
+class DeployedNet(nn.Module):
+    """Layers evaluated in the order of the specification."""
+
+    def __init__(self, spec: NetSpec, layers: dict[str, nn.Sequential]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.input_shape = spec.input_shape
+        self.layers = nn.ModuleDict(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tensors = {INPUT: x}
+        for layer in self.spec.layers:
+            tensors[layer.name] = self.layers[layer.name](*(tensors[name] for name in layer.inputs))
+        return tensors[self.spec.layers[-1].name]
+
+
+def deployable(hard: HardNet) -> DeployedNet:
+    """A module of stock Brevitas layers equal to ``hard``, in evaluation mode.
+
+    Raises BadInput if ``hard`` still contains removed filters: slim it first.
+    """
+    layers = {}
+    for spec in hard.spec.layers:
+        layer = hard.layer(spec.name)
+        if not bool((layer.alive == 1).all() and (layer.input_alive == 1).all()):
+            raise BadInput(
+                f"layer {spec.name}", "still contains removed filters", "slim the network before export"
+            )
+        layers[spec.name] = _sequence(layer)
+    return DeployedNet(hard.spec, layers).eval()
+
+
+def _sequence(layer: HardLayer) -> nn.Sequential:
+    spec = layer.spec
+    parts = nn.Sequential()
+    if spec.op == "conv":
+        if spec.padding and not layer.pixels:
+            parts.add_module("pad", nn.ConstantPad2d(spec.padding, -1.0))
+        outputs, inputs = layer.weight.shape[:2]
+        core: nn.Module = QuantConv2d(
+            inputs,
+            outputs,
+            spec.kernel,
+            stride=spec.stride,
+            padding=spec.padding if layer.pixels else 0,
+            bias=False,
+            weight_quant=BinaryWeight,
+        )
+    else:
+        parts.add_module("flatten", nn.Flatten())
+        core = QuantLinear(
+            layer.weight.shape[1], layer.weight.shape[0], bias=False, weight_quant=BinaryWeight
+        )
+    with torch.no_grad():
+        assert isinstance(core.weight, nn.Parameter)
+        core.weight.copy_(layer.weight)
+    parts.add_module("core", core)
+    if spec.op == "classifier":
+        parts.add_module("bias", Bias(layer.bias))
+        return parts
+    parts.add_module("norm", exact_norm(layer.thresholds[:, 0], two_d=spec.op == "conv"))
+    parts.add_module("act", QuantIdentity(act_quant=BinaryAct))
+    if spec.pool > 1:
+        parts.add_module("pool", nn.MaxPool2d(spec.pool))
+    return parts
+
+
+def exact_norm(thresholds: Tensor, two_d: bool) -> nn.BatchNorm2d | nn.BatchNorm1d:
+    """A BatchNorm that computes x - (t - 0.5) exactly, for integer thresholds (C,)."""
+    kind = nn.BatchNorm2d if two_d else nn.BatchNorm1d
+    norm = kind(thresholds.numel(), eps=0.0)
+    assert norm.running_mean is not None
+    norm.running_mean.copy_(thresholds - 0.5)
+    return norm

@@ -1,0 +1,167 @@
+"""What pruning saved: filters, parameters, MACs and bytes, a layer and in all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+from etb_hw.models.spec import LayerSpec, NetSpec
+
+Widths: TypeAlias = Mapping[str, int]
+Cost: TypeAlias = Callable[[Widths], float]
+
+PIXEL_MAX = 255
+STREAM_BITS = 4
+
+
+@dataclass(frozen=True)
+class Count:
+    """One quantity before and after pruning."""
+
+    before: int
+    after: int
+
+    @property
+    def ratio(self) -> float:
+        """The share that was cut."""
+        return 1 - self.after / self.before if self.before else 0.0
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.before + other.before, self.after + other.after)
+
+
+@dataclass(frozen=True)
+class LayerSizes:
+    """One weighted layer. ``parameters`` are weights of one bit each; ``weight_bytes`` are these bits packed,
+    ``bytes`` adds the integer thresholds or biases at the width of the layer's sums."""
+
+    name: str
+    op: str
+    filters: Count
+    inputs: Count
+    parameters: Count
+    macs: Count
+    weight_bytes: Count
+    bytes: Count
+
+
+@dataclass(frozen=True)
+class PruningReport:
+    """Sizes before and after, and how well the target was met.
+
+    Attributes:
+        count: what the target counts. target, reached: shares of it cut.
+        layers: a row a weighted layer; the totals are their sums (filters without the classifier's outputs).
+    """
+
+    model: str
+    count: str
+    target: float
+    reached: float
+    filters: Count
+    parameters: Count
+    macs: Count
+    weight_bytes: Count
+    bytes: Count
+    layers: tuple[LayerSizes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of pruning.json: every Count as {"before", "after", "ratio"}."""
+        return _with_ratios(asdict(self))
+
+
+def _with_ratios(values: Any) -> Any:
+    if isinstance(values, dict):
+        if set(values) == {"before", "after"}:
+            return {**values, "ratio": Count(**values).ratio}
+        return {key: _with_ratios(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_with_ratios(value) for value in values]
+    return values
+
+
+def report(before: NetSpec, after: NetSpec, count: str, target: float, reached: float) -> PruningReport:
+    """Compare a network with its slim version (same topology)."""
+    rows = tuple(_row(before, after, layer) for layer in before.weighted)
+
+    def total(name: str) -> Count:
+        return sum((getattr(row, name) for row in rows), Count(0, 0))
+
+    return PruningReport(
+        before.name,
+        count,
+        target,
+        reached,
+        Count(filters(before), filters(after)),
+        total("parameters"),
+        total("macs"),
+        total("weight_bytes"),
+        total("bytes"),
+        rows,
+    )
+
+
+def _row(before: NetSpec, after: NetSpec, layer: LayerSpec) -> LayerSizes:
+    old, new = before.geometry(layer), after.geometry(layer)
+    return LayerSizes(
+        layer.name,
+        layer.op,
+        Count(old.outputs, new.outputs),
+        Count(old.inputs, new.inputs),
+        Count(old.weights, new.weights),
+        Count(old.macs, new.macs),
+        Count(math.ceil(old.weights / 8), math.ceil(new.weights / 8)),
+        Count(layer_bytes(before, layer), layer_bytes(after, layer)),
+    )
+
+
+def filters(spec: NetSpec, widths: Widths | None = None) -> int:
+    """Filters of all layers that may lose some."""
+    widths = widths or spec.widths
+    return sum(widths[layer.group] for layer in spec.weighted if layer.group in spec.prunable)
+
+
+def parameters(spec: NetSpec, widths: Widths | None = None) -> int:
+    """Binary weights of all layers."""
+    return sum(spec.geometry(layer, widths).weights for layer in spec.weighted)
+
+
+def macs(spec: NetSpec, widths: Widths | None = None) -> int:
+    """Multiply-accumulates an image, of all layers."""
+    return sum(spec.geometry(layer, widths).macs for layer in spec.weighted)
+
+
+def layer_bytes(spec: NetSpec, layer: LayerSpec) -> int:
+    """Packed one-bit weights, and thresholds (or the classifier's biases) as wide as the layer's sums."""
+    geometry = spec.geometry(layer)
+    per_filter = 2**STREAM_BITS - 1 if layer.output == "stream" and layer.op == "conv" else 1
+    bits = sum_bound(spec, layer).bit_length() + 1
+    return math.ceil((geometry.weights + geometry.outputs * per_filter * bits) / 8)
+
+
+def sum_bound(spec: NetSpec, layer: LayerSpec) -> int:
+    """The largest magnitude that a sum of the layer can take."""
+    return spec.geometry(layer).fan_in * value_bound(spec, layer.inputs[0])
+
+
+def value_bound(spec: NetSpec, tensor: str) -> int:
+    """The largest magnitude of a tensor's values."""
+    if spec.is_pixels(tensor):
+        return PIXEL_MAX
+    layer = spec.by_name[tensor]
+    match layer.op:
+        case "add":
+            return sum(value_bound(spec, name) for name in layer.inputs)
+        case "sumpool":
+            _, height, width = spec.shapes[layer.inputs[0]]
+            return height * width * value_bound(spec, layer.inputs[0])
+    return 2 ** (STREAM_BITS - 1) if layer.output == "stream" else 1
+
+
+def cost_function(spec: NetSpec, count: str) -> Cost:
+    """What a ratio in ``count`` (parameters, filters or macs) counts, as a function of the widths."""
+    counters = {"parameters": parameters, "filters": filters, "macs": macs}
+    counter = counters[count]
+    return lambda widths: counter(spec, {**spec.widths, **widths})

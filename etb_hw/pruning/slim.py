@@ -1,0 +1,113 @@
+"""Exact slimming: cut dead filters, and the inputs that they fed, out of a network physically.
+
+A dead channel has weights, activations and borders 0, so nothing that remains ever saw it: no logit changes,
+not by one bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models.layers import Weighted
+from etb_hw.models.spec import LayerSpec
+from etb_hw.quantizers import signs
+from etb_hw.quantizers.functions import per_channel
+
+Keep: TypeAlias = Mapping[str, Tensor]
+
+_PER_INPUT = ("input_alive",)
+_COMMON = ("log_scale", "unit", "hard", "num_batches_tracked")
+
+
+def full_keep(spec: NetSpec, keep: Keep) -> dict[str, Tensor]:
+    """``keep`` with all channels of the groups that it does not name. Values are sorted channel numbers."""
+    return {
+        group: keep.get(group, torch.arange(count)).to(torch.int64) for group, count in spec.widths.items()
+    }
+
+
+def slim_spec(spec: NetSpec, keep: Keep) -> NetSpec:
+    """The topology with the widths that remain."""
+    return spec.with_widths({group: int(channels.numel()) for group, channels in keep.items()})
+
+
+@torch.no_grad()
+def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
+    """The network without the channels that are not in ``keep``; parameters are new, ``net`` is unchanged.
+
+    Args:
+        net: a hard network (see BinaryNet.set_hard) whose other channels are dead (BinaryNet.set_alive).
+        keep: a group's sorted channel numbers that stay; groups not named stay whole.
+    """
+    kept = full_keep(net.spec, keep)
+    slimmed = BinaryNet(slim_spec(net.spec, kept))
+    device = next(net.parameters()).device
+    slimmed.to(device)
+    state = {
+        name: slice_tensor(net.spec, name.removeprefix("layers."), value, kept)
+        for name, value in net.state_dict().items()
+    }
+    slimmed.load_state_dict(state)
+    for name, layer in slimmed.weighted().items():
+        _keep_signs(net.weighted()[name], layer, net.spec.by_name[name], net.spec, kept)
+    slimmed.train(net.training)
+    return slimmed
+
+
+def slice_tensor(spec: NetSpec, name: str, value: Tensor, keep: Keep) -> Tensor:
+    """The part of a parameter, buffer or optimizer moment that remains.
+
+    Args:
+        name: ``<layer>.<rest>`` as in the state dict of BinaryNet.layers.
+        keep: channel numbers of every group (see full_keep).
+    """
+    layer_name, _, rest = name.partition(".")
+    layer = spec.by_name[layer_name]
+    leaf = rest.rsplit(".", 1)[-1]
+    if leaf in _COMMON or value.ndim == 0:
+        return value.clone()
+    if leaf in _PER_INPUT:
+        return value[keep[spec.group_of(layer.inputs[0])].to(value.device)].clone()
+    if rest == "core.weight":
+        return slice_weight(spec, layer, value, keep)
+    return value[keep[layer.group].to(value.device)].clone()
+
+
+def slice_weight(spec: NetSpec, layer: LayerSpec, weight: Tensor, keep: Keep) -> Tensor:
+    """Rows of the filters that stay, columns of the input channels that stay."""
+    outputs = keep[layer.group].to(weight.device)
+    inputs = keep[spec.group_of(layer.inputs[0])].to(weight.device)
+    rows = weight[outputs]
+    if weight.ndim == 4:
+        return rows[:, inputs].clone()
+    in_channels = spec.widths[spec.group_of(layer.inputs[0])]
+    return rows.view(rows.shape[0], in_channels, -1)[:, inputs].flatten(1).clone()
+
+
+def _keep_signs(full: Weighted, part: Weighted, layer: LayerSpec, spec: NetSpec, keep: Keep) -> None:
+    """Slicing moves a filter's mean and deviation; an offset makes up for it, so that no sign changes.
+
+    With mean m and deviation s before, m', s' after: (w-m')/s' + (m'-m+o s)/s' = ((w-m)/s + o) s/s'.
+    """
+    before, after = full.weight_quant(), part.weight_quant()
+    rows = keep[layer.group].to(full.core.weight.device)
+    old = full.core.weight.flatten(1)[rows]
+    new = part.core.weight.flatten(1)
+    old_mean, old_std = old.mean(1), old.std(1, correction=0) + 1e-5
+    new_mean, new_std = new.mean(1), new.std(1, correction=0) + 1e-5
+    after.offset.copy_((new_mean - old_mean + before.offset[rows] * old_std) / new_std)
+    wanted = signs(slice_weight(spec, layer, before.standardise(full.core.weight), keep))
+    for _ in range(20):
+        v = after.standardise(part.core.weight)
+        wrong = signs(v) != wanted
+        if not bool(wrong.any()):
+            return
+        # a latent weight so close to 0 that rounding decides its sign: push it clear of 0
+        push = (wanted * 1e-4 - v) * per_channel(new_std, v, 0)
+        part.core.weight.add_(torch.where(wrong, push, torch.zeros_like(push)))
+    raise AssertionError(f"signs of layer {layer.name} cannot be kept")

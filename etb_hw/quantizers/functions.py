@@ -1,0 +1,102 @@
+"""The quantizers' arithmetic: forward values and the surrogate gradients that train their thresholds.
+
+Source: the ETB abstract fixes only that both thresholds are trained. The gradients are our choice (see
+training/EXPERIMENTS.md): dead zones shrink where the values that they would kill lower the loss.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+WEIGHT_WINDOW = 1.5  # latent weights (unit standard deviation) farther out than this get no gradient
+RAMP = 0.5  # half width of the smoothed step around a weight's dead-zone edge
+
+
+def signs(x: Tensor) -> Tensor:
+    """-1 and +1 of x's type; zero counts as +1, as in hardware (x >= threshold)."""
+    return torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+
+
+def per_channel(values: Tensor, like: Tensor, axis: int) -> Tensor:
+    """View ``values`` of shape (C,) so that it broadcasts along ``axis`` of ``like``."""
+    shape = [1] * like.ndim
+    shape[axis] = -1
+    return values.view(shape)
+
+
+class TernaryWeight(Function):
+    """q = sign(v) [|v| >= D]; v (O, ...) standardised latent weights, D (O,) dead zones.
+
+    dq/dv = [|v| <= 1.5 + D];  dq/dD = -sign(v) [||v| - D| <= 0.5], the slope of a unit ramp around D.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, dead_zone: Tensor) -> Tensor:
+        magnitude = v.abs()
+        edge = per_channel(dead_zone, v, 0)
+        sign = signs(v)
+        ctx.save_for_backward(magnitude, sign, edge)
+        return sign * (magnitude >= edge)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        magnitude, sign, edge = ctx.saved_tensors
+        over = magnitude - edge
+        to_latent = grad * (over <= WEIGHT_WINDOW)
+        to_edge = -(grad * sign * (over.abs() <= RAMP)).flatten(1).sum(1)
+        return to_latent, to_edge
+
+
+class BinaryWeight(Function):
+    """q = sign(v) with dq/dv = [|v| <= 1.5]: the ternary quantizer with its dead zone closed."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor) -> Tensor:
+        ctx.save_for_backward(v)
+        return signs(v)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        (v,) = ctx.saved_tensors
+        return grad * (v.abs() <= WEIGHT_WINDOW)
+
+
+class TernaryActivation(Function):
+    """a = sign(y) [|y| >= d]; y (N, C, ...), d (C,) dead zones.
+
+    da/dy = max(0, 2 - 2 max(0, |y| - d)) (a triangle, flat over the dead zone);
+    dL/dd = -sum g a over the whole support: the first-order change of the loss when the channel is removed,
+    so it trains the dead zone and ranks the channels at once.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, dead_zone: Tensor) -> Tensor:
+        over = y.abs() - per_channel(dead_zone, y, 1)
+        a = signs(y) * (over >= 0)
+        ctx.save_for_backward(over, a)
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        over, a = ctx.saved_tensors
+        to_y = grad * (2 - 2 * over.clamp(min=0)).clamp(min=0)
+        axes = [0, *range(2, grad.ndim)]
+        return to_y, -(grad * a).sum(axes)
+
+
+class BinaryActivation(Function):
+    """a = sign(y) with da/dy = max(0, 2 - 2 |y|)."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor) -> Tensor:
+        ctx.save_for_backward(y)
+        return signs(y)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+        (y,) = ctx.saved_tensors
+        return grad * (2 - 2 * y.abs()).clamp(min=0)

@@ -1,0 +1,75 @@
+"""Brevitas weight quantizer whose values evolve from ternary to binary, or to zero with their filter."""
+
+from __future__ import annotations
+
+import torch
+from brevitas.inject import ExtendedInjector
+from brevitas.proxy.parameter_quant import WeightQuantProxyFromInjector
+from torch import Tensor, nn
+
+from etb_hw.quantizers.functions import BinaryWeight, TernaryWeight, per_channel
+
+DEAD_ZONE_A_THRESHOLD = 3.0  # threshold 1 puts the dead zone at three standard deviations
+INITIAL_THRESHOLD = 0.05
+
+
+class EvolvingWeightQuant(nn.Module):
+    """Latent weights (O, ...) to {-1, 0, +1}, with a trainable threshold in [0, 1] a filter.
+
+    Latent weights are standardised a filter (zero mean, unit deviation). State that Brevitas must not lose
+    when it re-creates this module on loading is held in buffers.
+
+    Attributes:
+        threshold: (O,) share of the dead zone, trained.
+        alive: (O,) 1, or 0 for removed filters, whose weights are all 0.
+        hard: scalar, 1 once weights are binary and thresholds are ignored.
+        offset: (O,) added after standardising, so that slimming changes no sign.
+    """
+
+    threshold: Tensor
+    alive: Tensor
+    hard: Tensor
+    offset: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.threshold = nn.Parameter(torch.full((channels,), INITIAL_THRESHOLD))
+        self.register_buffer("alive", torch.ones(channels))
+        self.register_buffer("hard", torch.zeros(()))
+        self.register_buffer("offset", torch.zeros(channels))
+        self.register_buffer("scale", torch.ones(()), persistent=False)
+        self.register_buffer("zero_point", torch.zeros(()), persistent=False)
+        self.is_hard: bool | None = None  # mirror of ``hard``: reading a device scalar each step is slow
+
+    def standardise(self, latent: Tensor) -> Tensor:
+        """Zero mean and unit deviation a filter, plus the filter's offset."""
+        deviation, mean = torch.std_mean(latent.flatten(1), dim=1, correction=0)
+        inverse = per_channel(1 / (deviation + 1e-5), latent, 0)
+        v = (latent - per_channel(mean, latent, 0)) * inverse
+        return v + per_channel(self.offset, latent, 0)
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        v = self.standardise(latent)
+        if self.is_hard is None:
+            self.is_hard = bool(self.hard.item())
+        if self.is_hard:
+            q = BinaryWeight.apply(v)
+        else:
+            q = TernaryWeight.apply(v, DEAD_ZONE_A_THRESHOLD * self.threshold)
+        q = q * per_channel(self.alive, q, 0)
+        return q, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
+
+    def set_hard(self) -> None:
+        """Make the values binary for good."""
+        self.hard.fill_(1.0)
+        self.is_hard = True
+        self.threshold.requires_grad_(False)
+
+
+class EvolvingWeight(ExtendedInjector):
+    """Pass ``EvolvingWeight.let(channels=O)`` as ``weight_quant`` of a Brevitas layer."""
+
+    tensor_quant = EvolvingWeightQuant
+    proxy_class = WeightQuantProxyFromInjector
+    signed = True
+    narrow_range = True

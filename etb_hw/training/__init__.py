@@ -1,0 +1,24 @@
+"""Training by evolution from ternary to binary or zero.
+
+``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense baseline
+is the same call with ``evolution.ratio = 0``. ``progress_bar()`` gives the callback of a rich progress bar.
+"""
+
+from etb_hw.training.evaluate import accuracy, logits
+from etb_hw.training.loop import METRICS_FILE, STATE_FILE, TrainResult, train
+from etb_hw.training.metrics import Callback, Progress, Row, Shares
+from etb_hw.training.progress import progress_bar
+
+__all__ = [
+    "METRICS_FILE",
+    "STATE_FILE",
+    "Callback",
+    "Progress",
+    "Row",
+    "Shares",
+    "TrainResult",
+    "accuracy",
+    "logits",
+    "progress_bar",
+    "train",
+]

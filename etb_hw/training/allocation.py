@@ -1,0 +1,132 @@
+"""How many channels each group may lose, and which to give up next: pure decisions on numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.config import EvolutionConfig
+from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.models import NetSpec
+from etb_hw.pruning.sizes import Cost
+
+SLACK = 1.15  # default caps allow for so much more than the target, for importance to choose within
+DEPTH_GAIN = 2.0  # the last group's default cap is 1 + so many times the first group's
+HIGHEST_CAP = 0.9
+TOLERANCE = 0.005  # overshoot of the ratio that is not worth looking for a better fitting filter
+
+Importance = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Fewest channels to keep, a group, and the multiple that counts must have."""
+
+    keep: Mapping[str, int]
+    multiple: int
+
+
+def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
+    """Floors from the configured caps, or from caps that rise with depth and just allow the target.
+
+    Raises InfeasibleTarget where even cutting everything that the limits allow misses the ratio.
+    """
+    groups = spec.prunable
+    if config.caps is not None:
+        if len(config.caps) != len(groups):
+            raise BadInput(
+                "evolution.caps",
+                f"has {len(config.caps)} values, {spec.name} has {len(groups)} channel groups",
+                f"give one value for each of {', '.join(groups)}",
+            )
+        keep = _floors(spec, config, config.caps)
+    else:
+        keep = _floors(spec, config, _default_caps(spec, config, cost))
+    if reached(cost, spec, keep) < config.ratio:
+        raise InfeasibleTarget(
+            "evolution.ratio",
+            f"{config.ratio:.0%} of {config.count} cannot be cut, the limits allow "
+            f"{reached(cost, spec, keep):.1%}",
+            "lower the ratio, evolution.floor or evolution.multiple, or raise evolution.caps",
+        )
+    return Limits(keep, config.multiple)
+
+
+def _default_caps(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
+    groups = spec.prunable
+    profile = np.linspace(1.0, 1.0 + DEPTH_GAIN, len(groups))
+    caps = [HIGHEST_CAP] * len(groups)
+    for scale in np.linspace(0.01, HIGHEST_CAP, 90):
+        caps = [min(HIGHEST_CAP, float(scale * value)) for value in profile]
+        if reached(cost, spec, _floors(spec, config, caps)) >= min(0.99, config.ratio * SLACK):
+            break
+    return caps
+
+
+def _floors(spec: NetSpec, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:
+    keep = {}
+    for group, cap in zip(spec.prunable, caps, strict=True):
+        full = spec.widths[group]
+        count = round(full * (1 - cap))
+        keep[group] = min(full, max(config.floor, config.multiple * round(count / config.multiple), 1))
+    return keep
+
+
+def reached(cost: Cost, spec: NetSpec, widths: Mapping[str, int]) -> float:
+    """The share of the cost that these widths save."""
+    return 1 - cost({**spec.widths, **widths}) / cost(spec.widths)
+
+
+def choose(
+    spec: NetSpec, cost: Cost, limits: Limits, alive: Mapping[str, NDArray[np.bool_]], importance: Importance,
+    target: float,
+) -> dict[str, NDArray[np.intp]]:  # fmt: skip
+    """The channels to give up now, a group, so that the saved share reaches ``target``.
+
+    Greedy by lowest importance; channels of a group go in packets that lead to the next legal count. When
+    the best packet would overshoot, a packet that fits better is taken instead.
+
+    Args:
+        alive: (C,) channels that are not given up yet. importance: (C,), comparable between groups.
+    """
+    alive = {group: mask.copy() for group, mask in alive.items()}
+    given_up: dict[str, list[int]] = {group: [] for group in alive}
+    widths = {group: int(mask.sum()) for group, mask in alive.items()}
+    full = cost(spec.widths)
+    ratio = 1 - cost({**spec.widths, **widths}) / full
+    while ratio < target - 1e-9:
+        packets = []
+        for group, mask in alive.items():
+            size = _packet(widths[group], limits.multiple)
+            if size and widths[group] - size >= limits.keep[group]:
+                candidates = np.flatnonzero(mask)
+                order = np.argsort(importance[group][candidates], kind="stable")
+                chosen = candidates[order[:size]]
+                packets.append((float(importance[group][chosen].mean()), group, chosen))
+        if not packets:
+            break
+        packets.sort(key=lambda packet: packet[:2])
+        outcomes = {}
+        for _, group, chosen in packets:
+            outcomes[group] = 1 - cost({**spec.widths, **widths, group: widths[group] - len(chosen)}) / full
+            if not outcomes[group] > target + TOLERANCE:
+                break
+        else:
+            # all overshoot: take the one that does least
+            packets = [min(packets, key=lambda packet: outcomes[packet[1]])]
+            group, chosen = packets[0][1:]
+        for channel in chosen:
+            alive[group][channel] = False
+            given_up[group].append(int(channel))
+        widths[group] -= len(chosen)
+        ratio = outcomes[group]
+    return {group: np.asarray(sorted(channels), dtype=np.intp) for group, channels in given_up.items()}
+
+
+def _packet(width: int, multiple: int) -> int:
+    """Channels that lead from ``width`` to the next lower multiple; 0 where there is none."""
+    rest = width % multiple
+    return rest if rest else (multiple if width > multiple else 0)

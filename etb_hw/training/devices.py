@@ -1,0 +1,15 @@
+"""Where a run computes."""
+
+from __future__ import annotations
+
+import torch
+
+from etb_hw.errors import BadInput
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` takes a GPU if there is one. Raises BadInput for ``cuda`` without one."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise BadInput("training.device", "no CUDA device was found", "use device = 'auto' or 'cpu'")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

@@ -1,0 +1,321 @@
+"""One training run, from random weights to a hardened, slim, integer network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.data import Dataset
+from etb_hw.errors import BadInput
+from etb_hw.models import BinaryNet, NetSpec, specify
+from etb_hw.pruning.hard import HardNet, harden
+from etb_hw.pruning.sizes import Cost, PruningReport, cost_function, report
+from etb_hw.pruning.slim import Keep, slim
+from etb_hw.training import metrics
+from etb_hw.training.allocation import make_limits, reached
+from etb_hw.training.batches import Batches
+from etb_hw.training.controller import Controller
+from etb_hw.training.devices import pick_device
+from etb_hw.training.evaluate import accuracy, logits
+from etb_hw.training.metrics import Callback, Progress, Row, Shares
+from etb_hw.training.optim import Optimizers, slice_state
+from etb_hw.training.schedule import Schedule, make_schedule
+from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+from etb_hw.verification import Proof, prove
+
+STATE_FILE = "training.safetensors"
+METRICS_FILE = "metrics.jsonl"
+PROOF_IMAGES = 256
+UPDATE_STEPS = 10
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished run.
+
+    Attributes:
+        hard: the slim integer network. dense: the specification before pruning.
+        keep: the channels that stayed, a group.
+        report: what pruning saved. accuracy: of ``hard`` on the test set.
+        proofs: rows of verification.json about hardening and slimming.
+        seconds: training time over all sessions of the run.
+    """
+
+    hard: HardNet
+    dense: NetSpec
+    keep: Keep
+    report: PruningReport
+    accuracy: float
+    proofs: tuple[Proof, ...]
+    seconds: float
+
+
+@dataclass
+class _Run:
+    """The moving parts of a run."""
+
+    net: BinaryNet
+    optimizers: Optimizers
+    controller: Controller
+    schedule: Schedule
+    step: int = 0
+    hard: bool = False
+    loss_sum: float = 0.0
+    correct: int = 0
+    seconds: float = 0.0
+    proofs: tuple[Proof, ...] = ()
+
+
+def train(
+    model: ModelConfig,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    out_dir: Path | None = None,
+    progress: Callback | None = None,
+    cost: Cost | None = None,
+    stop_after: int | None = None,
+) -> TrainResult | None:
+    """Train by evolution from ternary to binary or zero.
+
+    The network evolves until ``evolution.harden`` of the run; then its filters are binary or zero, the zero
+    ones are cut out exactly (proved on data), and the rest of the run trains the slim binary network.
+
+    Args:
+        out_dir: where metrics.jsonl and the resumable state go; a run found there that has the same settings
+            and data goes on where it stopped, with identical results. None: nothing is written.
+        progress: called every few steps.
+        cost: what ``evolution.ratio`` counts, as a function of the widths a group; needed for ``luts``.
+        stop_after: leave after this many steps in all with the state saved; returns None.
+
+    Raises:
+        InfeasibleTarget: the ratio cannot be reached within the limits.
+        BadInput: the settings do not fit the data, or training diverged.
+        ProofFailed: slimming changed a logit (never seen).
+    """
+    device = pick_device(training.device)
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    _, channels, height, width = dataset.train_x.shape
+    spec = specify(model, (channels, height, width), len(dataset.classes))
+    schedule = make_schedule(training, evolution, len(dataset.train_y))
+    counting = _cost(spec, evolution, cost)
+    controller = Controller(
+        spec, evolution, schedule, counting, make_limits(spec, evolution, counting), training.seed
+    )
+    controller.to(device)
+    batches = Batches(
+        torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device), training
+    )
+    test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
+    key = _key(spec, training, evolution, dataset)
+    run = _start(spec, training, controller, device, out_dir, key)
+    if out_dir is not None:
+        metrics.rewind(out_dir / METRICS_FILE, run.step)
+    saved = begun = time.monotonic()
+    epoch_begun = begun
+    earlier = run.seconds
+    found: float | None = None
+    counts = metrics.shares(run.net, spec)
+    try:
+        while run.step < schedule.steps:
+            if stop_after is not None and run.step >= stop_after:
+                return None
+            loss = _train_step(run, batches, training)
+            done = run.step == schedule.steps
+            if run.step == schedule.harden:
+                _harden_and_slim(run, training, batches.x[:PROOF_IMAGES])
+                counts = metrics.shares(run.net, spec)
+            if run.step % schedule.an_epoch == 0:
+                epoch = run.step // schedule.an_epoch
+                if epoch % training.evaluate_every == 0 or done:
+                    found = accuracy(run.net, test_x, test_y)
+                counts = metrics.shares(run.net, spec)
+                now = time.monotonic()
+                row = _row(run, training, epoch, found, counts, now - epoch_begun)
+                epoch_begun = now
+                run.loss_sum, run.correct = 0.0, 0
+                if out_dir is not None:
+                    metrics.append(out_dir / METRICS_FILE, row)
+            run.seconds = earlier + time.monotonic() - begun
+            if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
+                _save(run, out_dir, key)
+                saved = time.monotonic()
+            if progress is not None and (run.step % UPDATE_STEPS == 0 or done):
+                cut = reached(controller.cost, spec, _widths(controller))
+                phase: metrics.Phase = "binary" if run.hard else "evolving"
+                progress(Progress(run.step, schedule.steps, phase, loss, found, counts, cut))
+    finally:
+        if out_dir is not None:
+            _save(run, out_dir, key)
+    return _finish(run, spec, evolution, batches.x[:PROOF_IMAGES], test_x, test_y)
+
+
+def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
+    if cost is not None:
+        return cost
+    if evolution.count == "luts":
+        raise BadInput(
+            "evolution.count",
+            "luts need the hardware's estimate",
+            "train through a flow, or count parameters",
+        )
+    return cost_function(spec, evolution.count)
+
+
+def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset) -> str:
+    """Everything that decides a run's result; where it ran and how often it was saved does not."""
+    ignored = {"checkpoint_seconds", "threads"}
+    settings = {
+        "spec": spec.to_json(),
+        "training": training.model_dump(exclude=ignored),
+        "evolution": evolution.model_dump(),
+    }
+    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for array in (dataset.train_x, dataset.train_y, dataset.test_x, dataset.test_y):
+        content.update(str(array.shape).encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
+
+
+def _start(
+    spec: NetSpec, training: TrainingConfig, controller: Controller, device: torch.device,
+    out_dir: Path | None, key: str,
+) -> _Run:  # fmt: skip
+    """A fresh run, or the one whose state lies in ``out_dir``."""
+    snapshot = load_snapshot(out_dir / STATE_FILE, key) if out_dir is not None else None
+    threshold_lr = controller.config.threshold_lr
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        net = BinaryNet(snapshot.spec if snapshot else spec)
+    net.to(device).train()
+    if snapshot is None:
+        return _Run(net, Optimizers(net, training, threshold_lr), controller, controller.schedule)
+    net.load_state_dict(dict(snapshot.net))
+    net.to(device)
+    if snapshot.hard:
+        net.set_hard()
+    net.forget_mirrors()
+    optimizers = Optimizers(net, training, threshold_lr)
+    optimizers.load(snapshot.optimizer)
+    for name, value in snapshot.controller.items():
+        kind, _, group = name.partition(".")
+        getattr(controller, kind)[group] = value.to(device)
+    extra = dict(snapshot.extra)
+    extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
+    return _Run(net, optimizers, controller, controller.schedule, snapshot.step, snapshot.hard, **extra)
+
+
+def _train_step(run: _Run, batches: Batches, training: TrainingConfig) -> float:
+    x, y = batches.batch(run.step)
+    output = run.net(x)
+    loss = F.cross_entropy(output, y, label_smoothing=training.label_smoothing)
+    loss.backward()
+    if not run.hard:
+        run.controller.observe(run.net)
+    run.optimizers.step(run.schedule.learning_rate(run.step))
+    run.net.project()
+    if not run.hard and run.controller.due(run.step):
+        run.controller.control(run.net, run.step)
+    value = float(loss.detach())
+    if value != value:
+        raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
+    run.loss_sum += value
+    run.correct += int((output.detach().argmax(1) == y).sum())
+    run.step += 1
+    return value
+
+
+def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
+    """Binary or zero from here on; zero filters leave, together with their share of the optimizer's state."""
+    controller = run.controller
+    config = controller.config
+    if config.ratio > 0:
+        controller.give_up(run.net, run.step, config.ratio)
+    keep = controller.keep()
+    for group, since in controller.given_up_at.items():
+        run.net.set_alive(group, (since < 0).float())
+    run.net.set_hard()
+    before = logits(run.net, sample)
+    state = slice_state(run.net, run.optimizers.state(), keep)
+    slimmed = slim(run.net, keep)
+    slimmed.set_hard()
+    run.proofs = (
+        *run.proofs,
+        prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),
+    )
+    run.net, run.hard = slimmed, True
+    run.optimizers = Optimizers(slimmed, training, config.threshold_lr)
+    run.optimizers.load(state)
+
+
+def _widths(controller: Controller) -> dict[str, int]:
+    return {group: int((since < 0).sum()) for group, since in controller.given_up_at.items()}
+
+
+def _row(
+    run: _Run, training: TrainingConfig, epoch: int, found: float | None, counts: Shares, seconds: float
+) -> Row:
+    an_epoch = run.schedule.an_epoch
+    images = an_epoch * training.batch
+    acts, weights = metrics.mean_thresholds(run.net)
+    widths = _widths(run.controller)
+    return Row(
+        epoch=epoch,
+        step=run.step,
+        phase="binary" if run.hard else "evolving",
+        loss=run.loss_sum / an_epoch,
+        train_accuracy=run.correct / images,
+        accuracy=found if epoch % training.evaluate_every == 0 else None,
+        lr=training.lr * run.schedule.learning_rate(run.step - 1),
+        shares=counts,
+        pruned=reached(run.controller.cost, run.controller.spec, widths),
+        widths=widths,
+        activation_thresholds=acts,
+        weight_thresholds=weights,
+        images_per_second=images / max(seconds, 1e-9),
+    )
+
+
+def _save(run: _Run, out_dir: Path, key: str) -> None:
+    controller = {
+        f"{kind}.{group}": value
+        for kind in ("importance", "given_up_at")
+        for group, value in getattr(run.controller, kind).items()
+    }
+    extra = {
+        "loss_sum": run.loss_sum,
+        "correct": run.correct,
+        "seconds": run.seconds,
+        "proofs": [asdict(proof) for proof in run.proofs],
+    }
+    state = Snapshot(
+        run.step, run.net.spec, run.hard, key, run.net.state_dict(), run.optimizers.state(), controller, extra
+    )
+    save_snapshot(out_dir / STATE_FILE, state)
+
+
+def _finish(
+    run: _Run, dense: NetSpec, evolution: EvolutionConfig, sample: Tensor, test_x: Tensor, test_y: Tensor
+) -> TrainResult:
+    hard = harden(run.net)
+    keep = run.controller.keep()
+    widened = hard.widened(dense, keep)
+    slim_logits = logits(hard, sample).numpy()
+    proofs = (
+        *run.proofs,
+        prove(
+            "slim", "hardened, at full width with zero filters", slim_logits, logits(widened, sample).numpy()
+        ),
+    )
+    cut = reached(run.controller.cost, dense, hard.spec.widths)
+    sizes = report(dense, hard.spec, evolution.count, evolution.ratio, cut)
+    return TrainResult(hard, dense, keep, sizes, accuracy(hard, test_x, test_y), proofs, run.seconds)

@@ -1,0 +1,57 @@
+"""When things happen in a run, in steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from etb_hw.config import EvolutionConfig, TrainingConfig
+
+BUDGET_SHARE = 0.8  # of the time between warm-up and hardening; the rest lets the last filters fade
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Step numbers of a run.
+
+    Attributes:
+        steps: of the whole run; an_epoch of them make an epoch.
+        warmup: first step at which filters may be given up. harden: step before which the network is hardened
+            and slimmed. fade: steps that a given-up filter takes to reach zero.
+        rise: steps of rising learning rate.
+    """
+
+    steps: int
+    an_epoch: int
+    warmup: int
+    harden: int
+    fade: int
+    rise: int
+
+    def learning_rate(self, step: int) -> float:
+        """Factor on the learning rate: rising, flat to half the run, then a cosine to 0."""
+        if step < self.rise:
+            return (step + 1) / (self.rise + 1)
+        share = max(0.0, step / self.steps - 0.5) * 2
+        return 0.5 * (1 + math.cos(math.pi * share))
+
+    def evolved(self, step: int) -> float:
+        """0 until the warm-up ends, 1 at hardening, linear between."""
+        return min(1.0, max(0.0, (step - self.warmup) / max(1, self.harden - self.warmup)))
+
+    def budget(self, step: int) -> float:
+        """Share of the final pruning ratio that is spent by now: a cubic, complete at BUDGET_SHARE."""
+        if step < self.warmup:
+            return 0.0
+        return 1 - (1 - min(1.0, self.evolved(step) / BUDGET_SHARE)) ** 3
+
+
+def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: int) -> Schedule:
+    """The schedule of a run over ``images`` training images; incomplete batches are left out."""
+    an_epoch = max(1, images // training.batch)
+    steps = training.epochs * an_epoch
+    harden = max(1, round(steps * evolution.harden))
+    warmup = min(harden, round(steps * evolution.warmup))
+    fade = max(1, round((harden - warmup) * (1 - BUDGET_SHARE)))
+    rise = round(training.warmup_epochs * an_epoch)
+    return Schedule(steps, an_epoch, warmup, harden, fade, rise)
