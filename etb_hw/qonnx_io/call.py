@@ -92,7 +92,7 @@ class Call:
         """A constant that broadcasts against ``value``'s ONNX tensor, as () or one a core channel (C,)."""
         array = np.asarray(array, dtype=np.float32)
         if array.size == 1:
-            return array.reshape(())
+            return np.asarray(array.reshape(()), dtype=np.float32)
         rank = len(value.axes) + 1
         if array.ndim > rank:
             self.fail(f"a constant of shape {array.shape} adds dimensions", "use a scalar or one a channel")
@@ -107,9 +107,9 @@ class Call:
                 "constants must not differ between pixels",
             )
         if first.shape[0] == 1:
-            return first.reshape(())
+            return np.asarray(first.reshape(()), dtype=np.float32)
         if value.order is not None:
             natural = np.empty_like(first)
             natural[value.order] = first
-            return natural
-        return first
+            first = natural
+        return np.asarray(first, dtype=np.float32)

@@ -19,7 +19,7 @@ from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
 from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.model_file import annotations, check_model, read_model, to_array
+from etb_hw.qonnx_io.model_file import check_model, read_model, tensor_annotations, to_array
 from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
@@ -52,7 +52,7 @@ class _Interpreter:
         self.model, self.graph, self.options = model, model.graph, options
         self.builder = GraphBuilder()
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
-        self.datatypes = annotations(model)
+        self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
         self.uses = Counter(name for node in self.graph.node for name in node.input)
@@ -149,7 +149,7 @@ class _Interpreter:
                     "give one number, or one a channel",
                 )  # fmt: skip
         self.tensors[info.name] = Value(core, chain, axes, shared=self.uses[info.name] > 1)
-        return info.name
+        return str(info.name)
 
     def _input_type(self, name: str) -> tuple[DataType, Chain]:
         """By option, else by annotation, else by the quantizer that reads the input."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
@@ -77,7 +77,7 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     return array
 
 
-def annotations(model: onnx.ModelProto, key: str = "finn_datatype") -> dict[str, str]:
+def tensor_annotations(model: onnx.ModelProto, key: str = "finn_datatype") -> dict[str, str]:
     """qonnx's data type (or other) annotation of every annotated tensor."""
     return {
         entry.tensor_name: pair.value

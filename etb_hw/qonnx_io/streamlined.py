@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -66,7 +67,8 @@ class _Writer:
                 table = self._const(f"{node.name}_thresholds", node.thresholds, dtype)
                 self._emit(
                     "MultiThreshold", [*args, table], node.name, domain="qonnx.custom_op.general",
-                    out_dtype=node.dtype.name, out_scale=float(node.dtype.step), out_bias=float(node.dtype.min),
+                    out_dtype=node.dtype.name, out_scale=float(node.dtype.step),
+                    out_bias=float(node.dtype.min),
                     data_layout="NCHW" if len(self.graph.types[node.name].shape) == 3 else "NC",
                 )  # fmt: skip
             case g.MaxPool():
@@ -160,7 +162,7 @@ class _Writer:
         stamp(model, "streamlined", "integers throughout; padding is explicit")
         return model
 
-    def _emit(self, op: str, inputs: list[str], output: str, **attributes: object) -> None:
+    def _emit(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
 
     def _const(self, name: str, array: NDArray[np.generic] | np.generic, dtype: DataType | None) -> str:

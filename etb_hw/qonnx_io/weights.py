@@ -65,7 +65,7 @@ def _split(call: Call, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64],
         left &= ~fits
         if not left.any():
             return ints.reshape(weights.shape), scale
-    call.fail(
+    return call.fail(
         f"the weights of output channel {int(np.flatnonzero(left)[0])} are no few-bit integers times a scale",
         "quantize the weights (BipolarQuant or Quant) before export; float layers have no hardware form here",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.model_file import to_array
@@ -57,7 +58,7 @@ def slice_(call: Call) -> Tensor:
     return Const(data[starts[0] : ends[0]])
 
 
-def _small(call: Call, index: int) -> np.ndarray:  # type: ignore[type-arg]
+def _small(call: Call, index: int) -> NDArray[np.generic]:
     array = call.const(index).value
     if array.size > _LIMIT:
         call.fail(f"input {index} is large", "fold constants before export (qonnx-cleanup)")

@@ -83,7 +83,11 @@ def negated(value: Value) -> Value:
 
 def neg(call: Call) -> Tensor:
     source = call.inputs[0]
-    return Const(-source.value) if isinstance(source, Const) else negated(call.value(0))
+    return (
+        Const(np.negative(source.value.astype(np.float32)))
+        if isinstance(source, Const)
+        else negated(call.value(0))
+    )
 
 
 def relu(call: Call) -> Tensor:
@@ -149,7 +153,7 @@ def join(call: Call, a: Value, b: Value) -> Value:
 
 def _common_unit(call: Call, left: Affine, right: Affine) -> NDArray[np.float64]:
     a, b = np.broadcast_arrays(np.abs(left.scale), np.abs(right.scale))
-    unit = np.minimum(a, b)
+    unit: NDArray[np.float64] = np.minimum(a, b)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.maximum(a, b) / unit
     whole = np.rint(ratio)
@@ -176,7 +180,7 @@ def _in_units(call: Call, value: Value, affine: Affine, unit: NDArray[np.float64
 
 
 def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values if values.ndim == 0 or (values != values.flat[0]).any() else values.flat[0].reshape(())
+    return values if values.ndim == 0 or (values != values.flat[0]).any() else np.asarray(values.flat[0])
 
 
 def _same_order(a: NDArray[np.int64] | None, b: NDArray[np.int64] | None) -> bool:

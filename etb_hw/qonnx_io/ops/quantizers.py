@@ -36,7 +36,7 @@ def bipolar_quant(call: Call) -> Tensor:
     scale = _scale(call)
     source = call.inputs[0]
     if isinstance(source, Const):
-        ints = np.where(source.value >= 0, 1, -1).astype(np.int8)
+        ints = np.where(source.value.astype(np.float32) >= 0, 1, -1).astype(np.int8)
         return Const(ints * scale, ints, scale, BIPOLAR)
     value = call.value(0)
     result = quantize(call, value, _signs, BIPOLAR, 1)

@@ -76,7 +76,7 @@ def reshape(call: Call) -> Tensor:
     wanted = [before[i] if d == 0 and i < len(before) else d for i, d in enumerate(target)]
     if len(wanted) == 2 and (wanted[1] == size or wanted[1] == -1):
         return flat(call, value)
-    call.fail(
+    return call.fail(
         f"a tensor of shape {before} becomes {tuple(target)}",
         "only Reshape to (batch, everything else) is supported",
     )
