@@ -1,0 +1,335 @@
+"""LLVM vector code of the tiles. The only file with machine-level tricks; each is explained where it stands.
+
+Numba sees four intrinsics: `tile` (multiply), `gather64` (build panels), `bits_below` and `bits_reaching`
+(compare 64 results with their thresholds and return the bits). Pointers are passed as integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from etb_hw.integer.packed.kernel import BLOCK, BYTE_KERNELS, KERNELS, ByteKernel, Kernel
+
+Builder = Any
+Value = Any
+Step = Callable[[ByteKernel], tuple[Any, Callable[..., Value], Callable[..., Value]]]
+
+_I1, _I8, _I16, _I32, _I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
+
+
+def _vector(element: Any, lanes: int) -> Any:
+    return ir.VectorType(element, lanes)
+
+
+def _splat(vector: Any, value: int) -> Any:
+    return ir.Constant(vector, [value] * vector.count)
+
+
+def _load(b: Builder, address: Value, kind: Any, align: int = 1) -> Value:
+    return b.load(b.inttoptr(address, kind.as_pointer()), align=align)
+
+
+def _store(b: Builder, value: Value, address: Value, align: int = 1) -> None:
+    b.store(value, b.inttoptr(address, value.type.as_pointer()), align=align)
+
+
+def _call(b: Builder, name: str, result: Any, *args: Value) -> Value:
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    return b.call(cgutils.get_or_insert_function(b.module, kind, name), args)
+
+
+def _broadcast(b: Builder, scalar: Value, lanes: int) -> Value:
+    vector = _vector(scalar.type, lanes)
+    one = b.insert_element(ir.Constant(vector, ir.Undefined), scalar, _I32(0))
+    return b.shuffle_vector(
+        one, ir.Constant(vector, ir.Undefined), ir.Constant(_vector(_I32, lanes), [0] * lanes)
+    )
+
+
+def _find(key: str) -> Kernel | ByteKernel:
+    name = key.partition("@")[0]
+    return next(kernel for kernel in (*KERNELS, *BYTE_KERNELS) if kernel.name == name)
+
+
+@intrinsic(prefer_literal=True)
+def tile(typing, key, panel, stride, weights, groups, sums, vectors, table):  # type: ignore[no-untyped-def]
+    """Multiply a tile and add to its sums.
+
+    Args:
+        key: kernel's cache key, a constant.
+        panel: address of the first panel row; ``stride`` bytes to the next.
+        weights: address of this block's weights, ``groups`` x ``vectors`` x lanes bytes.
+        groups: byte groups to run over, at most the kernel's ``flush``.
+        sums: address of the results, rows of BLOCK: uint16 mismatches or int32 sums, added to.
+        vectors: vectors in this block, 1 to BLOCK / lanes.
+        table: address of the mismatch table (unused by some kernels).
+    """
+    kernel = _find(key.literal_value)
+    signature = types.void(key, *[types.intp] * 7)
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        _, panel, stride, weights, groups, sums, vectors, table = args
+        body = _BODIES[kernel.name]
+        widest = min(4, BLOCK // kernel.lanes)  # more accumulators would not fit the registers
+        for count in range(1, widest + 1):
+            with b.if_then(b.icmp_signed("==", vectors, _I64(count))):
+                rows = [b.add(panel, b.mul(stride, _I64(p))) for p in range(kernel.pixels)]
+                body(b, kernel, rows, weights, groups, sums, count, table)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _accumulators(b: Builder, vector: Any, *shape: int) -> Any:
+    """Zeroed local vectors; LLVM keeps them in registers."""
+    if not shape:
+        return cgutils.alloca_once_value(b, _splat(vector, 0))
+    return [_accumulators(b, vector, *shape[1:]) for _ in range(shape[0])]
+
+
+def _reset(b: Builder, accumulators: Any) -> None:
+    if isinstance(accumulators, list):
+        for each in accumulators:
+            _reset(b, each)
+    else:
+        b.store(_splat(accumulators.type.pointee, 0), accumulators)
+
+
+def _increase(b: Builder, accumulator: Value, value: Value) -> None:
+    b.store(b.add(b.load(accumulator), value), accumulator)
+
+
+def _add_counts(b: Builder, counts: Value, lanes: int, sums: Value, pixel: int, vector: int) -> None:
+    """Widen a vector of 8-bit counts and add it to the 16-bit sums of its pixel.
+
+    Even bytes go to the first half of the vector's sums and odd bytes to the second, which costs a mask
+    and a shift instead of cross-lane shuffles. Weights are packed in that order (`layout.lane_order`).
+    """
+    half = _vector(_I16, lanes // 2)
+    wide = b.bitcast(b.load(counts), half)
+    even = b.and_(wide, _splat(half, 255))
+    odd = b.lshr(wide, _splat(half, 8))
+    address = b.add(sums, _I64((pixel * BLOCK + vector * lanes) * 2))
+    for part, offset in ((even, 0), (odd, lanes)):
+        place = b.add(address, _I64(offset))
+        _store(b, b.add(_load(b, place, half, lanes), part), place, lanes)
+
+
+def _avx512(
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+) -> None:
+    """Six channels of a pixel choose one of 64 table rows; ``vpermb`` looks up 64 output channels in it.
+
+    One vpermb and one vpaddb make 384 binary multiply-accumulates. Zen 4 does one 512-bit vpermb and two
+    512-bit additions a cycle, Ice Lake one vector operation on each of two ports: 384 a cycle on both.
+    The design does not need pairs of pixels, as four-bit pshufb tables do, because 3 bits of count for
+    6 channels already use the lookup well: splitting nibbles again would cost what pairing gains.
+    """
+    vector = _vector(_I8, k.lanes)
+    counts = _accumulators(b, vector, k.pixels, v)
+    _reset(b, counts)
+    with cgutils.for_range(b, groups, intp=_I64) as loop:
+        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes)))
+        filters = [_load(b, b.add(at, _I64(i * k.lanes)), vector, 64) for i in range(v)]
+        for pixel, row in enumerate(rows):
+            channels = b.zext(_load(b, b.add(row, loop.index), _I8), _I64)
+            entry = _load(b, b.add(table, b.shl(channels, _I64(6))), vector, 64)
+            for i in range(v):
+                found = _call(b, "llvm.x86.avx512.permvar.qi.512", vector, entry, filters[i])
+                _increase(b, counts[pixel][i], found)
+    for pixel in range(k.pixels):
+        for i in range(v):
+            _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
+
+
+def _popcount(
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+) -> None:
+    """XNOR-popcount of bytes in portable vectors: LLVM lowers ctpop to what the CPU has.
+
+    That is vpopcntb with AVX512-BITALG (three operations for 512 channels), cnt on ARM, shuffles or
+    shifts elsewhere.
+    """
+    vector = _vector(_I8, k.lanes)
+    counts = _accumulators(b, vector, k.pixels, v)
+    _reset(b, counts)
+    with cgutils.for_range(b, groups, intp=_I64) as loop:
+        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes)))
+        filters = [_load(b, b.add(at, _I64(i * k.lanes)), vector, k.lanes) for i in range(v)]
+        for pixel, row in enumerate(rows):
+            channels = _broadcast(b, _load(b, b.add(row, loop.index), _I8), k.lanes)
+            for i in range(v):
+                found = _call(b, f"llvm.ctpop.v{k.lanes}i8", vector, b.xor(channels, filters[i]))
+                _increase(b, counts[pixel][i], found)
+    for pixel in range(k.pixels):
+        for i in range(v):
+            _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
+
+
+def _avx2(
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+) -> None:
+    """Paired nibbles: a byte holds four channels of two pixels; ``vpshufb`` looks up 32 output channels.
+
+    The table row of that byte (16 bytes, broadcast to both halves) holds both pixels' counts, one in
+    each nibble: 256 binary multiply-accumulates a lookup. Three lookups add up to 12 at most and still
+    fit the nibbles. Then the second pixel's nibble is split off into its own count, while the first
+    pixel's count is not split at all: ``total`` sums whole bytes modulo 256, and in the end
+    first = total - 16 * second (mod 256), exact as a count is 252 at most.
+    """
+    vector, row16 = _vector(_I8, k.lanes), _vector(_I8, 16)
+    total, second = _accumulators(b, vector, v), _accumulators(b, vector, v)
+    _reset(b, [total, second])
+    row = rows[0]
+    twice = ir.Constant(_vector(_I32, 32), [*range(16), *range(16)])
+    with cgutils.for_range(b, b.udiv(groups, _I64(3)), intp=_I64) as loop:
+        group = b.mul(loop.index, _I64(3))
+        three: list[Any] = [None] * v
+        for step in range(3):
+            g = b.add(group, _I64(step))
+            pair = b.zext(_load(b, b.add(row, g), _I8), _I64)
+            entry = _load(b, b.add(table, b.shl(pair, _I64(4))), row16, 16)
+            both = b.shuffle_vector(entry, ir.Constant(row16, ir.Undefined), twice)
+            at = b.add(weights, b.mul(g, _I64(v * k.lanes)))
+            for i in range(v):
+                filters = _load(b, b.add(at, _I64(i * k.lanes)), vector, 32)
+                found = _call(b, "llvm.x86.avx2.pshuf.b", vector, both, filters)
+                three[i] = found if step == 0 else b.add(three[i], found)
+        for i in range(v):
+            _increase(b, total[i], three[i])
+            # a 16-bit shift, as there is no 8-bit one; the mask drops what crossed the byte
+            words = _vector(_I16, k.lanes // 2)
+            shifted = b.bitcast(b.lshr(b.bitcast(three[i], words), _splat(words, 4)), vector)
+            _increase(b, second[i], b.and_(shifted, _splat(vector, 15)))
+    for i in range(v):
+        sixteen = b.mul(b.load(second[i]), _splat(vector, 16))
+        b.store(b.sub(b.load(total[i]), sixteen), total[i])
+        _add_counts(b, total[i], k.lanes, sums, 0, i)
+        _add_counts(b, second[i], k.lanes, sums, 1, i)
+
+
+def _bytes(
+    b: Builder,
+    k: ByteKernel,
+    rows: list[Value],
+    weights: Value,
+    groups: Value,
+    sums: Value,
+    v: int,
+    step: Step,
+) -> None:
+    """Sums of products of unsigned and signed bytes: a lane sums four channels of an output channel.
+
+    ``step`` names its running vector and how it takes one more group of four channels.
+    """
+    running, add, finish = step(k)
+    total = _accumulators(b, running, k.pixels, v)
+    _reset(b, total)
+    lanes32 = _vector(_I32, k.lanes)
+    with cgutils.for_range(b, groups, intp=_I64) as loop:
+        offset = b.mul(loop.index, _I64(4))
+        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes * 4)))
+        filters = [_load(b, b.add(at, _I64(i * k.lanes * 4)), lanes32, 32) for i in range(v)]
+        for pixel, row in enumerate(rows):
+            four = _broadcast(b, _load(b, b.add(row, offset), _I32), k.lanes)
+            for i in range(v):
+                b.store(add(b, b.load(total[pixel][i]), four, filters[i]), total[pixel][i])
+    for pixel in range(k.pixels):
+        for i in range(v):
+            place = b.add(sums, _I64((pixel * BLOCK + i * k.lanes) * 4))
+            done = finish(b, b.load(total[pixel][i]))
+            _store(b, b.add(_load(b, place, lanes32, 32), done), place, 32)
+
+
+def _vnni(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Value]]:
+    """``vpdpbusd`` does all four products and the sum in 32 bits at once."""
+    lanes32 = _vector(_I32, k.lanes)
+
+    def add(b: Builder, total: Value, x: Value, w: Value) -> Value:
+        return _call(b, "llvm.x86.avx512.vpdpbusd.512", lanes32, total, x, w)
+
+    return lanes32, add, lambda b, total: total
+
+
+def _maddubs(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Value]]:
+    """``vpmaddubsw`` sums two products in 16 bits; ``vpmaddwd`` by ones widens when a chunk is done.
+
+    The caller keeps chunks so short that 16 bits never overflow, so the saturation never happens.
+    """
+    lanes8, lanes16, lanes32 = (_vector(t, n * k.lanes) for t, n in ((_I8, 4), (_I16, 2), (_I32, 1)))
+
+    def add(b: Builder, total: Value, x: Value, w: Value) -> Value:
+        args = (b.bitcast(x, lanes8), b.bitcast(w, lanes8))
+        return b.add(total, _call(b, "llvm.x86.avx2.pmadd.ub.sw", lanes16, *args))
+
+    def finish(b: Builder, total: Value) -> Value:
+        return _call(b, "llvm.x86.avx2.pmadd.wd", lanes32, total, _splat(lanes16, 1))
+
+    return lanes16, add, finish
+
+
+def _plain(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Value]]:
+    """The same in portable vectors: the four bytes of a lane are cut out by shifts."""
+    lanes32 = _vector(_I32, k.lanes)
+
+    def add(b: Builder, total: Value, x: Value, w: Value) -> Value:
+        top = _splat(lanes32, 24)
+        for byte in range(4):
+            up = _splat(lanes32, 24 - 8 * byte)
+            product = b.mul(b.lshr(b.shl(x, up), top), b.ashr(b.shl(w, up), top))
+            total = b.add(total, product)
+        return total
+
+    return lanes32, add, lambda b, total: total
+
+
+_BODIES: dict[str, Callable[..., None]] = {
+    "avx512": _avx512,
+    "bitalg": _popcount,
+    "avx2": _avx2,
+    "generic": _popcount,
+    "vnni": lambda *args: _bytes(*args[:-1], _vnni),
+    "maddubs": lambda *args: _bytes(*args[:-1], _maddubs),
+    "plain": lambda *args: _bytes(*args[:-1], _plain),
+}
+
+
+@intrinsic(prefer_literal=True)
+def gather64(typing, pixels_a_row, target, first, second):  # type: ignore[no-untyped-def]
+    """Copy 64 bytes into a panel; with two pixels a row, the second's nibbles go on top of the first's."""
+    signature = types.void(pixels_a_row, *[types.intp] * 3)
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        _, target, first, second = args
+        vector = _vector(_I8, 64)
+        value = _load(b, first, vector)
+        if pixels_a_row.literal_value == 2:
+            value = b.or_(value, b.shl(_load(b, second, vector), _splat(vector, 4)))
+        _store(b, value, target)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _compare64(element: Any, predicate: str) -> Any:
+    def function(typing, sums, thresholds):  # type: ignore[no-untyped-def]
+        def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+            left, right = (_load(b, address, _vector(element, 64), 32) for address in args)
+            compare = b.icmp_unsigned if element is _I16 else b.icmp_signed
+            return b.bitcast(compare(predicate, left, right), _I64)
+
+        return types.uint64(types.intp, types.intp), generate
+
+    return function
+
+
+bits_below = intrinsic(_compare64(_I16, "<"))
+"""Bits of 64 uint16 mismatch counts that are below their uint16 limits (both given by address)."""
+
+bits_reaching = intrinsic(_compare64(_I32, ">="))
+"""Bits of 64 int32 sums that are at or above their int32 thresholds (both given by address)."""
