@@ -1,0 +1,5 @@
+"""Pages that show a run: what ETB did to the network, what hardware comes out, and why to believe it."""
+
+from etb_hw.report.render import render
+
+__all__ = ["render"]

@@ -1,0 +1,99 @@
+"""The dataflow pipeline, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etb_hw.report.network import Stage
+from etb_hw.report.run import Run
+from etb_hw.report.section import Section, figure, legend
+from etb_hw.report.svg.pipeline import Row
+from etb_hw.report.svg.pipeline import pipeline as draw
+
+INTRO = (
+    "All blocks work at the same time, each on its part of the frames that stream through. An MVAU with PE × "
+    "SIMD multiplies so many one-bit weights a cycle; the slowest block sets the frame rate, so a good "
+    "folding makes all others just as slow, and small."
+)
+# FINN's op type without its backend: words, colour, whether it is plumbing
+KINDS = {
+    "MVAU": ("Matrix-vector unit", "mvau", False),
+    "VVAU": ("Vector-vector unit", "mvau", False),
+    "ConvolutionInputGenerator": ("Sliding window", "window", False),
+    "FMPadding": ("Padding", "window", True),
+    "StreamingMaxPool": ("Max-pool", "pool", False),
+    "Pool": ("Pool", "pool", False),
+    "GlobalAccPool": ("Sum over pixels", "pool", False),
+    "Thresholding": ("Thresholds", "threshold", False),
+    "ChannelwiseOp": ("Affine a channel", "threshold", False),
+    "AddStreams": ("Add two streams", "join", False),
+    "ElementwiseAdd": ("Add two streams", "join", False),
+    "DuplicateStreams": ("Duplicate", "join", True),
+    "LabelSelect": ("Largest logit", "pool", False),
+    "StreamingFIFO": ("FIFO", "plumbing", True),
+    "StreamingDataWidthConverter": ("Width converter", "plumbing", True),
+}
+
+
+def pipeline(run: Run) -> Section:
+    """The drawing."""
+    key, title = "pipeline", "The pipeline, block by block"
+    if not run.stages:
+        return Section(key, title, INTRO, None, "mapping writes dataflow.onnx: etb-hw build MODEL.onnx")
+    picture = draw("Dataflow pipeline", rows(run.stages))
+    seen = {kind(stage)[1] for stage in run.stages}
+    names = [
+        ("mvau", "matrix-vector unit"),
+        ("window", "window, padding"),
+        ("pool", "pool, select"),
+        ("threshold", "thresholds"),
+        ("join", "duplicate, add"),
+        ("plumbing", "FIFO, width converter"),
+    ]
+    caption = "Bars: cycles as a share of the slowest block; LUT and BRAM as shares of the most costly one."
+    if run.plumbing:
+        lut = sum(found.get("LUT", 0.0) for found in run.plumbing.values())
+        caption += f" Not drawn: {len(run.plumbing)} width converters and FIFOs between them, {lut:,.0f} LUT."
+    return Section(
+        key, title, INTRO, legend(*(entry for entry in names if entry[0] in seen)) + figure(picture, caption)
+    )
+
+
+def kind(stage: Stage) -> tuple[str, str, bool]:
+    """Words, colour class and whether it is plumbing, of a stage's op type."""
+    return KINDS.get(stage.op.rsplit("_", 1)[0], (stage.op, "plumbing", False))
+
+
+def rows(stages: Sequence[Stage]) -> list[Row]:
+    """What the drawing needs of every stage."""
+    slowest = max((stage.cycles or 0.0 for stage in stages), default=0.0)
+    most = {
+        name: max((s.resources.get(name, 0.0) for s in stages), default=0.0) for name in ("LUT", "BRAM_18K")
+    }
+
+    def cost(stage: Stage, name: str) -> tuple[float, float]:
+        value = stage.resources.get(name, 0.0)
+        return (value / most[name] if most[name] else 0.0, value)
+
+    found = []
+    for stage in stages:
+        title, class_, small = kind(stage)
+        shape = " × ".join(str(size) for size in stage.shape)
+        if stage.matrix:
+            title += f" {stage.matrix[1]:,} → {stage.matrix[0]:,}"
+        found.append(
+            Row(
+                title=title,
+                detail=" · ".join(part for part in (stage.name, shape, stage.dtype) if part),
+                class_=class_,
+                sources=stage.sources,
+                pe=stage.fold.get("PE", 0) or (1 if "SIMD" in stage.fold else 0),
+                simd=stage.fold.get("SIMD", 0),
+                cycles=stage.cycles,
+                busy=(stage.cycles or 0.0) / slowest if slowest else 0.0,
+                lut=cost(stage, "LUT"),
+                bram=cost(stage, "BRAM_18K"),
+                small=small,
+            )
+        )
+    return found
