@@ -102,6 +102,14 @@ class BuildConfig(Section):
     clk_ns: float = Field(10.0, gt=0, description="clock period in nanoseconds")
 
 
+class VerificationConfig(Section):
+    """How many images every stage is proved on (the simulation always takes the whole test set)."""
+
+    real: int = Field(192, ge=1, description="images of the test set")
+    random: int = Field(64, ge=0, description="images of random pixels")
+    rtl_frames: int = Field(0, ge=0, description="frames to simulate in RTL; 0 leaves RTL out")
+
+
 class Flow(Section):
     """A whole flow file."""
 
@@ -110,6 +118,7 @@ class Flow(Section):
     training: TrainingConfig = TrainingConfig()
     evolution: EvolutionConfig = EvolutionConfig()
     build: BuildConfig = BuildConfig()
+    verification: VerificationConfig = VerificationConfig()
 
 
 def load_flow(path: Path) -> Flow:

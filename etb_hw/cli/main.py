@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,8 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
+        # libraries warn about optional packages of theirs; our own messages are errors or plain text
+        warnings.simplefilter("ignore")
         try:
             return super().main(args, *rest, **{**options, "standalone_mode": False})
         except EtbError as error:

@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 flow_argument = click.argument("flow_file", type=click.Path(path_type=Path))
 model_argument = click.argument("model_file", type=click.Path(path_type=Path))
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), help="Run folder (default: runs/<name of the flow file>)."
 )
+
+
+def input_options(command: F) -> F:
+    """How integers map to the model's input; see qonnx_io.ImportOptions."""
+    for option in reversed(
+        (
+            click.option("--input-dtype", metavar="TYPE", help="What the hardware reads, e.g. uint8."),
+            click.option("--input-scale", metavar="X", help="Factor, e.g. 1/255 for images in [0, 1]."),
+            click.option(
+                "--input-mean", metavar="X[,X..]", help="Mean that was subtracted, one or a channel."
+            ),
+            click.option("--input-std", metavar="X[,X..]", help="Deviation that was divided by, likewise."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def build_options(command: F) -> F:
+    """What is asked of the hardware; see config.BuildConfig."""
+    for option in reversed(
+        (
+            click.option("--target-fps", type=float, help="Frames a second to reach."),
+            click.option("--device", metavar="BOARD", help="A board or part; see etb-hw devices."),
+            click.option("--max-utilization", type=float, help="Share of the device to use (default 0.7)."),
+            click.option("--clk-ns", type=float, help="Clock period in nanoseconds (default 10)."),
+        )
+    ):
+        command = option(command)
+    return command

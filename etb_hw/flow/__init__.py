@@ -1,0 +1,19 @@
+"""A run: the visible list of steps, and the runner that resumes, times and proves them."""
+
+from etb_hw.flow.run import run
+from etb_hw.flow.step import Context, Observer, Silent, Step
+from etb_hw.flow.steps import baseline, build, export, prune, report, simulate, streamline, train
+from etb_hw.flow.steps.report import read_summary
+
+STEPS: tuple[Step, ...] = (
+    train.STEP,
+    baseline.STEP,
+    prune.STEP,
+    export.STEP,
+    streamline.STEP,
+    build.STEP,
+    simulate.STEP,
+    report.STEP,
+)
+
+__all__ = ["STEPS", "Context", "Observer", "Silent", "Step", "read_summary", "run"]

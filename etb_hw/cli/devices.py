@@ -1,0 +1,21 @@
+"""``etb-hw devices``: what boards and parts are known."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("devices")
+def command() -> None:
+    """List the parts and boards that are known, with their resources and the source of the figures."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from etb_hw.dataflow import devices
+
+    table = Table("part", "boards", "LUT", "FF", "BRAM 18k", "URAM", "DSP", "source")
+    for device in devices():
+        has = device.resources
+        counts = (f"{int(n):,}" for n in (has.lut, has.ff, has.bram_18k, has.uram, has.dsp))
+        table.add_row(device.part, ", ".join(device.boards), *counts, device.source)
+    Console().print(table)

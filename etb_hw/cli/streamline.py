@@ -1,0 +1,24 @@
+"""``etb-hw streamline``: any QONNX file to the integer graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from etb_hw.cli.options import input_options, model_argument
+
+
+@click.command("streamline")
+@model_argument
+@click.option("--out", type=click.Path(path_type=Path), help="Default: streamlined.onnx beside the model.")
+@input_options
+def command(model_file: Path, out: Path | None, **mapping: str | None) -> None:
+    """Fold the BatchNorms and scales of MODEL_FILE (QONNX) into exact integer thresholds."""
+    from etb_hw.cli.models import import_options
+    from etb_hw.qonnx_io import import_model, write_streamlined
+
+    graph = import_model(model_file, import_options(mapping))
+    out = out or model_file.with_name("streamlined.onnx")
+    write_streamlined(graph, out)
+    click.echo(f"{out}: {len(graph.nodes)} nodes over integers")

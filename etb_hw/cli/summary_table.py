@@ -1,0 +1,30 @@
+"""The table that ends a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+
+def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
+    """``summary.json`` as a table for the terminal."""
+    table = Table(title=f"{summary['model']} on {summary['data']}", show_header=False, title_justify="left")
+    rows = (
+        ("accuracy, dense baseline", f"{summary['accuracy_dense_baseline']:.2%}"),
+        ("accuracy, ETB in torch", f"{summary['accuracy_torch']:.2%}"),
+        ("accuracy, integer simulation", f"{summary['accuracy_integer']:.2%}"),
+        ("filters pruned", f"{summary['pruned_filter_ratio']:.1%}"),
+        ("parameters pruned", f"{summary['pruned_parameter_ratio']:.1%}"),
+        ("size", f"{summary['size_bytes']:,} bytes"),
+        ("estimated speed", f"{summary['estimated_fps']:,.0f} frames/s at {summary['clk_ns']:g} ns"),
+        ("estimated LUT", f"{summary['lut']:,.0f}"),
+        ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}"),
+        ("bit-accurate simulation", f"{summary['simulated_images_per_second']:,.0f} images/s"),
+        ("files", str(run_dir)),
+    )
+    for name, value in rows:
+        table.add_row(name, value)
+    return table

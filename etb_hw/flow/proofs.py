@@ -1,0 +1,47 @@
+"""The proofs that several steps and commands share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow import DataflowGraph
+from etb_hw.integer import IntegerGraph, reference
+from etb_hw.integer.packed import PackedExecutor
+from etb_hw.verification import Proof, first_differing_layer, prove
+
+
+def random_inputs(graph: IntegerGraph, count: int = 32) -> NDArray[np.int64]:
+    """Random integers of the input's type, and its two extremes: (count + 2, *shape)."""
+    low, high, step = graph.input.dtype.min, graph.input.dtype.max, graph.input.dtype.step
+    levels = np.random.default_rng(0).integers(0, (high - low) // step + 1, (count, *graph.input.shape))
+    extremes = np.stack([np.full(graph.input.shape, value, dtype=np.int64) for value in (low, high)])
+    return np.concatenate([low + step * levels, extremes])
+
+
+def frames(x: NDArray[np.integer]) -> NDArray[np.int64]:
+    """A batch (N, C, H, W) or (N, C) as the hardware streams it: channels last."""
+    return np.moveaxis(x.astype(np.int64), 1, -1)
+
+
+def prove_dataflow(design: DataflowGraph, graph: IntegerGraph, x: NDArray[np.integer]) -> Proof:
+    """The blocks of a design compute what the integer graph computes."""
+    expected = reference.execute(graph, x)
+    return prove(
+        "dataflow blocks", "integer graph", design.execute(frames(x)).reshape(expected.shape), expected
+    )
+
+
+def prove_packed(packed: PackedExecutor, x: NDArray[np.integer]) -> Proof:
+    """The packed executor computes what the reference computes; a difference is traced to its layer."""
+    graph = packed.graph
+
+    def locate(sample: int) -> str | None:
+        one = x[sample : sample + 1]
+        actual: list[tuple[str, NDArray[np.int64]]] = []
+        expected: list[tuple[str, NDArray[np.int64]]] = []
+        packed.run(one, trace=lambda name, tensor: actual.append((name, tensor)))
+        reference.execute(graph, one, trace=lambda name, tensor: expected.append((name, tensor)))
+        return first_differing_layer(iter(actual), iter(expected))
+
+    return prove("packed", "integer graph", packed.run(x), reference.execute(graph, x), locate=locate)

@@ -1,0 +1,34 @@
+"""QONNX out: the universal file and FINN's variant, proved by qonnx's own executor."""
+
+from __future__ import annotations
+
+from etb_hw import qonnx_io
+from etb_hw.flow.samples import samples
+from etb_hw.flow.step import Context, Step
+from etb_hw.pruning import deployable, load_checkpoint
+from etb_hw.qonnx_io import execute
+from etb_hw.training import logits
+from etb_hw.verification import Proof, prove
+
+
+def _run(context: Context) -> list[Proof]:
+    import torch
+
+    slim, _ = load_checkpoint(context.path("checkpoint.safetensors"))
+    module = deployable(slim)
+    path = context.path("model.qonnx.onnx")
+    qonnx_io.export_model(module, path, module.input_shape)
+    qonnx_io.export_finn(path, context.path("model.finn.onnx"))
+    x = samples(context.dataset, context.flow.verification)
+    torch_logits = logits(slim, torch.from_numpy(x)).numpy()
+    brevitas = logits(module, torch.from_numpy(x).float()).numpy()
+    return [
+        prove("stock Brevitas layers", "slim", brevitas, torch_logits, "logits"),
+        prove("model.qonnx.onnx in qonnx", "slim", execute(path, x), torch_logits, "logits"),
+    ]
+
+
+STEP = Step(
+    "export", "Export QONNX", lambda flow: flow.verification.model_dump(),
+    ("checkpoint.safetensors",), ("model.qonnx.onnx", "model.finn.onnx"), _run,
+)  # fmt: skip

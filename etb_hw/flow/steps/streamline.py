@@ -1,0 +1,34 @@
+"""From QONNX to the integer graph: BatchNorms and scales become exact thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from etb_hw import qonnx_io
+from etb_hw.flow.samples import samples
+from etb_hw.flow.step import Context, Step
+from etb_hw.integer import reference
+from etb_hw.verification import Proof, prove
+
+
+def _run(context: Context) -> list[Proof]:
+    source, path = context.path("model.qonnx.onnx"), context.path("streamlined.onnx")
+    graph = qonnx_io.import_model(source)
+    x = samples(context.dataset, context.flow.verification)
+    expected = qonnx_io.execute(source, x)
+    found = reference.execute(graph, x)
+    proofs = [prove("integer graph", "model.qonnx.onnx in qonnx", graph.dequantize(found), expected)]
+    qonnx_io.write_streamlined(graph, path)
+    again = reference.execute(qonnx_io.import_model(path), x)
+    executed = np.asarray(qonnx_io.execute(path, x))
+    return [
+        *proofs,
+        prove("streamlined.onnx in qonnx", "model.qonnx.onnx in qonnx", executed, expected),
+        prove("streamlined.onnx read back", "integer graph", again, found),
+    ]
+
+
+STEP = Step(
+    "streamline", "Fold scales into integer thresholds", lambda flow: flow.verification.model_dump(),
+    ("model.qonnx.onnx",), ("streamlined.onnx",), _run,
+)  # fmt: skip

@@ -1,0 +1,49 @@
+"""Train by evolution; leaves the slim, hardened network and the metrics of every epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etb_hw import training
+from etb_hw.config import Flow
+from etb_hw.flow.step import Context, Step
+from etb_hw.flow.watch import watch
+from etb_hw.pruning import save_checkpoint
+from etb_hw.verification import Proof
+
+
+def settings(flow: Flow) -> Any:
+    """Also what the dense baseline depends on (but for the evolution)."""
+    return [flow.data.model_dump(), flow.model.model_dump(), flow.training.model_dump()]
+
+
+def _settings(flow: Flow) -> Any:
+    return [*settings(flow), flow.evolution.model_dump()]
+
+
+def _run(context: Context) -> list[Proof]:
+    flow = context.flow
+    if context.fresh:
+        context.path(training.STATE_FILE).unlink(missing_ok=True)
+    result = training.train(
+        flow.model, flow.training, flow.evolution, context.dataset, context.run_dir, watch(context)
+    )
+    assert result is not None, "only stop_after ends a training early"
+    notes = {
+        "dense": result.dense.to_json(),
+        "keep": {group: channels.tolist() for group, channels in result.keep.items()},
+        "count": flow.evolution.count,
+        "target": flow.evolution.ratio,
+        "reached": result.report.reached,
+        "accuracy": result.accuracy,
+        "data": context.dataset.source,
+        "seconds": result.seconds,
+    }
+    save_checkpoint(result.hard, context.path("checkpoint.safetensors"), notes)
+    return list(result.proofs)
+
+
+STEP = Step(
+    "train", "Train from ternary to binary or zero", _settings, (),
+    ("checkpoint.safetensors", training.METRICS_FILE), _run,
+)  # fmt: skip
