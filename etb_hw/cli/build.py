@@ -21,8 +21,7 @@ def command(model_file: Path, out: Path | None, **options: Any) -> None:
     With --target-fps: least resources at that frame rate. With --device alone: the highest frame rate that
     fits. With both: least resources at that rate within the device.
     """
-    from rich.console import Console
-
+    from etb_hw.cli.console import console
     from etb_hw.cli.models import build_config, import_options
     from etb_hw.dataflow import find_device, table
     from etb_hw.flow.building import build
@@ -30,9 +29,9 @@ def command(model_file: Path, out: Path | None, **options: Any) -> None:
     config = build_config(options)
     out = out or model_file.with_name("build")
     made = build(model_file, out, config, import_options(options))
-    console = Console()
-    console.print(table(made.graph, None if config.device is None else find_device(config.device)))
+    terminal = console()
+    terminal.print(table(made.graph, None if config.device is None else find_device(config.device)))
     state = (
         "proved optimal" if made.optimal else f"at most {made.objective / max(made.bound, 1):.3g} x the best"
     )
-    console.print(f"folding: {made.objective:,.0f} LUT equivalents, {state}; files are in {out}")
+    terminal.print(f"folding: {made.objective:,.0f} LUT equivalents, {state}; files are in {out}")

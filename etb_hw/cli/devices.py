@@ -8,9 +8,9 @@ import click
 @click.command("devices")
 def command() -> None:
     """List the parts and boards that are known, with their resources and the source of the figures."""
-    from rich.console import Console
     from rich.table import Table
 
+    from etb_hw.cli.console import console
     from etb_hw.dataflow import devices
 
     table = Table("part", "boards", "LUT", "FF", "BRAM 18k", "URAM", "DSP", "source")
@@ -18,4 +18,4 @@ def command() -> None:
         has = device.resources
         counts = (f"{int(n):,}" for n in (has.lut, has.ff, has.bram_18k, has.uram, has.dsp))
         table.add_row(device.part, ", ".join(device.boards), *counts, device.source)
-    Console().print(table)
+    console().print(table)

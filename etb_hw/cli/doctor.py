@@ -10,9 +10,9 @@ import click
 @click.command("doctor")
 def command() -> None:
     """Check the installation and the optional tools, and say how to get what is missing."""
-    from rich.console import Console
     from rich.table import Table
 
+    from etb_hw.cli.console import console
     from etb_hw.doctor import examine
 
     colours = {"ok": "green", "missing": "yellow", "problem": "red"}
@@ -21,5 +21,5 @@ def command() -> None:
     for check in checks:
         status = f"[{colours[check.status]}]{check.status}[/]"
         table.add_row(check.name, check.needed_for, check.version, status, check.remedy)
-    Console().print(table)
+    console().print(table)
     sys.exit(int(any(check.status == "problem" for check in checks)))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
+from etb_hw.cli.console import console
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
@@ -23,8 +22,8 @@ def run_flow(
     """Run a flow file into its folder and print what came out. Raises EtbError."""
     flow = load_flow(flow_file)
     run_dir = out or Path("runs") / flow_file.stem
-    console = Console()
-    with TerminalObserver(console) as observer:
+    terminal = console()
+    with TerminalObserver(terminal) as observer:
         run(flow, run_dir, STEPS, start=start, until=until, force=force, observer=observer)
     if until is None:
-        console.print(summary_table(read_summary(run_dir), run_dir))
+        terminal.print(summary_table(read_summary(run_dir), run_dir))
