@@ -1,7 +1,7 @@
 """LLVM vector code of the tiles. The only file with machine-level tricks; each is explained where it stands.
 
-Numba sees four intrinsics: `tile` (multiply), `gather64` (build panels), `bits_below` and `bits_reaching`
-(compare 64 results with their thresholds and return the bits). Pointers are passed as integers.
+Numba sees five intrinsics: `tile` (multiply), `gather64` (build panels), `bits_below` and `bits_reaching`
+(compare 64 results with their thresholds and return the bits), `put_word`. Pointers are integers.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from etb_hw.integer.packed.kernel import BLOCK, BYTE_KERNELS, KERNELS, ByteKerne
 
 Builder = Any
 Value = Any
+Sums = tuple[Value, Value]  # address of the results, and the mask for what is there
 Step = Callable[[ByteKernel], tuple[Any, Callable[..., Value], Callable[..., Value]]]
 
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
@@ -57,29 +58,32 @@ def _find(key: str) -> Kernel | ByteKernel:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, key, panel, stride, weights, groups, sums, vectors, table):  # type: ignore[no-untyped-def]
-    """Multiply a tile and add to its sums.
+def tile(typing, key, panel, stride, weights, groups, sums, vectors, fresh, table):  # type: ignore[no-untyped-def]
+    """Multiply a tile.
 
     Args:
         key: kernel's cache key, a constant.
         panel: address of the first panel row; ``stride`` bytes to the next.
         weights: address of this block's weights, ``groups`` x ``vectors`` x lanes bytes.
         groups: byte groups to run over, at most the kernel's ``flush``.
-        sums: address of the results, rows of BLOCK: uint16 mismatches or int32 sums, added to.
-        vectors: vectors in this block, 1 to BLOCK / lanes.
+        sums: address of the results, rows of BLOCK: uint16 mismatches or int32 sums.
+        vectors: vectors in this block, 1 to BLOCK / lanes, at most 4.
+        fresh: whether to write the results, or to add to those that are there.
         table: address of the mismatch table (unused by some kernels).
     """
     kernel = _find(key.literal_value)
-    signature = types.void(key, *[types.intp] * 7)
+    signature = types.void(key, *[types.intp] * 6, types.boolean, types.intp)
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        _, panel, stride, weights, groups, sums, vectors, table = args
+        _, panel, stride, weights, groups, sums, vectors, fresh, table = args
+        # all ones keeps what is there, zero forgets it
+        old = b.sext(b.not_(b.trunc(fresh, _I1)), _I32)
         body = _BODIES[kernel.name]
         widest = min(4, BLOCK // kernel.lanes)  # more accumulators would not fit the registers
         for count in range(1, widest + 1):
             with b.if_then(b.icmp_signed("==", vectors, _I64(count))):
                 rows = [b.add(panel, b.mul(stride, _I64(p))) for p in range(kernel.pixels)]
-                body(b, kernel, rows, weights, groups, sums, count, table)
+                body(b, kernel, rows, weights, groups, (sums, old), count, table)
         return context.get_dummy_value()
 
     return signature, generate
@@ -104,7 +108,7 @@ def _increase(b: Builder, accumulator: Value, value: Value) -> None:
     b.store(b.add(b.load(accumulator), value), accumulator)
 
 
-def _add_counts(b: Builder, counts: Value, lanes: int, sums: Value, pixel: int, vector: int) -> None:
+def _add_counts(b: Builder, counts: Value, lanes: int, sums: Sums, pixel: int, vector: int) -> None:
     """Widen a vector of 8-bit counts and add it to the 16-bit sums of its pixel.
 
     Even bytes go to the first half of the vector's sums and odd bytes to the second, which costs a mask
@@ -114,14 +118,21 @@ def _add_counts(b: Builder, counts: Value, lanes: int, sums: Value, pixel: int, 
     wide = b.bitcast(b.load(counts), half)
     even = b.and_(wide, _splat(half, 255))
     odd = b.lshr(wide, _splat(half, 8))
-    address = b.add(sums, _I64((pixel * BLOCK + vector * lanes) * 2))
+    address = b.add(sums[0], _I64((pixel * BLOCK + vector * lanes) * 2))
     for part, offset in ((even, 0), (odd, lanes)):
-        place = b.add(address, _I64(offset))
-        _store(b, b.add(_load(b, place, half, lanes), part), place, lanes)
+        _add_to(b, part, b.add(address, _I64(offset)), sums[1])
+
+
+def _add_to(b: Builder, value: Value, place: Value, old: Value) -> None:
+    kind = value.type
+    bits = kind.count * kind.element.width
+    mask = b.bitcast(_broadcast(b, old, bits // 32), kind)
+    there = b.and_(_load(b, place, kind, min(64, bits // 8)), mask)
+    _store(b, b.add(there, value), place, min(64, bits // 8))
 
 
 def _avx512(
-    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Sums, v: int, table: Value
 ) -> None:
     """Six channels of a pixel choose one of 64 table rows; ``vpermb`` looks up 64 output channels in it.
 
@@ -148,7 +159,7 @@ def _avx512(
 
 
 def _popcount(
-    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Sums, v: int, table: Value
 ) -> None:
     """XNOR-popcount of bytes in portable vectors: LLVM lowers ctpop to what the CPU has.
 
@@ -172,7 +183,7 @@ def _popcount(
 
 
 def _avx2(
-    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Value, v: int, table: Value
+    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Sums, v: int, table: Value
 ) -> None:
     """Paired nibbles: a byte holds four channels of two pixels; ``vpshufb`` looks up 32 output channels.
 
@@ -241,9 +252,8 @@ def _bytes(
                 b.store(add(b, b.load(total[pixel][i]), four, filters[i]), total[pixel][i])
     for pixel in range(k.pixels):
         for i in range(v):
-            place = b.add(sums, _I64((pixel * BLOCK + i * k.lanes) * 4))
-            done = finish(b, b.load(total[pixel][i]))
-            _store(b, b.add(_load(b, place, lanes32, 32), done), place, 32)
+            place = b.add(sums[0], _I64((pixel * BLOCK + i * k.lanes) * 4))
+            _add_to(b, finish(b, b.load(total[pixel][i])), place, sums[1])
 
 
 def _vnni(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Value]]:
@@ -314,6 +324,19 @@ def gather64(typing, pixels_a_row, target, first, second):  # type: ignore[no-un
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@intrinsic
+def put_word(typing, address, word, merge):  # type: ignore[no-untyped-def]
+    """Write an unaligned uint64, or OR it to what is there."""
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        address, word, merge = args
+        mask = b.sext(b.trunc(merge, _I1), _I64)
+        _store(b, b.or_(word, b.and_(_load(b, address, _I64), mask)), address)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.uint64, types.boolean), generate
 
 
 def _compare64(element: Any, predicate: str) -> Any:

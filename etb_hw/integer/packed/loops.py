@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from etb_hw.integer.packed.emit import bits_below, bits_reaching, gather64, tile
+from etb_hw.integer.packed.emit import bits_below, bits_reaching, gather64, put_word, tile
 from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, cache_key
 
 
@@ -90,7 +90,7 @@ def _convolution(
     result = 2 if binary else 4  # bytes of a result
     rows = PANEL // pixels_a_row
 
-    def convolve(x, weights, limits, factor, panel, sums, bits, integers, g, table):  # type: ignore[no-untyped-def]
+    def convolve(x, weights, limits, factor, panel, sums, where, bits, integers, g, table):  # type: ignore[no-untyped-def]
         """Convolve a batch.
 
         Args:
@@ -99,46 +99,61 @@ def _convolution(
             limits: mismatches below (uint16) or sums from (int32) which an output bit is 1.
             factor: if not 0, add ``factor * result`` to ``integers`` instead of writing ``bits``.
             panel: scratch, bytes; ``sums``: scratch (PANEL, BLOCK), uint16 or int32.
+            where: scratch int64 (2, PANEL): each pixel's window address and its row in ``bits``.
             bits: output bit rows (N, H', W', words), max-pooled.
             integers: output int32 (N * H * W, outputs).
             table: address of the mismatch table.
         """
-        total = g.batch * g.height * g.width
         stride = panel.size // rows
         pooled = g.pool_y * g.pool_x > 1
         if factor == 0 and pooled:
             bits[:] = 0
-        for first in range(0, total, PANEL):
-            used = min(PANEL, total - first)
+        image = y = column = 0
+        done = g.batch == 0
+        first = 0
+        while not done:
+            # 1. where the next pixels come from and go to (counters: divisions would cost as much as a tile)
+            used = 0
+            for p in range(PANEL):
+                if done:
+                    break
+                where[0, p] = x.ctypes.data + image * g.image + y * g.corner_y + column * g.corner_x
+                row, at = y // g.pool_y, column // g.pool_x
+                inside = row < bits.shape[1] and at < bits.shape[2]
+                where[1, p] = (image * bits.shape[1] + row) * bits.shape[2] + at if inside else -1
+                used += 1
+                column += 1
+                if column == g.width:
+                    column = 0
+                    y += 1
+                    if y == g.height:
+                        y = 0
+                        image += 1
+                        done = image == g.batch
             tiled = (used + pixels - 1) // pixels * pixels
 
-            # 1. gather the windows of the panel's pixels; the last pixel repeats beyond the end
+            # 2. gather the windows; the last pixel repeats up to a whole tile
             for row in range(tiled // pixels_a_row):
-                start_a = start_b = np.int64(0)
-                for second in range(pixels_a_row):
-                    pixel = min(first + row * pixels_a_row + second, total - 1)
-                    image, rest = pixel // (g.height * g.width), pixel % (g.height * g.width)
-                    corner = (rest // g.width) * g.corner_y + (rest % g.width) * g.corner_x
-                    start_a = start_b
-                    start_b = x.ctypes.data + image * g.image + corner
-                if pixels_a_row == 1:
-                    start_a = start_b
+                start_a = where[0, min(row * pixels_a_row, used - 1)]
+                start_b = where[0, min(row * pixels_a_row + pixels_a_row - 1, used - 1)]
                 target = panel.ctypes.data + row * stride
                 for run in range(g.runs):
-                    shift = (run // g.across) * g.step_y + (run % g.across) * g.step_x
-                    for offset in range(0, g.run, 64):
+                    shift = (
+                        run * g.step_y
+                        if g.across == 1
+                        else run // g.across * g.step_y + run % g.across * g.step_x
+                    )
+                    for offset in range(shift, shift + g.run, 64):
                         # up to 63 bytes too many: the next run or the row's slack takes them
-                        at = shift + offset
-                        gather64(pixels_a_row, target + offset, start_a + at, start_b + at)
+                        gather64(pixels_a_row, target + offset - shift, start_a + offset, start_b + offset)
                     target += g.run
                 for byte in range(g.runs * g.run, g.groups * unit):
                     panel[row * stride + byte] = 0
 
             for block in range((g.outputs + BLOCK - 1) // BLOCK):
-                # 2. multiply; chunks of weights stay in L1 while all the panel's pixels meet them
+                # 3. multiply; chunks of weights stay in L1 while all the panel's pixels meet them
                 here = min(BLOCK, g.outputs - block * BLOCK)
                 vectors = (here + lanes - 1) // lanes
-                sums[:tiled] = 0
                 for start in range(0, g.groups, g.flush):
                     chunk = min(g.flush, g.groups - start)
                     for pixel in range(0, tiled, pixels):
@@ -153,29 +168,26 @@ def _convolution(
                                 chunk,
                                 sums.ctypes.data + (pixel * BLOCK + vector * lanes) * result,
                                 wide,
+                                start == 0,
                                 table,
                             )
 
-                # 3. finish: integers, or bits by thresholds
+                # 4. finish: integers, or bits by thresholds
                 if factor != 0:
                     for p in range(used):
                         for c in range(here):
                             integers[first + p, block * BLOCK + c] += factor * np.int32(sums[p, c])
                     continue
-                for p in range(used):
-                    image, rest = (first + p) // (g.height * g.width), (first + p) % (g.height * g.width)
-                    row, column = rest // g.width // g.pool_y, rest % g.width // g.pool_x
-                    if row >= bits.shape[1] or column >= bits.shape[2]:
-                        continue
-                    for half in range((here + 63) // 64):
-                        word = block * (BLOCK // 64) + half
-                        left = sums.ctypes.data + (p * BLOCK + half * 64) * result
-                        right = limits.ctypes.data + word * 64 * result
-                        found = bits_below(left, right) if binary else bits_reaching(left, right)
-                        if pooled:  # the maximum of signs is their OR
-                            bits[image, row, column, word] |= found
-                        else:
-                            bits[image, row, column, word] = found
+                for half in range((here + 63) // 64):
+                    word = block * (BLOCK // 64) + half
+                    right = limits.ctypes.data + word * 64 * result
+                    for p in range(used):
+                        if where[1, p] >= 0:
+                            left = sums.ctypes.data + (p * BLOCK + half * 64) * result
+                            found = bits_below(left, right) if binary else bits_reaching(left, right)
+                            target = bits.ctypes.data + (where[1, p] * bits.shape[3] + word) * 8
+                            put_word(target, found, pooled)
+            first += used
 
     return _jit(convolve)
 
@@ -187,10 +199,13 @@ def _common(key: str, channels: int) -> tuple[Any, ...]:
         """Spread bit rows (N, H, W, words) to bytes of a few channels, inside (N, H + .., W + .., bytes)."""
         key  # noqa: B018
         low = np.uint64((1 << width) - 1) if width < 64 else np.uint64(0xFFFFFFFFFFFFFFFF)
+        unit = out.shape[3]
         for n in range(bits.shape[0]):
             for y in range(bits.shape[1]):
+                row = out.ctypes.data + ((n * out.shape[1] + y + top) * out.shape[2] + left) * unit
+                end = row + bits.shape[2] * unit
                 for x in range(bits.shape[2]):
-                    for start in range(0, out.shape[3], 8):
+                    for start in range(0, unit, 8):
                         word, shift = start * channels // 64, start * channels % 64
                         v = bits[n, y, x, word] >> np.uint64(shift)
                         if shift + width > 64 and word + 1 < bits.shape[3]:
@@ -199,19 +214,21 @@ def _common(key: str, channels: int) -> tuple[Any, ...]:
                         # halve three times: 8 bytes' worth of bits -> 4 + 4 -> 2 + 2 + 2 + 2 -> bytes
                         if channels == 6:
                             v = (v & np.uint64(0xFFFFFF)) | (v >> np.uint64(24)) << np.uint64(32)
-                            v = (v & np.uint64(0xFFF00000FFF)) | (v << np.uint64(4)) & np.uint64(
-                                0xFFF00000FFF0000
-                            )
-                            v = (v & np.uint64(0x3F003F003F003F)) | (v << np.uint64(2)) & np.uint64(
-                                0x3F003F003F003F00
-                            )
+                            high = (v << np.uint64(4)) & np.uint64(0x0FFF00000FFF0000)
+                            v = (v & np.uint64(0x00000FFF00000FFF)) | high
+                            high = (v << np.uint64(2)) & np.uint64(0x3F003F003F003F00)
+                            v = (v & np.uint64(0x003F003F003F003F)) | high
                         elif channels == 4:
                             v = (v & np.uint64(0xFFFF)) | (v & np.uint64(0xFFFF0000)) << np.uint64(16)
                             v = (v | v << np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
                             v = (v | v << np.uint64(4)) & np.uint64(0x0F0F0F0F0F0F0F0F)
-                        row = out[n, y + top, x + left]
-                        for i in range(min(8, out.shape[3] - start)):
-                            row[start + i] = np.uint8(v >> np.uint64(8 * i) & np.uint64(255))
+                        target = row + x * unit + start
+                        if end - target >= 8:  # bytes beyond this pixel are written again by the next
+                            put_word(target, v, False)
+                        else:
+                            for i in range(min(8, unit - start)):
+                                byte = np.uint8(v >> np.uint64(8 * i) & np.uint64(255))
+                                out[n, y + top, x + left, start + i] = byte
 
     def threshold(x, thresholds, out):  # type: ignore[no-untyped-def]
         """Levels (how many thresholds are reached) of integers (N, H, W, C), as int32 of that shape."""

@@ -1,4 +1,4 @@
-"""From an integer graph to a plan of packed steps: which tensors are bits, what is fused, which kernel runs."""
+"""From an integer graph to packed steps: which tensors are bits, what is fused, which kernel runs."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class _Planner:
             low, high = min(low, node.pad_value), max(high, node.pad_value)
         weights = node.weights.astype(np.int64).transpose(0, 2, 3, 1)
         largest = int(np.abs(weights).max())
-        offset = 0 if 0 <= low and high <= 255 else low
+        offset = 0 if low >= 0 and high <= 255 else low
         taps = int(np.prod(weights.shape[1:]))
         if high - offset > 255 or weights.min() < -128 or weights.max() > 127 or taps * 255 * 128 >= 2**31:
             return False

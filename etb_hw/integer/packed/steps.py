@@ -157,7 +157,7 @@ class BinaryConv(Step):
         window = self.window
         geometry = window.geometry(batch)
         panel = work.get(batch, self, "panel", lambda: aligned(self.panel_bytes, np.uint8))
-        counts = _scratch(work, batch, np.uint16)
+        counts, where = _scratch(work, batch, np.uint16)
         outputs = geometry.outputs
         height, width = window.output
         fused = self.limits is not None
@@ -175,7 +175,7 @@ class BinaryConv(Step):
             for j, weights in enumerate(self.weights):
                 factor = 0 if fused else int(self.factors[i, j])
                 self.loops.binary(
-                    x, weights, limits, factor, panel, counts, out[0], sums, geometry, self.table
+                    x, weights, limits, factor, panel, counts, where, out[0], sums, geometry, self.table
                 )
         if fused:
             return out
@@ -212,7 +212,7 @@ class ByteConv(Step):
         else:
             np.copyto(inside, values, casting="unsafe")
         panel = work.get(batch, self, "panel", lambda: aligned(self.panel_bytes, np.uint8))
-        partial = _scratch(work, batch, np.int32)
+        partial, where = _scratch(work, batch, np.int32)
         height, width = window.output
         fused = self.limits is not None
         pooled = (geometry.outputs, height // window.pool[0], width // window.pool[1]) if fused else (1, 1, 1)
@@ -223,7 +223,7 @@ class ByteConv(Step):
         if not fused:
             sums[:] = self.bias
         self.loops.bytewise(
-            x, self.weights, limits, 0 if fused else 1, panel, partial, out[0], sums, geometry, 0
+            x, self.weights, limits, 0 if fused else 1, panel, partial, where, out[0], sums, geometry, 0
         )
         return out if fused else sums.reshape(batch, height, width, geometry.outputs)
 
@@ -244,7 +244,7 @@ class FloatConv(Step):
             ((0, 0), (top, bottom), (left, right), (0, 0)),
             constant_values=conv.pad_value,
         )
-        outputs, a_group, kernel_y, kernel_x = conv.weights.shape
+        outputs, _, kernel_y, kernel_x = conv.weights.shape
         reach = ((kernel_y - 1) * conv.dilation[0] + 1, (kernel_x - 1) * conv.dilation[1] + 1)
         views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
         views = views[:, :: conv.stride[0], :: conv.stride[1], :, :: conv.dilation[0], :: conv.dilation[1]]
@@ -255,9 +255,10 @@ class FloatConv(Step):
         return sums.transpose(1, 0, 2).reshape(batch, height, width, outputs).astype(self.result)
 
 
-def _scratch(work: Workspace, batch: int, dtype: type[np.generic]) -> Array:
-    make = lambda: aligned(PANEL * BLOCK, dtype).reshape(PANEL, BLOCK)  # noqa: E731
-    return work.get(batch, dtype, "sums", make)
+def _scratch(work: Workspace, batch: int, dtype: type[np.generic]) -> tuple[Array, Array]:
+    """The panel's sums, and where its pixels come from and go to."""
+    sums = work.get(batch, dtype, "sums", lambda: aligned(PANEL * BLOCK, dtype).reshape(PANEL, BLOCK))
+    return sums, work.get(batch, None, "where", lambda: np.empty((2, PANEL), dtype=np.int64))
 
 
 @dataclass(frozen=True, eq=False)
