@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from etb_hw.errors import BadInput
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,12 @@ def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
         return None
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     producer = {name: node for node in model.graph.node for name in node.output}
+    types = {
+        note.tensor_name: pair.value
+        for note in model.graph.quantization_annotation
+        for pair in note.quant_parameter_tensor_names
+        if pair.key == "finn_datatype"
+    }
     found = []
     for node in model.graph.node:
         if node.op_type != "MultiThreshold" or node.input[1] not in arrays:
@@ -106,9 +113,18 @@ def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
         bound = None
         if weights is not None and source is not None and source.op_type in ("Conv", "MatMul", "Gemm"):
             rows = weights.reshape(weights.shape[0], -1) if source.op_type == "Conv" else weights.T
-            bound = int(np.abs(rows).sum(axis=1).max())
+            bound = int(np.abs(rows).sum(axis=1).max()) * _largest(types.get(source.input[0], ""))
         found.append(LayerThresholds(name, arrays[node.input[1]].astype(np.float64), bound))
     return tuple(found)
+
+
+def _largest(datatype: str) -> int:
+    """Magnitude of the largest value of a type, 1 where the type is not known."""
+    try:
+        found = DataType.parse(datatype)
+    except BadInput:
+        return 1
+    return max(-found.min, found.max)
 
 
 def _load(path: Path) -> onnx.ModelProto | None:

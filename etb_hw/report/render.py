@@ -53,7 +53,8 @@ def subtitle(run: Run) -> str:
     if "name" in model:
         parts.append(str(model["name"]) + (f" × {model['width']:g}" if model.get("width", 1) != 1 else ""))
     if "name" in data:
-        parts.append(f"on {data.get('source') or data['name']}")
+        source = run.summary.data if run.summary is not None else None
+        parts.append(f"on {source or data.get('source') or data['name']}")
     if build.get("device"):
         parts.append(f"for {build['device']}")
     if build.get("clk_ns"):

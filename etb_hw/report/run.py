@@ -37,6 +37,10 @@ class Summary(Record):
     estimated_fps: float | None = None
     lut: float | None = None
     bram_18k: float | None = None
+    model: str | None = None
+    data: str | None = None
+    simulated_images: int | None = None
+    simulated_images_per_second: float | None = None
     confusion: list[list[int]] | None = None
     classes: list[str] | None = None
 

@@ -30,7 +30,7 @@ def evolution(run: Run) -> Section:
         figure(_shares(run.epochs), "Share of the filters in each state."),
         figure(_accuracy(run, marks), "Accuracy on test images, and on training images as they come."),
         figure(
-            line_chart("Training loss", [loss], x_label="epoch", marks=marks),
+            line_chart("Training loss", [loss], x_label="epoch", low=0.0, marks=marks),
             "Training loss, mean of an epoch.",
         ),
         figure(
@@ -88,7 +88,7 @@ def _thresholds(
     curves = []
     for i, layer in enumerate(layers):
         points = [(e.epoch, values(e)[layer]) for e in epochs if layer in values(e)]
-        curves.append(Curve(layer, [x for x, _ in points], [y for _, y in points], f"c{i % 6 + 1}"))
+        curves.append(Curve(layer, [x for x, _ in points], [y for _, y in points], f"c{i % 8 + 1}"))
     if not curves:
         return []
     chart = line_chart(f"Thresholds of the {kind}", curves, x_label="epoch", low=0.0)

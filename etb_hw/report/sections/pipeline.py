@@ -78,16 +78,16 @@ def rows(stages: Sequence[Stage]) -> list[Row]:
     found = []
     for stage in stages:
         title, class_, small = kind(stage)
-        shape = " × ".join(str(size) for size in stage.shape)
+        shape = "×".join(str(size) for size in stage.shape)
         if stage.matrix:
             title += f" {stage.matrix[1]:,} → {stage.matrix[0]:,}"
         found.append(
             Row(
                 title=title,
-                detail=" · ".join(part for part in (stage.name, shape, stage.dtype) if part),
+                detail=" · ".join(part for part in (stage.name, shape, stage.dtype.lower()) if part),
                 class_=class_,
                 sources=stage.sources,
-                pe=stage.fold.get("PE", 0) or (1 if "SIMD" in stage.fold else 0),
+                pe=stage.fold.get("PE", 0),
                 simd=stage.fold.get("SIMD", 0),
                 cycles=stage.cycles,
                 busy=(stage.cycles or 0.0) / slowest if slowest else 0.0,

@@ -51,7 +51,7 @@ def _chain(rows: Sequence[Proof]) -> Markup:
     chains: list[list[tuple[str, Proof | None]]] = []
     for row in rows:
         chain = next((c for c in chains if c[-1][0] == row.against), None)
-        if chain is None:
+        if chain is None or row.step in [name for name, _ in chain]:
             chain = [(row.against, None)]
             chains.append(chain)
         chain.append((row.step, row))

@@ -55,7 +55,7 @@ def resources(run: Run) -> Section:
                 f"{number(totals[name])}{limit}{share}",
             )
         )
-    seen = list(dict.fromkeys(kind(stage)[1] for stage in run.stages if stage.resources))
+    seen = [class_ for class_ in WORDS if any(_amounts(run, name).get(class_) for name, *_ in NAMES)]
     body = legend(*((name, WORDS[name]) for name in seen)) + figure(bar_chart("Resources", bars), f"{chosen}")
     return Section(key, title, INTRO, body)
 

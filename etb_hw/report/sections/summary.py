@@ -45,7 +45,7 @@ def tiles(values: Summary, run: Run) -> list[Tile]:
         note = ""
         if values.accuracy_dense_baseline is not None:
             gap = 100 * (values.accuracy_integer - values.accuracy_dense_baseline)
-            note = f"dense baseline {values.accuracy_dense_baseline:.2%}, {gap:+.2f} points"
+            note = f"dense baseline {values.accuracy_dense_baseline:.2%}, {signed(gap)} points"
         found.append(Tile(f"{100 * values.accuracy_integer:.2f}", "%", "accuracy in integers", note))
     if values.pruned_parameter_ratio is not None:
         note = ""
@@ -66,6 +66,11 @@ def tiles(values: Summary, run: Run) -> list[Tile]:
     if values.bram_18k is not None:
         found.append(Tile(f"{values.bram_18k:,.0f}", "BRAM 18k", "estimated memory"))
     return found
+
+
+def signed(value: float) -> str:
+    """With a sign that is as wide as the plus."""
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def size(count: int) -> tuple[str, str]:

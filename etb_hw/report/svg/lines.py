@@ -10,7 +10,7 @@ from markupsafe import Markup
 from etb_hw.report.svg.element import element, group, line, path, picture, short, text
 from etb_hw.report.svg.scale import Scale, number
 
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 110.0, 14.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 118.0, 22.0, 34.0
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,8 @@ def _marks(marks: Sequence[Mark], x: Scale, height: float) -> list[Markup]:
     drawn = []
     for mark in marks:
         if x.low <= mark.x <= x.high:
-            right = x(mark.x) > (x.start + x.end) / 2
             drawn.append(line(x(mark.x), TOP, x(mark.x), height - BOTTOM, "mark"))
-            at = x(mark.x) + (-5 if right else 5)
-            drawn.append(text(at, height - BOTTOM - 6, mark.label, "tick", "end" if right else "start"))
+            drawn.append(text(x(mark.x), TOP - 9, mark.label, "tick", "middle"))
     return drawn
 
 

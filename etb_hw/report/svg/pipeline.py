@@ -18,8 +18,8 @@ from etb_hw.report.svg.scale import number
 LANE = 11.0
 WIDTH = 1040.0
 TALL, LOW = 44.0, 22.0
-NAME, FOLD, CYCLES, LUT, BRAM = 44.0, 330.0, 520.0, 760.0, 915.0  # where the columns begin
-CYCLES_SPAN, COST_SPAN = 120.0, 70.0
+NAME, FOLD, CYCLES, LUT, BRAM = 44.0, 385.0, 560.0, 785.0, 925.0  # where the columns begin
+CYCLES_SPAN, COST_SPAN = 110.0, 66.0
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ def _row(row: Row, size: float, shift: float) -> list[Markup]:
     ]
     if row.small:
         parts.append(text(NAME + shift, middle + 4, row.title, "row-small"))
-        parts.append(text(NAME + shift + 140, middle + 4, row.detail, "row-detail"))
+        parts.append(text(NAME + shift + 105, middle + 4, row.detail, "row-detail"))
     else:
         parts.append(text(NAME + shift, middle - 3, row.title, "row-title"))
         parts.append(text(NAME + shift, middle + 13, row.detail, "row-detail"))
-    if row.pe:
+    if row.pe or row.simd:
         parts.append(_fold(FOLD + shift, middle, row, size))
     if row.cycles is not None:
         tip = f"{row.title}: {row.cycles:,.0f} cycles a frame, {row.busy:.1%} of the slowest block"
@@ -139,7 +139,9 @@ def _fold(x: float, middle: float, row: Row, size: float) -> Markup:
     if row.small:
         high = min(high, size - 8)
     tip = f"{row.pe} processing elements, each takes {row.simd} inputs a cycle"
-    words = f"{row.pe} × {row.simd}" if row.simd else f"PE {row.pe}"
+    if not (row.pe and row.simd):
+        tip = f"{row.pe or row.simd} channels a cycle"
+    words = f"{row.pe} × {row.simd}" if row.pe and row.simd else f"{row.pe or row.simd}"
     return group(
         rect(x, middle - high / 2, wide, high, f"fold {row.class_}", tip, rx=1.5),
         text(x + 84, middle + 4, words, "row-number"),
