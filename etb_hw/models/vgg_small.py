@@ -1,7 +1,7 @@
 """VGG-Small: padded 3x3 convs 128,128,P,256,256,P,512,512,P and one fully connected layer.
 
-Source: the network of BinaryConnect/LQ-Nets as IR-Net, ReCU and ETB use it. For images smaller than 8 pixels
-a pool is left out where nothing remains to be pooled.
+Source: the network of BinaryConnect/LQ-Nets as IR-Net, ReCU and ETB use it. For small images
+a pool that would leave less than 2x2 pixels is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def vgg_small(
     layers: list[LayerSpec] = []
     source, pixels = INPUT, min(input_shape[1:])
     for i in range(len(counts)):
-        pool = 2 if i % 2 and pixels >= 2 else 1
+        pool = 2 if i % 2 and pixels >= 4 else 1
         pixels //= pool
         name = f"conv{i + 1}"
         layers.append(LayerSpec(name, "conv", (source,), name, kernel=3, padding=1, pool=pool))
