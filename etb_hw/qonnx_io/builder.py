@@ -51,8 +51,9 @@ class GraphBuilder:
         if isinstance(node, Conv | Dense) and not value.shared:
             weights = node.weights * sign.reshape((-1,) + (1,) * (node.weights.ndim - 1)).astype(np.int8)
             dtype = node.weight_dtype
-            if dtype != BIPOLAR and weights.size and int(weights.max()) > dtype.max:
-                dtype = DataType.smallest(int(weights.min()), int(weights.max()))
+            low, high = int(weights.min()), int(weights.max())
+            if dtype != BIPOLAR and (low < dtype.min or high > dtype.max):
+                dtype = DataType.smallest(low, high)
             changed = replace(node, weights=weights, weight_dtype=dtype)
             core = self.put(changed)
         else:

@@ -102,7 +102,9 @@ class _Writer:
             padded = f"{node.name}_padded"
             self._emit("Pad", [source, amounts, value], padded, mode="constant")
             self._shape(padded, (x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right))
-            self._annotate(padded, x.dtype, 4)
+            wide = DataType.smallest(min(*x.low, node.pad_value), max(*x.high, node.pad_value))
+            fits = x.dtype.min <= node.pad_value <= x.dtype.max
+            self._annotate(padded, x.dtype if fits else wide, 4)
             source, pads = padded, (0, 0, 0, 0)
         weights = self._const(f"{node.name}_weights", node.weights, node.weight_dtype)
         self._emit(

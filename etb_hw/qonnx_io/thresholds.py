@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
 from etb_hw.integer import Chain, DataType, Threshold
-from etb_hw.qonnx_io.affine import direction
+from etb_hw.qonnx_io.affine import direction, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import Value
 
@@ -58,20 +58,23 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     """
     if top - dtype.min > 255 * dtype.step:
         call.fail(f"{top - dtype.min} thresholds a channel are too many", "use at most 8 bits here")
-    value = rising(call, value)
-    builder, chain = call.builder, value.chain
+    builder = call.builder
 
     def evaluate(x: NDArray[np.int64]) -> Floats:
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            y = quantizer(chain.apply(x, axis=0))
+            y = quantizer(value.chain.apply(x, axis=0))
         if np.isnan(y).any():
             raise BadInput(call.label, "its input overflows to NaN", "check the normalisation in front of it")
         return y
 
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
-    if _is_identity(evaluate, low, high, x.dtype.step):
-        return replace(value, chain=Chain())
+    falling = direction(value.chain) < 0
+    if _is_identity(evaluate, low, high, x.dtype.step, falling):
+        return replace(value, chain=then(Chain(), "mul", np.where(falling, -1.0, 1.0)))
+    value = rising(call, value)
+    x = builder.types[value.core]
+    low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
     levels = np.arange(dtype.min + dtype.step, top + 1, dtype.step)
     thresholds = find_thresholds(evaluate, low, high, levels)
     pad_value = _through(call, value, thresholds, dtype) if any(value.pads) else 0
@@ -95,13 +98,14 @@ def _is_identity(
     low: NDArray[np.int64],
     high: NDArray[np.int64],
     step: int,
+    falling: NDArray[np.bool_],
 ) -> bool:
-    """Whether the integers are left as they are (a quantizer that follows another one)."""
+    """Whether the integers are left as they are, up to sign (a quantizer that follows another one)."""
     span = int((high - low).max(initial=0))
     if span > 255:
         return False
     x = np.minimum(low[:, None] + np.arange(0, span + step, step), high[:, None])
-    return bool((evaluate(x) == x).all())
+    return bool((evaluate(x) == np.where(falling.reshape(-1, 1), -x, x)).all())
 
 
 def _through(call: Call, value: Value, thresholds: NDArray[np.int64], dtype: DataType) -> int:

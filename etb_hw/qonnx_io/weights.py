@@ -35,7 +35,7 @@ def integer_weights(call: Call, const: Const) -> tuple[NDArray[np.integer], NDAr
     low, high = int(ints.min()), int(ints.max())
     if dtype is None or low < dtype.min or high > dtype.max:
         dtype = DataType.smallest(low, high)
-        if dtype.bits <= 2 and low >= -1:
+        if low >= -1 and high <= 1:
             dtype = BIPOLAR if (np.abs(ints) == 1).all() else DataType.parse("TERNARY")
     if dtype.bits > MAX_BITS:
         call.fail(f"weights need {dtype.bits} bits", f"quantize them to at most {MAX_BITS} bits")

@@ -152,14 +152,24 @@ def join(call: Call, a: Value, b: Value) -> Value:
 
 
 def _common_unit(call: Call, left: Affine, right: Affine) -> NDArray[np.float64]:
+    """The largest unit, a channel, of which both scales are whole multiples."""
     a, b = np.broadcast_arrays(np.abs(left.scale), np.abs(right.scale))
-    unit: NDArray[np.float64] = np.minimum(a, b)
+    smaller: NDArray[np.float64] = np.minimum(a, b)
+    larger = np.maximum(a, b)
+    unit, found = smaller.copy(), np.zeros(smaller.shape, dtype=bool)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.maximum(a, b) / unit
-    whole = np.rint(ratio)
-    if not np.isfinite(ratio).all() or (np.abs(ratio - whole) > 1e-6 * whole).any() or (whole > 2**16).any():
+        for part in range(1, 9):
+            ratio = larger / (smaller / part)
+            fits = (
+                ~found
+                & np.isfinite(ratio)
+                & (np.abs(ratio - np.rint(ratio)) <= 1e-6 * ratio)
+                & (ratio < 2**16)
+            )
+            unit, found = np.where(fits, smaller / part, unit), found | fits
+    if not found.all():
         call.fail(
-            "adds two tensors whose scales are no whole multiples of each other",
+            "adds two tensors whose scales are no whole multiples of a common unit",
             "share one quantizer scale between the branches (in Brevitas: one QuantIdentity for both), "
             "or add integer sums before normalisation",
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import Chain, Conv, Dense
+from etb_hw.integer import Chain, Conv, DataType, Dense
 from etb_hw.integer.graph import Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
@@ -38,11 +38,12 @@ def conv(call: Call) -> Tensor:
     border, pad_value = _border(call, value, affine, own)
     if groups < 1 or weights.shape[0] % groups:
         call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
+    weights, dtype = _absorbed(call, affine, weights, dtype, groups)
     core = call.builder.add(
         Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
         pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
     )  # fmt: skip
-    chain = _output_chain(call, affine, weights, scale, groups)
+    chain = _output_chain(affine, weights, scale, groups)
     return _bias(call, Value(core, chain, axes=(0, 1, 2)), call.optional(2), 1.0)
 
 
@@ -73,10 +74,11 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
         call.fail("reads a padded tensor", "remove the Pad")
     affine = _input_affine(call, value)
     if value.axes == (1, 2, 0):
+        weights, dtype = _absorbed(call, affine, weights, dtype, 1)
         core = call.builder.add(
             Conv, "conv", (value.core,), weights=weights[:, :, None, None], weight_dtype=dtype
         )
-        return Value(core, _output_chain(call, affine, weights, scale, 1), axes=(1, 2, 0))
+        return Value(core, _output_chain(affine, weights, scale, 1), axes=(1, 2, 0))
     if len(value.axes) != 1:
         call.fail("multiplies a tensor that is not flat", "put a Flatten in front")
     if value.order is not None:
@@ -85,8 +87,14 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
         natural = np.empty_like(weights)
         natural[:, value.order] = weights
         weights = natural
+    if weights.shape[1] != call.builder.types[value.core].channels:
+        call.fail(
+            f"weights {weights.shape} meet {call.builder.types[value.core].channels} values",
+            "check the shapes",
+        )
+    weights, dtype = _absorbed(call, affine, weights, dtype, 1)
     core = call.builder.add(Dense, "dense", (value.core,), weights=weights, weight_dtype=dtype)
-    return Value(core, _output_chain(call, affine, weights, scale, 1))
+    return Value(core, _output_chain(affine, weights, scale, 1))
 
 
 def _transposed(call: Call, const: Const) -> Const:
@@ -123,30 +131,61 @@ def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, 
     return (top, left, bottom, right), zero
 
 
-def _output_chain(
-    call: Call, affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int
-) -> Chain:
-    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
-    outputs = weights.shape[0]
-    channels = weights.shape[1] * groups
-    s, b = (np.broadcast_to(a, (channels,)).reshape(groups, -1) for a in (affine.scale, affine.offset))
-    if (s != s[:, :1]).any():
+def _absorbed(
+    call: Call, affine: Affine, weights: NDArray[np.integer], dtype: DataType, groups: int
+) -> tuple[NDArray[np.integer], DataType]:
+    """Weights that take the channels' signs and whole ratios of scales, so that one scale a group is left."""
+    ratio = _ratios(affine, weights.shape[1], groups)
+    if ratio is None:
         call.fail(
             "reads channels of different scales",
             "give the quantizer (or input normalisation) in front one scale for all channels",
         )
-    a_group = outputs // groups
-    unit = np.repeat(s[:, 0], a_group) * scale
-    chain = Chain()
-    if b.any():
-        per_input = weights.astype(np.float64).reshape(groups, a_group, weights.shape[1], -1).sum(axis=-1)
-        whole = affine.integer_offset
-        k = b if whole is None else np.broadcast_to(whole, (channels,)).reshape(groups, -1)
-        sums = np.einsum("goi,gi->go", per_input, k).reshape(-1)
-        if whole is not None:
-            return then(then(chain, "add", sums), "mul", _squeezed(unit))
-        return then(then(chain, "mul", _squeezed(unit)), "add", sums * scale)
-    return then(chain, "mul", _squeezed(unit))
+    if (ratio == 1).all():
+        return weights, dtype
+    a_group = weights.shape[0] // groups
+    each = np.repeat(ratio, a_group, axis=0).reshape(weights.shape[:2] + (1,) * (weights.ndim - 2))
+    scaled = weights * each
+    if np.abs(scaled).max() > 127:
+        call.fail(
+            "reads channels whose scales differ too much for 8-bit weights", "use one scale for all channels"
+        )
+    low, high = int(scaled.min()), int(scaled.max())
+    fits = low >= dtype.min and high <= dtype.max and (dtype.name != "BIPOLAR" or np.abs(ratio).max() == 1)
+    return scaled.astype(np.int8), dtype if fits else DataType.smallest(low, high)
+
+
+def _ratios(affine: Affine, inputs: int, groups: int) -> NDArray[np.int64] | None:
+    scale = np.broadcast_to(affine.scale, (inputs * groups,)).reshape(groups, inputs)
+    ratio = scale / np.abs(scale).min(axis=1, keepdims=True)
+    if (ratio < 0).all():
+        ratio = -ratio
+    whole: NDArray[np.int64] = np.rint(ratio).astype(np.int64)
+    if (np.abs(ratio - whole) > 1e-6 * np.abs(ratio)).any() or np.abs(whole).max() > 127:
+        return None
+    return whole
+
+
+def _output_chain(
+    affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int
+) -> Chain:
+    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
+    outputs, inputs = weights.shape[:2]
+    ratio = _ratios(affine, inputs, groups)
+    assert ratio is not None, "checked by _absorbed"
+    s, b = (np.broadcast_to(a, (inputs * groups,)).reshape(groups, -1) for a in (affine.scale, affine.offset))
+    unit = np.repeat(s[:, 0] / ratio[:, 0], outputs // groups) * scale
+    if not b.any():
+        return then(Chain(), "mul", _squeezed(unit))
+    sums = weights.astype(np.float64).reshape(groups, outputs // groups, inputs, -1).sum(axis=-1)
+    whole = affine.integer_offset
+    if whole is not None:
+        k = np.broadcast_to(whole, (inputs * groups,)).reshape(groups, -1)
+        return then(
+            then(Chain(), "add", np.einsum("goi,gi->go", sums, k).reshape(-1)), "mul", _squeezed(unit)
+        )
+    offset = np.einsum("goi,gi->go", sums / ratio[:, None, :], b).reshape(-1) * scale
+    return then(then(Chain(), "mul", _squeezed(unit)), "add", offset)
 
 
 def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:

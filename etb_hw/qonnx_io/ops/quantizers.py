@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import BIPOLAR, Chain, DataType
+from etb_hw.integer import BIPOLAR, DataType
 from etb_hw.qonnx_io.affine import then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.thresholds import Floats, quantize
@@ -40,7 +40,7 @@ def bipolar_quant(call: Call) -> Tensor:
         return Const(ints * scale, ints, scale, BIPOLAR)
     value = call.value(0)
     result = quantize(call, value, _signs, BIPOLAR, 1)
-    return result.with_chain(then(Chain(), "mul", call.per_channel(value, scale)))
+    return result.with_chain(then(result.chain, "mul", call.per_channel(value, scale)))
 
 
 def sign(call: Call) -> Tensor:
@@ -87,7 +87,7 @@ def quant(call: Call) -> Tensor:
     factor = call.per_channel(value, scale)
     chain = value.chain.then("div", factor) if (factor != 1).any() else value.chain
     result = quantize(call, value.with_chain(then(chain, "add", float(offset))), round_, dtype, high)
-    return result.with_chain(then(then(Chain(), "sub", float(offset)), "mul", factor))
+    return result.with_chain(then(then(result.chain, "sub", float(offset)), "mul", factor))
 
 
 def multi_threshold(call: Call) -> Tensor:
@@ -121,7 +121,7 @@ def multi_threshold(call: Call) -> Tensor:
         return (dtype.min + dtype.step * found).astype(np.float32)
 
     result = quantize(call, value, count, dtype, dtype.min + dtype.step * table.shape[1])
-    rest = then(then(Chain(), "mul", step), "add", bias - step * dtype.min)
+    rest = then(then(result.chain, "mul", step), "add", bias - step * dtype.min)
     return result.with_chain(rest)
 
 
