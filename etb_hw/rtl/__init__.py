@@ -1,0 +1,1 @@
+"""SystemVerilog out of a dataflow graph, simulated with Verilator and synthesised with Yosys."""

@@ -1,0 +1,52 @@
+"""Text of one block instance: parameters, ports and memory files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from etb_hw.dataflow.block import RtlInstance, RtlMemory
+
+# the modules take memory styles as numbers: strings in parameters are where tools differ most
+RAM_STYLES = {"auto": 0, "block": 1, "distributed": 2, "ultra": 3}
+
+
+def memory_file(name: str, memory: RtlMemory) -> str:
+    """File name of a block's memory."""
+    return f"{name}_{memory.parameter.lower()}.mem"
+
+
+def memory_text(memory: RtlMemory) -> str:
+    """Contents for $readmemh: one hexadecimal word a line."""
+    digits = (memory.width + 3) // 4
+    return "".join(f"{word:0{digits}x}\n" for word in memory.words)
+
+
+def parameter_text(value: int | str) -> str:
+    if isinstance(value, str):
+        return str(RAM_STYLES[value])
+    return str(value)
+
+
+def instance_text(
+    module: str, name: str, parameters: Mapping[str, int | str], ports: Sequence[tuple[str, str]]
+) -> str:
+    """``module #(parameters) name (ports);``, indented by two."""
+    head = ""
+    if parameters:
+        inner = ",\n".join(f"      .{key}({parameter_text(value)})" for key, value in parameters.items())
+        head = f" #(\n{inner}\n  )"
+    body = ",\n".join(f"      .{port}({signal})" for port, signal in ports)
+    return f"  {module}{head} {name} (\n{body}\n  );\n"
+
+
+def block_text(name: str, instance: RtlInstance, ports: Sequence[tuple[str, str]]) -> str:
+    """A block of a design with its memory files."""
+    parameters: dict[str, int | str] = dict(instance.parameters)
+    text = instance_text(f"etb_{instance.module}", f"u_{name}", parameters, ports)
+    if not instance.memories:
+        return text
+    files = ",\n".join(
+        f'      .{memory.parameter}("{memory_file(name, memory)}")' for memory in instance.memories
+    )
+    at = text.index("\n  ) ") if parameters else -1
+    return f"{text[:at]},\n{files}{text[at:]}"

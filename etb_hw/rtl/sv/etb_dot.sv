@@ -1,0 +1,91 @@
+// Dot product of N inputs with N weights as a tree with a register after every level.
+//
+// MODE 0: bipolar x bipolar. y = how many pairs agree (the product is 2y - N).
+// MODE 1: bipolar weights, integer inputs. y = sum of the inputs whose weight is +1.
+// MODE 2: signed weights, signed inputs. y = the signed sum of the products.
+// Registers keep synthesis from merging the adders into one big compressor, which takes twice the LUTs.
+// Latency: 1 + LEVELS cycles. N may be smaller than what LEVELS could hold.
+module etb_dot #(
+    parameter int N        = 18,
+    parameter int MODE     = 0,
+    parameter int XB       = 1,
+    parameter bit X_SIGNED = 0,
+    parameter int WB       = 1,
+    parameter int LEAF     = MODE == 0 ? 18 : MODE == 1 ? 2 : 1,
+    parameter int LEVELS   = $clog2((N + LEAF - 1) / LEAF),
+    parameter int YB       = MODE == 0 ? $clog2(N + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(N)
+) (
+    input  logic            clk,
+    input  logic            en,
+    input  logic [N*XB-1:0] x,
+    input  logic [N*WB-1:0] w,
+    output logic [YB-1:0]   y
+);
+  localparam int G = (N + LEAF - 1) / LEAF;
+  localparam int NL = (G + 1) / 2 * LEAF;
+  localparam int NR = N - NL;
+  localparam bit Y_SIGNED = MODE == 2 || (MODE == 1 && X_SIGNED);
+
+  generate
+    if (LEVELS == 0 && MODE == 0) begin : g_agree
+`ifdef ETB_FAST_POPCOUNT
+      // the same function, written for the simulator's own population count
+      always_ff @(posedge clk) if (en) y <= YB'($countones(x ~^ w));
+`else
+      logic [4:0] count;
+      etb_popcount18 u (
+          .x    ({{(18 - N) {1'b0}}, x}),
+          .w    ({{(18 - N) {1'b1}}, w}),
+          .count(count)
+      );
+      always_ff @(posedge clk) if (en) y <= count[YB-1:0];
+      if (YB < 5) begin : g_unused
+        logic unused;
+        assign unused = &{1'b0, count[4:YB]};
+      end
+`endif
+    end else if (LEVELS == 0 && MODE == 1) begin : g_select
+      // one or two inputs; both terms of the sum fit the LUT before the carry chain
+      logic [YB-1:0] a, b;
+      assign a = {{(YB - XB) {X_SIGNED & x[XB-1]}}, x[XB-1:0]} & {YB{w[0]}};
+      if (N == 2) begin : g_second
+        assign b = {{(YB - XB) {X_SIGNED & x[2*XB-1]}}, x[2*XB-1:XB]} & {YB{w[1]}};
+      end else begin : g_single
+        assign b = '0;
+      end
+      always_ff @(posedge clk) if (en) y <= a + b;
+    end else if (LEVELS == 0) begin : g_multiply
+      logic signed [XB-1:0] a;
+      logic signed [WB-1:0] b;
+      assign a = x;
+      assign b = w;
+      always_ff @(posedge clk) if (en) y <= YB'(a * b);
+    end else if (G == 1) begin : g_delay
+      logic [YB-1:0] d;
+      etb_dot #(
+          .N(N), .MODE(MODE), .XB(XB), .X_SIGNED(X_SIGNED), .WB(WB), .LEVELS(LEVELS - 1)
+      ) u (
+          .clk(clk), .en(en), .x(x), .w(w), .y(d)
+      );
+      always_ff @(posedge clk) if (en) y <= d;
+    end else begin : g_split
+      localparam int AB = MODE == 0 ? $clog2(NL + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(NL);
+      localparam int BB = MODE == 0 ? $clog2(NR + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(NR);
+      logic [AB-1:0] a;
+      logic [BB-1:0] b;
+      etb_dot #(
+          .N(NL), .MODE(MODE), .XB(XB), .X_SIGNED(X_SIGNED), .WB(WB), .LEVELS(LEVELS - 1)
+      ) u_low (
+          .clk(clk), .en(en), .x(x[NL*XB-1:0]), .w(w[NL*WB-1:0]), .y(a)
+      );
+      etb_dot #(
+          .N(NR), .MODE(MODE), .XB(XB), .X_SIGNED(X_SIGNED), .WB(WB), .LEVELS(LEVELS - 1)
+      ) u_high (
+          .clk(clk), .en(en), .x(x[N*XB-1:NL*XB]), .w(w[N*WB-1:NL*WB]), .y(b)
+      );
+      always_ff @(posedge clk)
+        if (en)
+          y <= {{(YB - AB) {Y_SIGNED & a[AB-1]}}, a} + {{(YB - BB) {Y_SIGNED & b[BB-1]}}, b};
+    end
+  endgenerate
+endmodule

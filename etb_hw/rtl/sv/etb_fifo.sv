@@ -1,0 +1,64 @@
+// FIFO of DEPTH beats (at least 2). No path from out_ready to in_ready, nor from in_valid to out_valid.
+// DEPTH = 2 is a pair of registers; deeper ones are a memory with a register behind it.
+// Latency: 1 cycle for DEPTH = 2, else 2 cycles.
+module etb_fifo #(
+    parameter int WIDTH     = 8,
+    parameter int DEPTH     = 2,
+    parameter int RAM_STYLE = 0
+) (
+    input  logic             clk,
+    input  logic             rst,
+    input  logic [WIDTH-1:0] in_data,
+    input  logic             in_valid,
+    output logic             in_ready,
+    output logic [WIDTH-1:0] out_data,
+    output logic             out_valid,
+    input  logic             out_ready
+);
+  logic load;
+  assign load = ~out_valid | out_ready;  // the output register can take a beat
+  generate
+    if (DEPTH <= 2) begin : g_skid
+      logic [WIDTH-1:0] spare;
+      logic spare_valid;
+      assign in_ready = ~spare_valid;
+      always_ff @(posedge clk)
+        if (rst) begin
+          out_valid   <= 1'b0;
+          spare_valid <= 1'b0;
+        end else if (load) begin
+          out_valid   <= spare_valid | in_valid;
+          spare_valid <= 1'b0;
+        end else if (in_valid) spare_valid <= 1'b1;
+      always_ff @(posedge clk) if (load) out_data <= spare_valid ? spare : in_data;
+      always_ff @(posedge clk) if (in_ready) spare <= in_data;
+    end else begin : g_memory
+      localparam int WORDS = DEPTH - 1;
+      localparam int AB = $clog2(WORDS);
+      localparam int CB = $clog2(WORDS + 1);
+      logic [AB-1:0] head, tail;
+      logic [CB-1:0] count;
+      logic write, read;
+      assign in_ready = count != CB'(WORDS);
+      assign write    = in_valid & in_ready;
+      assign read     = load & (count != '0);
+      always_ff @(posedge clk)
+        if (rst) begin
+          head      <= '0;
+          tail      <= '0;
+          count     <= '0;
+          out_valid <= 1'b0;
+        end else begin
+          if (write) tail <= tail == AB'(WORDS - 1) ? '0 : tail + 1'b1;
+          if (read) head <= head == AB'(WORDS - 1) ? '0 : head + 1'b1;
+          count <= count + CB'(write) - CB'(read);
+          if (load) out_valid <= read;
+        end
+      etb_ram #(
+          .WIDTH(WIDTH), .DEPTH(WORDS), .STYLE(RAM_STYLE)
+      ) u_words (
+          .clk(clk), .write(write), .waddr(tail), .wdata(in_data), .read(read), .raddr(head), .rdata(out_data)
+      );
+    end
+  endgenerate
+endmodule

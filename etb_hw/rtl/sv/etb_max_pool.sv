@@ -1,0 +1,74 @@
+// Maximum over windows that tile the image: (H, W, C) in, (H / KH, W / KW, C) out, PE channels a beat.
+// One row of partial maxima is kept. A beat is taken every cycle.
+module etb_max_pool #(
+    parameter int H      = 4,
+    parameter int W      = 4,
+    parameter int C      = 4,
+    parameter int PE     = 2,
+    parameter int BITS   = 1,
+    parameter bit SIGNED = 0,
+    parameter int KH     = 2,
+    parameter int KW     = 2
+) (
+    input  logic               clk,
+    input  logic               rst,
+    input  logic [PE*BITS-1:0] in_data,
+    input  logic               in_valid,
+    output logic               in_ready,
+    output logic [PE*BITS-1:0] out_data,
+    output logic               out_valid,
+    input  logic               out_ready
+);
+  localparam int CF = C / PE;
+  localparam int OW = W / KW;
+  localparam int WORDS = OW * CF;
+  localparam int AB = WORDS > 1 ? $clog2(WORDS) : 1;
+  localparam int CB = CF > 1 ? $clog2(CF) : 1;
+  logic en, step, end_c, end_x, end_kx, end_ky, first_x, first_y;
+  logic [2:0] unused;
+  assign en       = ~out_valid | out_ready;
+  assign in_ready = en;
+  assign step     = en & in_valid;
+
+  logic [CB-1:0] c;
+  assign end_c = c == CB'(CF - 1);
+  always_ff @(posedge clk)
+    if (rst) c <= '0;
+    else if (step) c <= end_c ? '0 : c + 1'b1;
+  etb_counter #(.N(KW)) u_kx (
+      .clk(clk), .rst(rst), .step(step & end_c), .clear(1'b0), .zero(first_x), .last(end_kx)
+  );
+  etb_counter #(.N(OW)) u_x (
+      .clk(clk), .rst(rst), .step(step & end_c & end_kx), .clear(1'b0), .zero(unused[0]), .last(end_x)
+  );
+  etb_counter #(.N(KH)) u_ky (
+      .clk(clk), .rst(rst), .step(step & end_c & end_kx & end_x), .clear(1'b0), .zero(first_y), .last(end_ky)
+  );
+  assign unused[2:1] = {1'b0, H[0]};
+
+  // word of the partial maximum: goes back by a pixel inside a window, on at its right edge, to 0 after a row
+  logic [AB-1:0] word;
+  always_ff @(posedge clk)
+    if (rst) word <= '0;
+    else if (step) begin
+      if (end_c & ~end_kx) word <= word - AB'(CF - 1);
+      else word <= word == AB'(WORDS - 1) ? '0 : word + 1'b1;
+    end
+
+  (* ram_style = "distributed" *) logic [PE*BITS-1:0] partial[WORDS];
+  logic [PE*BITS-1:0] old, best;
+  assign old = partial[word];
+  for (genvar p = 0; p < PE; p++) begin : g_pe
+    logic [BITS-1:0] a, b;
+    logic larger;
+    assign a = in_data[p*BITS+:BITS];
+    assign b = old[p*BITS+:BITS];
+    assign larger = SIGNED ? $signed(a) > $signed(b) : a > b;
+    assign best[p*BITS+:BITS] = (first_x & first_y) | larger ? a : b;
+  end
+  always_ff @(posedge clk) if (step) partial[word] <= best;
+  always_ff @(posedge clk)
+    if (rst) out_valid <= 1'b0;
+    else if (en) out_valid <= in_valid & end_kx & end_ky;
+  always_ff @(posedge clk) if (en) out_data <= best;
+endmodule

@@ -1,0 +1,216 @@
+// Matrix-vector-activation unit: MH x MW weights, PE rows and SIMD columns a cycle, thresholds fused.
+//
+// A pixel takes NF * SF = (MH / PE) * (MW / SIMD) cycles, without a bubble. During the first neuron fold the
+// SF input beats stream in and are kept; the other NF - 1 folds read the kept copy.
+// What is accumulated:
+//   bipolar x bipolar: how many of the MW pairs agree; thresholds are given in that domain, sums are 2y - MW
+//   else: the sum of the products.
+// STEPS = 0 sends sums of OUT_BITS bits, else lane p of a beat is OUT_BIAS + #{t : sum >= t}.
+// Weight word nf * SF + sf holds PE * SIMD weights, row-major, column 0 in the least significant bits.
+// Threshold word nf holds PE * STEPS values of ACC_BITS bits.
+// Latency from the last input beat: LAT + 3 cycles.
+module etb_mvau #(
+    parameter int MW         = 18,
+    parameter int MH         = 4,
+    parameter int PE         = 2,
+    parameter int SIMD       = 9,
+    parameter int IN_BITS    = 1,
+    parameter bit IN_SIGNED  = 0,
+    parameter bit IN_BIPOLAR = 1,
+    parameter int W_BITS     = 1,
+    parameter bit W_SIGNED   = 0,
+    parameter bit W_BIPOLAR  = 1,
+    parameter int ACC_BITS   = 6,
+    parameter bit ACC_SIGNED = 0,
+    parameter int STEPS      = 1,
+    parameter int OUT_BITS   = 1,
+    parameter int OUT_BIAS   = 0,
+    parameter int RAM_STYLE  = 0,
+    parameter     WEIGHTS    = "",
+    parameter     THRESHOLDS = ""
+) (
+    input  logic                    clk,
+    input  logic                    rst,
+    input  logic [SIMD*IN_BITS-1:0] in_data,
+    input  logic                    in_valid,
+    output logic                    in_ready,
+    output logic [PE*OUT_BITS-1:0]  out_data,
+    output logic                    out_valid,
+    input  logic                    out_ready
+);
+  localparam int SF = MW / SIMD;
+  localparam int NF = MH / PE;
+  localparam int SFB = SF > 1 ? $clog2(SF) : 1;
+  localparam int NFB = NF > 1 ? $clog2(NF) : 1;
+  localparam int WAB = SF * NF > 1 ? $clog2(SF * NF) : 1;
+  // arithmetic of etb_dot; factors that are bipolar or unsigned become signed numbers in mode 2
+  localparam int MODE = W_BIPOLAR ? (IN_BIPOLAR ? 0 : 1) : 2;
+  localparam int XB = MODE == 2 && (IN_BIPOLAR || !IN_SIGNED) ? IN_BITS + 1 : IN_BITS;
+  localparam int WB = MODE == 2 && !W_SIGNED ? W_BITS + 1 : W_BITS;
+  localparam int LEAF = MODE == 0 ? 18 : MODE == 1 ? 2 : 1;
+  localparam int LAT = 1 + $clog2((SIMD + LEAF - 1) / LEAF);
+  localparam int YB = MODE == 0 ? $clog2(SIMD + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(SIMD);
+  localparam bit Y_SIGNED = MODE == 2 || (MODE == 1 && IN_SIGNED);
+
+  // the whole pipeline moves together; it stops only while a finished beat is not taken
+  logic en, step, from_buffer, last_sf;
+  logic [SFB-1:0] sf;
+  logic [NFB-1:0] nf;
+  logic [WAB-1:0] word;
+  assign en          = ~out_valid | out_ready;
+  assign from_buffer = nf != '0;
+  assign in_ready    = en & ~from_buffer;
+  assign step        = en & (from_buffer | in_valid);
+  assign last_sf     = sf == SFB'(SF - 1);
+
+  always_ff @(posedge clk)
+    if (rst) begin
+      sf   <= '0;
+      nf   <= '0;
+      word <= '0;
+    end else if (step) begin
+      sf   <= last_sf ? '0 : sf + 1'b1;
+      word <= word == WAB'(SF * NF - 1) ? '0 : word + 1'b1;
+      if (last_sf) nf <= nf == NFB'(NF - 1) ? '0 : nf + 1'b1;
+    end
+
+  // stage 1: input beat (streamed or kept) and weight word
+  logic [SIMD*IN_BITS-1:0] x;
+  logic [PE*SIMD*W_BITS-1:0] w;
+  generate
+    if (NF == 1) begin : g_stream
+      always_ff @(posedge clk) if (en) x <= in_data;
+    end else if (SF == 1) begin : g_hold
+      always_ff @(posedge clk) if (en & ~from_buffer) x <= in_data;
+    end else begin : g_keep
+      (* ram_style = "distributed" *) logic [SIMD*IN_BITS-1:0] kept[SF];
+      always_ff @(posedge clk) if (step & ~from_buffer) kept[sf] <= in_data;
+      always_ff @(posedge clk) if (en) x <= from_buffer ? kept[sf] : in_data;
+    end
+  endgenerate
+
+  etb_rom #(
+      .WIDTH(PE * SIMD * W_BITS), .DEPTH(SF * NF), .FILE(WEIGHTS), .STYLE(RAM_STYLE)
+  ) u_weights (
+      .clk(clk), .en(en), .addr(word), .data(w)
+  );
+
+  // factors as etb_dot takes them
+  logic [SIMD*XB-1:0] xs;
+  logic [PE*SIMD*WB-1:0] ws;
+  for (genvar i = 0; i < SIMD; i++) begin : g_x
+    if (XB == IN_BITS) begin : g_same
+      assign xs[i*XB+:XB] = x[i*IN_BITS+:IN_BITS];
+    end else if (IN_BIPOLAR) begin : g_bipolar
+      assign xs[i*XB+:XB] = {~x[i], 1'b1};
+    end else begin : g_unsigned
+      assign xs[i*XB+:XB] = {1'b0, x[i*IN_BITS+:IN_BITS]};
+    end
+  end
+  for (genvar i = 0; i < PE * SIMD; i++) begin : g_w
+    if (WB == W_BITS) begin : g_same
+      assign ws[i*WB+:WB] = w[i*W_BITS+:W_BITS];
+    end else begin : g_unsigned
+      assign ws[i*WB+:WB] = {1'b0, w[i*W_BITS+:W_BITS]};
+    end
+  end
+
+  // control travels beside the data: valid, last column, row
+  logic [LAT:0] valid_q, last_q;
+  logic [(LAT+1)*NFB-1:0] nf_q;
+  logic [NFB-1:0] row;
+  logic sum_valid;
+  assign row = nf_q[LAT*NFB+:NFB];
+  always_ff @(posedge clk)
+    if (rst) begin
+      valid_q   <= '0;
+      sum_valid <= 1'b0;
+      out_valid <= 1'b0;
+    end else if (en) begin
+      valid_q   <= {valid_q[LAT-1:0], step};
+      sum_valid <= valid_q[LAT] & last_q[LAT];
+      out_valid <= sum_valid;
+    end
+  always_ff @(posedge clk)
+    if (en) begin
+      last_q <= {last_q[LAT-1:0], last_sf};
+      nf_q   <= {nf_q[LAT*NFB-1:0], nf};
+    end
+
+  // stages 2 .. LAT + 1: dot products; stage LAT + 2: accumulators
+  logic [PE*ACC_BITS-1:0] total, sum;
+  for (genvar p = 0; p < PE; p++) begin : g_pe
+    logic [YB-1:0] y;
+    etb_dot #(
+        .N(SIMD), .MODE(MODE), .XB(XB), .X_SIGNED(IN_SIGNED), .WB(WB)
+    ) u_dot (
+        .clk(clk), .en(en), .x(xs), .w(ws[p*SIMD*WB+:SIMD*WB]), .y(y)
+    );
+    etb_accumulate #(
+        .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(ACC_BITS), .SINGLE(SF == 1)
+    ) u_acc (
+        .clk(clk), .rst(rst), .en(en), .valid(valid_q[LAT]), .last(last_q[LAT]), .y(y),
+        .total(total[p*ACC_BITS+:ACC_BITS])
+    );
+  end
+
+  generate
+    if (MODE == 1) begin : g_bipolar
+      // sum(w * x) = 2 * (sum of x where w = +1) - (sum of x); the second one is shared by all rows
+      logic [YB-1:0] y;
+      logic [ACC_BITS-1:0] all;
+      etb_dot #(
+          .N(SIMD), .MODE(1), .XB(XB), .X_SIGNED(IN_SIGNED), .WB(1)
+      ) u_dot (
+          .clk(clk), .en(en), .x(xs), .w({SIMD{1'b1}}), .y(y)
+      );
+      etb_accumulate #(
+          .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(ACC_BITS), .SINGLE(SF == 1)
+      ) u_acc (
+          .clk(clk), .rst(rst), .en(en), .valid(valid_q[LAT]), .last(last_q[LAT]), .y(y), .total(all)
+      );
+      for (genvar p = 0; p < PE; p++) begin : g_pe
+        assign sum[p*ACC_BITS+:ACC_BITS] = {total[p*ACC_BITS+:ACC_BITS-1], 1'b0} - all;
+        logic unused;
+        assign unused = &{1'b0, total[(p+1)*ACC_BITS-1]};
+      end
+    end else begin : g_plain
+      assign sum = total;
+    end
+  endgenerate
+
+  // last stage: thresholds, or the sums themselves
+  logic [PE*OUT_BITS-1:0] result;
+  generate
+    if (STEPS > 0) begin : g_thresholds
+      logic [PE*STEPS*ACC_BITS-1:0] t;
+      etb_rom #(
+          .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+      ) u_thresholds (
+          .clk(clk), .en(en), .addr(row), .data(t)
+      );
+      for (genvar p = 0; p < PE; p++) begin : g_pe
+        etb_compare #(
+            .BITS(ACC_BITS), .SIGNED(ACC_SIGNED), .STEPS(STEPS), .OUT_BITS(OUT_BITS), .OUT_BIAS(OUT_BIAS)
+        ) u_compare (
+            .x(sum[p*ACC_BITS+:ACC_BITS]), .t(t[p*STEPS*ACC_BITS+:STEPS*ACC_BITS]),
+            .y(result[p*OUT_BITS+:OUT_BITS])
+        );
+      end
+    end else begin : g_sums
+      for (genvar p = 0; p < PE; p++) begin : g_pe
+        logic [OUT_BITS-1:0] wide;
+        etb_extend #(
+            .IN_BITS(ACC_BITS), .SIGNED(ACC_SIGNED), .OUT_BITS(OUT_BITS)
+        ) u_extend (
+            .x(sum[p*ACC_BITS+:ACC_BITS]), .y(wide)
+        );
+        assign result[p*OUT_BITS+:OUT_BITS] =
+            MODE == 0 ? {wide[OUT_BITS-2:0], 1'b0} - OUT_BITS'(MW) : wide;
+      end
+      logic unused;
+      assign unused = &{1'b0, row};
+    end
+  endgenerate
+  always_ff @(posedge clk) if (en) out_data <= result;
+endmodule

@@ -1,0 +1,38 @@
+// Read-only memory with a registered output, filled from a .mem file (one hexadecimal word a line).
+//
+// STYLE 1 asks for block RAM; 2 becomes LUTs in which synthesis folds the constants; 0 leaves the choice to
+// synthesis; 3 (UltraRAM, which cannot be filled at power-up) is taken as 1. One word is a constant.
+module etb_rom #(
+    parameter int WIDTH = 8,
+    parameter int DEPTH = 16,
+    parameter     FILE  = "",
+    parameter int STYLE = 0,
+    parameter int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1
+) (
+    input  logic             clk,
+    input  logic             en,
+    input  logic [AW-1:0]    addr,
+    output logic [WIDTH-1:0] data
+);
+  generate
+    if (DEPTH == 1) begin : g_constant
+      logic [WIDTH-1:0] mem[1];
+      initial $readmemh(FILE, mem);
+      assign data = mem[0];
+      logic unused;
+      assign unused = &{1'b0, clk, en, addr};
+    end else if (STYLE == 1 || STYLE == 3) begin : g_block
+      (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
+      initial $readmemh(FILE, mem);
+      always_ff @(posedge clk) if (en) data <= mem[addr];
+    end else if (STYLE == 2) begin : g_lut
+      (* ram_style = "logic", rom_style = "logic" *) logic [WIDTH-1:0] mem[DEPTH];
+      initial $readmemh(FILE, mem);
+      always_ff @(posedge clk) if (en) data <= mem[addr];
+    end else begin : g_auto
+      logic [WIDTH-1:0] mem[DEPTH];
+      initial $readmemh(FILE, mem);
+      always_ff @(posedge clk) if (en) data <= mem[addr];
+    end
+  endgenerate
+endmodule
