@@ -60,8 +60,8 @@ def figure(picture: Markup, caption: str) -> Markup:
 
 
 def side_by_side(*parts: Markup) -> Markup:
-    """Parts in one row where the page is wide enough."""
-    return Markup('<div class="columns">{}</div>').format(Markup("").join(parts))
+    """Parts two in a row where the page is wide enough."""
+    return Markup('<div class="columns pairs">{}</div>').format(Markup("").join(parts))
 
 
 def legend(*entries: tuple[str, str]) -> Markup:

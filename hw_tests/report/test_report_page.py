@@ -1,0 +1,214 @@
+"""The page says what the run's files say, leaves out what is missing, and loads in a browser as it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import fields
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from etb_hw.errors import BadInput
+from etb_hw.report import compare, render
+from etb_hw.report.metrics import Epoch
+from etb_hw.training import Row
+
+VOID = {"meta", "link", "input", "br"}
+
+
+class Structure(HTMLParser):
+    """Checks that tags nest; collects what the page would fetch, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.text: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        for key in ("src", "href", "xlink:href"):
+            target = values.get(key)
+            if target and not target.startswith(("#", "data:")):
+                self.fetched.append(target)
+        if "id" in values:
+            self.ids.append(str(values["id"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def parsed(html: str) -> Structure:
+    page = Structure()
+    page.feed(html)
+    page.close()
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    return page
+
+
+def test_page_is_whole_well_formed_and_fetches_nothing(run_dir: Path) -> None:
+    html = render(run_dir)
+    page = parsed(html)
+    assert page.fetched == []
+    assert "url(" not in html
+    assert "@import" not in html
+    assert "<script" not in html
+    sections = [
+        "summary", "proof", "evolution", "filters", "savings", "pipeline", "resources", "thresholds",
+        "confusion", "reproduce",
+    ]  # fmt: skip
+    assert [i for i in page.ids if not i.startswith("theme")] == sections
+    assert render(run_dir) == html
+
+
+def test_page_shows_the_figures_of_the_files(run_dir: Path) -> None:
+    text = " ".join(" ".join(parsed(render(run_dir)).text).split())
+    summary = json.loads((run_dir / "summary.json").read_text())
+    cycles = json.loads((run_dir / "report/estimate_layer_cycles.json").read_text())
+    assert "90.00 %" in text
+    assert "dense baseline 95.00%, −5.00 points" in text
+    assert f"{summary['lut']:,.0f}" in text
+    assert "3 comparisons over 384 samples: 0 mismatches" in text
+    assert "Pynq-Z1 (xc7z020)" in text
+    assert f"{max(cycles.values()):,} ◂ slowest" in text
+    assert "13 of 16" in text
+    assert "class 8 (1)" in text
+    assert "noise <b>&" in text  # escaped in the source, whole on the page
+
+
+def test_missing_parts_name_the_step_that_makes_them(residual_run: Path) -> None:
+    page = parsed(render(residual_run))
+    text = " ".join(page.text)
+    assert "missing" in page.ids
+    assert "evolution" not in page.ids
+    assert "etb-hw train FLOW.toml" in text
+    assert "pipeline" in page.ids
+
+
+def test_residual_branches_get_their_own_rail(residual_run: Path) -> None:
+    assert 'class="rail skip"' in render(residual_run)
+
+
+def test_a_mismatch_leads_the_page(make_run: Callable[[Path], Path], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "broken")
+    rows = json.loads((run / "verification.json").read_text())
+    rows[1] |= {"mismatches": 3, "max_abs_diff": 2.0, "status": "different"}
+    (run / "verification.json").write_text(json.dumps(rows))
+    html = render(run)
+    assert 'class="verdict bad"' in html
+    assert "model.qonnx.onnx in qonnx differs from slim: 3 mismatches" in html
+
+
+def test_interrupted_training_still_renders(make_run: Callable[[Path], Path], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "cut")
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text(lines[0] + "\n" + lines[1][:40])
+    (run / "summary.json").unlink()
+    text = " ".join(parsed(render(run)).text)
+    assert "the last step of `etb-hw run` writes summary.json" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("summary.json", "{", "summary.json"),
+        ("pruning.json", '{"count": "parameters"}', "pruning.json: target"),
+        ("verification.json", '[{"step": 1}]', "verification.json"),
+        ("dataflow.onnx", "no onnx", "dataflow.onnx: is no readable ONNX file"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BadInput, match=message.replace(".", r"\.")):
+        render(tmp_path)
+
+
+def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="holds none of a run's files"):
+        render(tmp_path)
+    with pytest.raises(BadInput, match="is no folder"):
+        render(tmp_path / "none")
+
+
+def test_metrics_reader_knows_the_writers_fields() -> None:
+    assert set(Epoch.model_fields) <= {field.name for field in fields(Row)}
+
+
+def test_comparison(run_dir: Path, other_run: Path) -> None:
+    page = parsed(compare([run_dir, other_run]))
+    text = " ".join(" ".join(page.text).split())
+    assert page.fetched == []
+    assert "92.00%" in text
+    assert "×1" in text
+    assert "All 2 runs are proved" in text
+    with pytest.raises(BadInput, match="at least two"):
+        compare([run_dir])
+
+
+# --- in a real browser
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
+MEASURE = """<script>addEventListener("load", () => {
+const d = document.documentElement;
+d.dataset.fetched = performance.getEntriesByType("resource").length;
+d.dataset.overflow = d.scrollWidth - innerWidth;
+const drawn = svg => svg.getBoundingClientRect().height > 20;
+d.dataset.pictures = [...document.querySelectorAll("svg")].filter(drawn).length;
+d.dataset.paper = getComputedStyle(document.body).backgroundColor;
+})</script></body>"""
+
+
+def browse(html: str, folder: Path, width: int = 1200) -> tuple[str, dict[str, str]]:
+    """What the browser logs on its console, and what the page measures of itself."""
+    assert CHROMIUM is not None
+    path = folder / "page.html"
+    path.write_text(html.replace("</body>", MEASURE), encoding="utf-8")
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", f"--user-data-dir={folder / 'profile'}",
+        f"--window-size={width},900", "--enable-logging=stderr", "--dump-dom",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [CHROMIUM, *flags, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    logged = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    head = done.stdout[: done.stdout.index("<head>")]
+    return logged, dict(re.findall(r'data-(\w+)="([^"]*)"', head))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+def test_browser_renders_without_complaint(run_dir: Path, residual_run: Path, tmp_path: Path) -> None:
+    html = render(run_dir)
+    logged, found = browse(html, tmp_path)
+    assert logged == ""
+    assert found["fetched"] == "0"
+    assert int(found["overflow"]) <= 0
+    assert int(found["pictures"]) == html.count("<svg")
+    dark = html.replace('id="theme-auto" checked', 'id="theme-auto"').replace(
+        'id="theme-dark"', 'id="theme-dark" checked'
+    )
+    assert browse(dark, tmp_path)[1]["paper"] != found["paper"]
+    logged, found = browse(render(residual_run), tmp_path, width=500)
+    assert logged == ""
+    assert int(found["overflow"]) <= 0  # wide tables and pictures scroll by themselves
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+def test_browser_check_sees_errors(tmp_path: Path) -> None:
+    logged, _ = browse("<html><head></head><body><script>null.x</script></body></html>", tmp_path)
+    assert "TypeError" in logged
