@@ -7,6 +7,7 @@ Numba sees five intrinsics: `tile` (multiply), `gather64` (build panels), `bits_
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -225,14 +226,15 @@ def _avx2(
 
 
 def _bytes(
+    step: Step,
     b: Builder,
     k: ByteKernel,
     rows: list[Value],
     weights: Value,
     groups: Value,
-    sums: Value,
+    sums: Sums,
     v: int,
-    step: Step,
+    table: Value,
 ) -> None:
     """Sums of products of unsigned and signed bytes: a lane sums four channels of an output channel.
 
@@ -303,9 +305,9 @@ _BODIES: dict[str, Callable[..., None]] = {
     "bitalg": _popcount,
     "avx2": _avx2,
     "generic": _popcount,
-    "vnni": lambda *args: _bytes(*args[:-1], _vnni),
-    "maddubs": lambda *args: _bytes(*args[:-1], _maddubs),
-    "plain": lambda *args: _bytes(*args[:-1], _plain),
+    "vnni": partial(_bytes, _vnni),
+    "maddubs": partial(_bytes, _maddubs),
+    "plain": partial(_bytes, _plain),
 }
 
 

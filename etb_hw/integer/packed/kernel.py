@@ -17,7 +17,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import llvmlite
 import llvmlite.binding
@@ -154,7 +154,7 @@ def mismatch_table(name: str) -> NDArray[np.uint8]:
     return out
 
 
-def aligned(size: int, dtype: type[np.generic]) -> NDArray[np.generic]:
+def aligned(size: int, dtype: type[np.generic]) -> NDArray[Any]:
     """A flat zeroed array that begins on a cache line and may be read and written 64 bytes past its end."""
     nbytes = size * np.dtype(dtype).itemsize
     raw = np.zeros(nbytes + 128, dtype=np.uint8)

@@ -23,7 +23,7 @@ class Encoding:
 
     @property
     def highest(self) -> int:
-        return self.low + self.step * (2**self.planes - 1)
+        return self.low + self.step * ((1 << self.planes) - 1)
 
     def holds(self, value: int) -> bool:
         return self.low <= value <= self.highest and (value - self.low) % self.step == 0
@@ -68,7 +68,7 @@ def groups_of(kernel: Kernel, channels: int, pixels: int) -> int:
     return -(-groups // kernel.unroll) * kernel.unroll
 
 
-def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.generic]:
+def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.uint8]:
     """Blocks of weights for a binary kernel.
 
     Args:
@@ -93,7 +93,7 @@ def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.generic]:
     return _flat(np.concatenate(blocks))
 
 
-def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.generic]:
+def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.uint8]:
     """Blocks of signed 8-bit weights (O, K): [block][four vectors][group][lane][4 channels]."""
     outputs, taps = weights.shape
     groups = -(-taps // 4)
@@ -107,7 +107,7 @@ def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.generic]:
     return _flat(np.concatenate(parts).view(np.uint8))
 
 
-def _flat(values: NDArray[np.uint8]) -> NDArray[np.generic]:
+def _flat(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
     out = aligned(values.size, np.uint8)
     out[:] = values
     return out

@@ -78,9 +78,7 @@ def build(kernel: Kernel, byte_kernel: ByteKernel) -> Loops:
     return Loops(binary, bytewise, *_common(cache_key("common"), kernel.channels))
 
 
-def _convolution(
-    key: str, binary: bool, lanes: int, widest: int, pixels: int, pixels_a_row: int
-) -> Callable[..., None]:
+def _convolution(key: str, binary: bool, lanes: int, widest: int, pixels: int, pixels_a_row: int) -> Any:
     """A convolution with a fused end.
 
     It is one long function on purpose: numba caches a function on disk by the constants it closes over

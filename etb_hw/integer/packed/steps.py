@@ -252,7 +252,8 @@ class FloatConv(Step):
         columns = views.reshape(batch * height * width, conv.groups, -1).transpose(1, 0, 2)
         filters = conv.weights.astype(self.dtype).reshape(conv.groups, outputs // conv.groups, -1)
         sums = columns @ filters.transpose(0, 2, 1)  # (groups, pixels, outputs a group)
-        return sums.transpose(1, 0, 2).reshape(batch, height, width, outputs).astype(self.result)
+        rows = sums.transpose(1, 0, 2).reshape(batch, height, width, outputs)
+        return np.asarray(rows, dtype=self.result)
 
 
 def _scratch(work: Workspace, batch: int, dtype: type[np.generic]) -> tuple[Array, Array]:
