@@ -3,7 +3,7 @@
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.devices import Device, devices, find_device
-from etb_hw.dataflow.fold import Folding, Weights, fold
+from etb_hw.dataflow.folding import Folding, Weights, fold, good_counts, pareto, set_folding
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.refold import refold, strip
@@ -28,9 +28,12 @@ __all__ = [
     "finn",
     "finn_model",
     "fold",
+    "good_counts",
     "lower",
+    "pareto",
     "refold",
     "rows",
+    "set_folding",
     "strip",
     "table",
 ]

@@ -65,6 +65,7 @@ class Block(ABC):
     """
 
     OP: ClassVar[str]
+    FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 
     name: str
     layer: str
@@ -97,7 +98,10 @@ class Block(ABC):
     def folded(self, fold: Fold) -> Self:
         """This block with another folding (FINN attribute names)."""
         changes: dict[str, Any] = {key.lower(): value for key, value in fold.items()}
-        return replace(self, **changes)
+        made = replace(self, **changes)
+        # a search folds a block hundreds of times: what no folding changes is computed once
+        made.__dict__.update({name: getattr(self, name) for name in self.FOLD_INVARIANT})
+        return made
 
     @property
     def fold(self) -> Fold:

@@ -11,18 +11,20 @@ from etb_hw.integer import IntegerGraph
 
 
 def design(graph: IntegerGraph, build: BuildConfig) -> Folding:
-    """Lower and fold a network: least resources for a frame rate, else the highest rate on a device.
+    """Lower and fold a network: for a frame rate, within a device if one is named, or to fill a device.
 
     Raises:
         UnsupportedNode: a node has no hardware form.
         InfeasibleTarget: the frame rate or the device cannot be met.
+        BadInput: neither a frame rate nor a device is given.
     """
     if build.target_fps is None and build.device is None:
-        remedy = "give target_fps (--target-fps) or device (--device), or both"
-        raise BadInput("build", "says neither a frame rate nor a device", remedy)
+        raise BadInput("build", "says neither a frame rate nor a device", "give target_fps or device")
     return fold(
         lower(graph, clk_ns=build.clk_ns),
         target_fps=build.target_fps,
         device=None if build.device is None else find_device(build.device),
         max_utilization=build.max_utilization,
+        pad_channels=build.pad_channels,
+        time_limit_s=build.time_limit_s,
     )

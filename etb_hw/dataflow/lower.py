@@ -115,7 +115,7 @@ class _Builder:
                 self._conv(node, inputs[0])
             case g.Dense():
                 x = inputs[0]
-                weights = node.weights.astype(np.int64)
+                weights = np.asarray(node.weights)
                 if x.order is not None:
                     weights = weights[:, x.order]
                 self._matrix(node, node.weight_dtype, weights, x)
@@ -198,7 +198,7 @@ class _Builder:
             return readers[0]
         return None
 
-    def _matrix(self, node: g.Node, weight_dtype: DataType, weights: NDArray[np.int64], x: _Tensor) -> None:
+    def _matrix(self, node: g.Node, weight_dtype: DataType, weights: g.Ints, x: _Tensor) -> None:
         threshold = self._fusible(node)
         dtype = self.graph.types[node.name].dtype if threshold is None else threshold.dtype
         made = self._block(
@@ -237,7 +237,7 @@ class _Builder:
                 dilation=node.dilation,
             )
         # (O, I, KH, KW) to columns in stream order
-        weights = node.weights.astype(np.int64).transpose(0, 2, 3, 1).reshape(outputs, -1)
+        weights = node.weights.transpose(0, 2, 3, 1).reshape(outputs, -1)
         self._matrix(node, node.weight_dtype, weights, x)
 
     def _pad(self, node: g.Node, x: _Tensor, pads: g.Pads, value: int) -> _Tensor:

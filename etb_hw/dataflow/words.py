@@ -12,7 +12,7 @@ def encode(values: NDArray[np.int64], dtype: DataType) -> NDArray[np.int64]:
     """Bit patterns of values: bipolar -1 is 0, others are unsigned or two's complement."""
     if dtype == BIPOLAR:
         return (values > 0).astype(np.int64)
-    return values & ((1 << dtype.bits) - 1)
+    return values.astype(np.int64) & ((1 << dtype.bits) - 1)
 
 
 def pack_words(fields: NDArray[np.int64], bits: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ weight and an input, P = PE, Q = SIMD and ``acc`` the accumulator bits:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, log2, prod
 from typing import ClassVar
@@ -43,6 +43,7 @@ class Mvau(Block):
     """
 
     OP: ClassVar[str] = "MVAU_hls"
+    FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ("accumulator",)
     RAM_STYLES: ClassVar[tuple[str, ...]] = ("auto", "block", "distributed", "ultra")
 
     weights: NDArray[np.int64]
@@ -234,6 +235,28 @@ class Mvau(Block):
             },
             tuple(memories),
         )
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Mvau:
+        """The same function with dead channels appended: ``dead_in`` to the ``channels`` it reads (every tap
+        of the kernel has them), ``dead_out`` to its rows.
+
+        Dead inputs hold the lowest value of their type. Their weights alternate, so that they cancel but for
+        one at most, which the thresholds absorb. Dead rows never reach their thresholds.
+        """
+        taps = self.mw // channels
+        live = self.weights.reshape(self.mh, taps, channels)
+        extra = np.resize(np.array([1, -1], dtype=live.dtype), taps * dead_in).reshape(1, taps, dead_in)
+        padded = np.concatenate([live, np.broadcast_to(extra, (self.mh, taps, dead_in))], axis=2)
+        weights = padded.reshape(self.mh, -1)
+        shift = int(extra.sum()) * self.input_dtype.min
+        assert self.thresholds is not None or (shift == 0 and not dead_out), "plain sums cannot absorb"
+        rows = np.broadcast_to(weights[:1], (dead_out, weights.shape[1]))
+        grown = replace(self, weights=np.concatenate([weights, rows]))
+        if self.thresholds is None:
+            return grown
+        kept = self.thresholds + shift
+        never = np.full((dead_out, kept.shape[1]), grown.accumulator.max + 1, dtype=np.int64)
+        return replace(grown, thresholds=np.concatenate([kept, never]))
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         (x,) = frames

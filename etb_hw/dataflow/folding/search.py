@@ -1,0 +1,296 @@
+"""The three questions: least resources for a frame rate, highest frame rate on a device, and the front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import floor
+
+from etb_hw.dataflow.block import Fold
+from etb_hw.dataflow.blocks.width_converter import WidthConverter
+from etb_hw.dataflow.devices import Device
+from etb_hw.dataflow.folding.channels import Groups, channel_groups
+from etb_hw.dataflow.folding.options import Option, all_options, useful
+from etb_hw.dataflow.folding.solver import Solution, solve
+from etb_hw.dataflow.folding.target import cycles_for, too_fast
+from etb_hw.dataflow.folding.weights import Weights
+from etb_hw.dataflow.graph import DataflowGraph, Edge
+from etb_hw.dataflow.refold import refold, strip
+from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.errors import BadInput, InfeasibleTarget
+
+
+@dataclass(frozen=True, eq=False)
+class Folding:
+    """A folded design and what is known of its quality.
+
+    Attributes:
+        graph: the design, with width converters.
+        objective: the weighted resources, in LUTs, at the frame rate of ``graph``.
+        bound: no legal folding at that frame rate costs less.
+        optimal: whether the design is proved best: the cheapest at its frame rate and, when the fastest on
+            a device was asked for, the fastest.
+        fps_bound: no folding that fits the device is faster (only when that was asked for).
+        dead_channels: by layer, how many channels were added so that it folds better.
+        model: name of the resource model.
+    """
+
+    graph: DataflowGraph
+    objective: float
+    bound: float
+    optimal: bool
+    fps_bound: float | None
+    dead_channels: Mapping[str, int]
+    model: str
+
+
+def fold(
+    graph: DataflowGraph,
+    *,
+    target_fps: float | None = None,
+    target_cycles: int | None = None,
+    device: Device | None = None,
+    max_utilization: float = 0.7,
+    limit: Resources | None = None,
+    clk_ns: float | None = None,
+    weights: Weights | None = None,
+    model: ResourceModel = finn_model,
+    pad_channels: bool = False,
+    choose_memory: bool = True,
+    hint: DataflowGraph | None = None,
+    time_limit_s: float = 30.0,
+) -> Folding:
+    """Fold a design, by CP-SAT over all legal divisors.
+
+    With a target (``target_fps``, or ``target_cycles`` a frame): least weighted resources that meet it,
+    within the device or ``limit`` if given. With a device alone: the highest frame rate that fits it, and
+    the least resources at that rate.
+
+    Args:
+        max_utilization: share of every resource of the device that may be used.
+        limit: a budget instead of a device's.
+        clk_ns: clock period, instead of the design's.
+        model: what blocks cost; FINN's formulas by default.
+        pad_channels: let channel counts grow by dead channels where that is cheaper (exact).
+        choose_memory: choose LUTRAM, block RAM or UltraRAM for each memory; otherwise styles stay.
+        hint: a folded design to start from.
+        time_limit_s: for each call of the solver; at the limit the best design so far is returned.
+
+    Raises:
+        InfeasibleTarget: naming the block that limits and the nearest target that can be met.
+        BadInput: if neither a target nor a device is given.
+    """
+    if device is not None and limit is None:
+        limit = device.budget(max_utilization)
+    if target_cycles is None and target_fps is not None:
+        target_cycles = cycles_for(target_fps, graph.clk_ns if clk_ns is None else clk_ns)
+    if pad_channels and hint is None and target_cycles is not None:
+        # the search with more channel counts is larger by far: start it from the best without them
+        search = _Search(graph, device, limit, clk_ns, weights, model, False, choose_memory)
+        search.time_limit_s = time_limit_s / 2
+        hint = search.attempt(target_cycles)
+    search = _Search(graph, device, limit, clk_ns, weights, model, pad_channels, choose_memory)
+    search.hint, search.time_limit_s = hint, time_limit_s
+    if target_cycles is not None:
+        return search.cheapest(target_cycles)
+    if search.limit is None:
+        raise BadInput("folding", "has neither a target nor a device", "give target_fps or a device")
+    return search.fastest()
+
+
+def fold_fastest(graph: DataflowGraph, device: Device, max_utilization: float = 0.7) -> Folding:
+    """The highest frame rate that fits a device; ``fold`` with its defaults."""
+    return fold(graph, device=device, max_utilization=max_utilization)
+
+
+def pareto(
+    graph: DataflowGraph,
+    fps: Iterable[float],
+    *,
+    device: Device | None = None,
+    max_utilization: float = 0.7,
+    clk_ns: float | None = None,
+    weights: Weights | None = None,
+    model: ResourceModel = finn_model,
+    pad_channels: bool = False,
+    time_limit_s: float = 30.0,
+) -> tuple[Folding, ...]:
+    """The front of frame rate against weighted resources, at the given targets, slowest first.
+
+    Targets that cannot be met are left out, and so is every design that another one equals or beats.
+    """
+    limit = None if device is None else device.budget(max_utilization)
+    search = _Search(graph, device, limit, clk_ns, weights, model, pad_channels, True)
+    search.time_limit_s = time_limit_s
+    found: list[Folding] = []
+    for target in sorted(fps):
+        try:
+            found.append(search.cheapest(cycles_for(target, search.graph.clk_ns)))
+        except InfeasibleTarget:
+            break
+    front: list[Folding] = []
+    for folding in reversed(found):
+        if all(other.objective > folding.objective for other in front):
+            front.append(folding)
+    return tuple(reversed(front))
+
+
+class _Search:
+    """One design, its options, and the questions about them."""
+
+    hint: DataflowGraph | None = None
+    time_limit_s = 30.0
+
+    def __init__(
+        self,
+        graph: DataflowGraph,
+        device: Device | None,
+        limit: Resources | None,
+        clk_ns: float | None,
+        weights: Weights | None,
+        model: ResourceModel,
+        pad_channels: bool,
+        choose_memory: bool,
+    ) -> None:
+        self.graph = strip(graph if clk_ns is None else replace(graph, clk_ns=clk_ns))
+        self.device = device
+        self.limit = limit
+        self.weights = weights or Weights()
+        self.model = model
+        self.groups: Groups = channel_groups(self.graph, pad_channels)
+        styles = None
+        if choose_memory:
+            urams = self.limit is not None and self.limit.uram > 0
+            styles = ("block", "distributed", "ultra") if urams else ("block", "distributed")
+        self.options = all_options(self.graph, self.groups, model, styles)
+        self.converters: dict[tuple[Edge, tuple[int, int], tuple[int, int]], Resources] = {}
+
+    def cheapest(self, cycles: int) -> Folding:
+        self._check(cycles)
+        found = self._solve(cycles)
+        if found.chosen is None:
+            raise self._too_big(cycles, found)
+        return self._folding(found)
+
+    def attempt(self, cycles: int) -> DataflowGraph | None:
+        """The design of ``cheapest``, or None where nothing was found."""
+        found = self._solve(cycles)
+        return None if found.chosen is None else self._folding(found).graph
+
+    def fastest(self) -> Folding:
+        """Bisection over the cycles that some folding has: fitting a device is monotone in them."""
+        floor_cycles = max(min(option.cycles for option in of) for of in self.options.values())
+        steps = sorted({o.cycles for of in self.options.values() for o in of if o.cycles >= floor_cycles})
+        low, high = 0, len(steps) - 1  # steps[low:high] are undecided, steps[high] fits
+        best = self._solve(steps[high])
+        if best.chosen is None:
+            raise self._never_fits(best)
+        unknown = steps[high]
+        disproved = -1
+        while low < high:
+            middle = (low + high) // 2
+            found = self._solve(steps[middle])
+            if found.chosen is not None:
+                best, high = found, middle
+            else:
+                if found.proved:
+                    disproved = max(disproved, middle)
+                low = middle + 1
+        unknown = steps[disproved + 1]
+        folding = self._folding(best)
+        return replace(
+            folding,
+            optimal=folding.optimal and unknown >= folding.graph.bottleneck.cycles,
+            fps_bound=1e9 / (self.graph.clk_ns * unknown),
+        )
+
+    def _solve(self, cycles: int) -> Solution:
+        limited = self.limit is not None
+        options = {name: useful(of, cycles, self.weights, limited) for name, of in self.options.items()}
+        value, hints = self.weights.of, self._hints()
+        return solve(self.graph, options, self._converter, value, self.limit, hints, self.time_limit_s)
+
+    def _hints(self) -> dict[str, Option] | None:
+        if self.hint is None:
+            return None
+        found = {}
+        for name, of in self.options.items():
+            wanted = self.hint[name]
+            for option in of:
+                if all(getattr(wanted, key.lower()) == value for key, value in option.fold.items()):
+                    found[name] = option
+                    break
+        return found
+
+    def _converter(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
+        if given[1] == taken[1]:
+            return Resources()
+        key = (edge, given, taken)
+        if key not in self.converters:
+            stream = self.graph[edge.target.block].inputs[edge.target.index]
+            source = self.graph[edge.source.block].outputs[edge.source.index]
+            # a flattened stream keeps its pixels within its channels
+            growth = given[0] // self.groups.counts[self.groups.yields[edge.source.block]][0]
+            shape = stream.shape if growth == 1 and stream.channels % given[1] == 0 else None
+            if shape is None or stream.channels % taken[1]:
+                shape = (stream.pixels, given[1] * taken[1])
+            block = WidthConverter(
+                name="", layer="", shape=shape, dtype=source.dtype, lanes_in=given[1], lanes_out=taken[1]
+            )
+            self.converters[key] = self.model(block)
+        return self.converters[key]
+
+    def _folding(self, found: Solution) -> Folding:
+        assert found.chosen is not None
+        chosen = found.chosen
+        blocks = tuple(chosen[block.name].block for block in self.graph.blocks)
+        folds: dict[str, Fold] = {name: option.fold for name, option in chosen.items()}
+        graph = refold(replace(self.graph, blocks=blocks), folds)
+        dead = {}
+        for group, maker in self.groups.maker.items():
+            if maker is not None:
+                added = chosen[maker].given[0] - self.groups.counts[group][0]
+                if added:
+                    dead[self.graph[maker].layer] = added
+        cost = self.weights.of(graph.cost(self.model))
+        return Folding(graph, cost, min(found.bound, cost), found.proved, None, dead, self.model.name)
+
+    def _check(self, cycles: int) -> None:
+        if any(all(option.cycles > cycles for option in of) for of in self.options.values()):
+            raise too_fast(self.graph, cycles)
+
+    def _too_big(self, cycles: int, found: Solution) -> InfeasibleTarget:
+        wanted = 1e9 / (self.graph.clk_ns * cycles)
+        name, need = self._largest(cycles)
+        reason = (
+            f"no folding fits {self._where()}; {name} ({self.graph[name].layer}) alone needs {need:,.0f} LUT "
+            "equivalents"
+        )
+        if not found.proved:
+            reason = f"no folding was found in {self.time_limit_s:g} s; " + reason
+        best = self.fastest()
+        nearest = f"ask for at most {floor(best.graph.fps):,} frames/s"
+        remedy = f"{nearest}, raise max_utilization or take a larger device"
+        return InfeasibleTarget(f"target of {wanted:,.0f} frames/s", reason, remedy)
+
+    def _never_fits(self, found: Solution) -> InfeasibleTarget:
+        steps = max(option.cycles for of in self.options.values() for option in of)
+        name, need = self._largest(steps)
+        return InfeasibleTarget(
+            "the design",
+            f"does not fit {self._where()} at any frame rate; {name} ({self.graph[name].layer}) alone needs "
+            f"{need:,.0f} LUT equivalents",
+            "raise max_utilization, take a larger device or prune the network further",
+        )
+
+    def _largest(self, cycles: int) -> tuple[str, float]:
+        costs = {
+            name: min(self.weights.of(option.resources) for option in of if option.cycles <= cycles)
+            for name, of in self.options.items()
+        }
+        return max(costs.items(), key=lambda item: item[1])
+
+    def _where(self) -> str:
+        if self.device is None or self.limit is None:
+            return "the given limits"
+        return f"{self.limit.lut / self.device.resources.lut:.0%} of {self.device.part}"

@@ -1,0 +1,57 @@
+"""FINN's SetFolding, written from its documentation, to compare with.
+
+For each block by itself: raise SIMD through the divisors until the target is met or the weights of one PE are
+wider than ``mvau_wwidth_max`` bits, then raise PE; other blocks raise their one parameter. A second pass
+relaxes the target to what the first one reached.
+"""
+
+from __future__ import annotations
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.max_pool import MaxPool
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.refold import refold, strip
+
+
+def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int = 36) -> DataflowGraph:
+    """The design folded as FINN's SetFolding would fold it for ``target_cycles`` a frame.
+
+    Memory styles stay at FINN's defaults. Windows in parallel, FINN's last resort for sliding windows, are
+    not part of our blocks; such a block stays at full SIMD.
+    """
+    graph = strip(graph)
+    folded = refold(graph, {b.name: _fold(b, target_cycles, mvau_wwidth_max) for b in graph.blocks})
+    reached = folded.bottleneck.cycles
+    if reached <= target_cycles:
+        return folded
+    return refold(graph, {b.name: _fold(b, reached, mvau_wwidth_max) for b in graph.blocks})
+
+
+def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
+    if isinstance(block, Mvau):
+        simd = 1
+        for value in divisors(block.mw):
+            before, simd = simd, value
+            if block.folded({"PE": 1, "SIMD": simd}).cycles < target:
+                break
+            if block.weight_dtype.bits * simd > widest:
+                simd = before
+                break
+        return {"SIMD": simd, "PE": _raise(block.folded({"SIMD": simd}), "PE", block.mh, target)}
+    if isinstance(block, MaxPool):
+        return {"PE": block.channels}  # FINN's two-dimensional pool has no parallelism to set
+    for name in ("PE", "SIMD"):
+        values = [int(fold[name]) for fold in block.folds if name in fold]
+        if values:
+            return {name: _raise(block, name, max(values), target)}
+    return {}
+
+
+def _raise(block: Block, name: str, largest: int, target: int) -> int:
+    """The first divisor that takes fewer cycles than the target, or the largest."""
+    for value in divisors(largest):
+        if block.folded({name: value}).cycles < target:
+            return value
+    return largest

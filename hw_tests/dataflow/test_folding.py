@@ -1,0 +1,111 @@
+"""The folding search: legal, exact, proved, never worse than FINN's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import networks
+import numpy as np
+import pytest
+
+from etb_hw.dataflow import (
+    Resources,
+    Weights,
+    find_device,
+    fold,
+    good_counts,
+    lower,
+    pareto,
+    refold,
+    set_folding,
+)
+from etb_hw.dataflow.folding.channels import growths
+from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.integer import IntegerGraph, reference
+
+
+def test_optimum_equals_exhaustive_search() -> None:
+    design = lower(networks.mlp(6, (4,), classes=3))
+    folds = {block.name: block.folds for block in design.blocks}
+    cycles = 12
+    best = min(
+        Weights().of(folded.resources)
+        for chosen in product(*folds.values())
+        if (folded := refold(design, dict(zip(folds, chosen, strict=True)))).bottleneck.cycles <= cycles
+    )
+    found = fold(design, target_cycles=cycles, choose_memory=False)
+    assert found.optimal
+    assert found.objective == found.bound == best
+
+
+@pytest.mark.parametrize("fps", [200, 3000])
+@pytest.mark.parametrize(
+    "graph",
+    [networks.vgg_small((16, 13, 24, 20, 30, 28), 16), networks.resnet18((8, 12, 16), size=16, blocks=1)],
+    ids=["pruned", "residual"],
+)
+def test_never_worse_than_finn(graph: IntegerGraph, fps: float) -> None:
+    design = lower(graph)
+    theirs = set_folding(design, int(1e8 / fps))
+    limit = replace(theirs.resources, uram=0)
+    ours = fold(design, target_cycles=theirs.bottleneck.cycles, limit=limit).graph
+    assert ours.fps >= theirs.fps
+    assert ours.resources.lut <= theirs.resources.lut
+    assert ours.resources.bram_18k <= theirs.resources.bram_18k
+
+
+def test_fastest_on_a_device_fits_and_no_faster_rate_does() -> None:
+    design = lower(networks.conv_net([16, 16, networks.POOL, 24], [10], (3, 12, 12)))
+    limit = Resources(lut=6_000, bram_18k=8)
+    found = fold(design, limit=limit)
+    assert found.optimal
+    assert found.graph.fps == pytest.approx(found.fps_bound)
+    assert found.graph.resources.lut <= limit.lut
+    assert found.graph.resources.bram_18k <= limit.bram_18k
+    with pytest.raises(InfeasibleTarget, match="frames/s") as caught:
+        fold(design, target_cycles=found.graph.bottleneck.cycles - 1, limit=limit)
+    assert f"{int(found.graph.fps):,}" in caught.value.remedy
+
+
+def test_front_rises() -> None:
+    front = pareto(lower(networks.mlp(36, (12, 8))), [1e4, 1e5, 1e6, 1e7, 1e12])
+    costs, rates = [f.objective for f in front], [f.graph.fps for f in front]
+    assert len(front) >= 3
+    assert costs == sorted(costs)
+    assert rates == sorted(rates)
+
+
+def test_dead_channels_are_exact_and_reported() -> None:
+    graph = networks.vgg_small((13, 11, 17, 13, 19, 23), 8)
+    design = lower(graph)
+    plain = fold(design, target_fps=20_000)
+    padded = fold(design, target_fps=20_000, pad_channels=True)
+    assert padded.objective < plain.objective
+    assert padded.dead_channels
+    x = np.random.default_rng(0).integers(0, 256, (2, *graph.input.shape))
+    assert np.array_equal(padded.graph.execute(x.transpose(0, 2, 3, 1)), reference.execute(graph, x))
+
+
+def test_memory_style_follows_the_device() -> None:
+    design = lower(networks.mlp(256, (128,)))
+    zynq = fold(design, target_fps=1000, device=find_device("Pynq-Z1")).graph
+    alveo = fold(design, target_fps=1000, device=find_device("U250"), weights=Weights(bram_18k=9e3)).graph
+    assert zynq.resources.uram == 0
+    assert alveo.resources.bram_18k == 0
+
+
+def test_impossible_wishes() -> None:
+    design = lower(networks.vgg_small((8, 8, 8, 8, 8, 8), 8))
+    with pytest.raises(InfeasibleTarget, match="any frame rate"):
+        fold(design, limit=Resources(lut=100))
+    with pytest.raises(BadInput, match="target"):
+        fold(design)
+
+
+def test_good_counts_prefer_divisors() -> None:
+    best = [cost.count for cost in good_counts(90, 100)]
+    assert 96 in best
+    assert 97 not in best
+    assert growths(97)[:2] == (97, 98)
+    assert growths(96) == (96,)
