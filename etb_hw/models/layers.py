@@ -63,7 +63,8 @@ class Weighted(Layer):
 
     def quantized(self) -> Tensor:
         """The quantized weights, (O, ...)."""
-        return self.weight_quant()(self.core.weight)[0]
+        quantized: Tensor = self.weight_quant()(self.core.weight)[0]
+        return quantized
 
     @torch.no_grad()
     def project(self) -> None:

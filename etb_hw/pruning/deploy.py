@@ -10,8 +10,8 @@ brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exp
 - ``core`` is a QuantConv2d / QuantLinear without bias, weights -1/+1, weight quantizer scale 1.
 - The first conv pads its pixels with 0 through its own ``padding``; every other conv is preceded by ``pad``,
   a ``torch.nn.ConstantPad2d`` with value -1.
-- ``norm`` is a BatchNorm with eps 0, variance 1, weight 1, bias 0, mean t - 0.5: it computes x - (t - 0.5) for
-  the integer threshold t with no rounding, and no sum ever hits zero.
+- ``norm`` is a BatchNorm with eps 0, variance 1, weight 1, bias 0, mean t - 0.5: it computes x - (t - 0.5)
+  for the integer threshold t with no rounding, and no sum ever hits zero.
 - ``act`` is a QuantIdentity, binary, scale 1.
 - The classifier ends in ``bias``: a ``Bias`` module adding one whole number a class (float32). Logits are
   integers.

@@ -58,7 +58,7 @@ class HardLayer(nn.Module):
 
 
 class HardNet(nn.Module):
-    """Evaluates a hardened network. Input: pixels (N, C, H, W) of any type; output: integer logits, float32."""
+    """Evaluates a hardened network. Input: pixels (N, C, H, W); output: integer logits, float32."""
 
     def __init__(self, spec: NetSpec, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class HardNet(nn.Module):
         """The inverse of slimming: this network within the widths of ``dense``, all other filters zero.
 
         Args:
-            keep: the channels of ``dense``, sorted, that this network's channels are; groups not named are whole.
+            keep: the channels of ``dense``, sorted, that this network's are; groups not named are whole.
         """
         kept = {
             group: keep.get(group, torch.arange(count)).to(torch.int64)
@@ -134,8 +134,8 @@ def harden(net: BinaryNet) -> HardNet:
 def thresholds_by_evaluation(norm: ChannelNorm, where: str, bound: int) -> Tensor:
     """The smallest integer (C,) whose normalised value is >= 0, by bisection over [-bound, bound + 1].
 
-    Exact, since each float32 step of the normalisation is monotone. -bound stands for a channel that is always
-    +1, bound + 1 for one that is always -1.
+    Exact, since each float32 step of the normalisation is monotone. -bound stands for a channel that is
+    always +1, bound + 1 for one that is always -1.
     """
     slope, shift = (term.detach().cpu() for term in norm.affine_terms())
     if not bool(torch.isfinite(slope).all() and torch.isfinite(shift).all()):

@@ -69,7 +69,7 @@ class PruningReport:
 
     def to_json(self) -> dict[str, Any]:
         """The content of pruning.json: every Count as {"before", "after", "ratio"}."""
-        return _with_ratios(asdict(self))
+        return {key: _with_ratios(value) for key, value in asdict(self).items()}
 
 
 def _with_ratios(values: Any) -> Any:

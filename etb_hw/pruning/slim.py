@@ -47,12 +47,13 @@ def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
     kept = full_keep(net.spec, keep)
     slimmed = BinaryNet(slim_spec(net.spec, kept))
     device = next(net.parameters()).device
-    slimmed.to(device)
     state = {
         name: slice_tensor(net.spec, name.removeprefix("layers."), value, kept)
         for name, value in net.state_dict().items()
     }
     slimmed.load_state_dict(state)
+    slimmed.to(device)  # after loading, which re-creates the quantizers
+    slimmed.set_hard()
     for name, layer in slimmed.weighted().items():
         _keep_signs(net.weighted()[name], layer, net.spec.by_name[name], net.spec, kept)
     slimmed.train(net.training)

@@ -25,6 +25,8 @@ class EvolvingActivationQuant(nn.Module):
     threshold: Tensor
     alive: Tensor
     hard: Tensor
+    scale: Tensor
+    zero_point: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ class TernaryWeight(Function):
         return sign * (magnitude >= edge)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         magnitude, sign, edge = ctx.saved_tensors
         over = magnitude - edge
         to_latent = grad * (over <= WEIGHT_WINDOW)
@@ -60,9 +60,10 @@ class BinaryWeight(Function):
         return signs(v)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (v,) = ctx.saved_tensors
-        return grad * (v.abs() <= WEIGHT_WINDOW)
+        within: Tensor = v.abs() <= WEIGHT_WINDOW
+        return grad * within
 
 
 class TernaryActivation(Function):
@@ -81,7 +82,7 @@ class TernaryActivation(Function):
         return a
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         over, a = ctx.saved_tensors
         to_y = grad * (2 - 2 * over.clamp(min=0)).clamp(min=0)
         axes = [0, *range(2, grad.ndim)]
@@ -97,6 +98,7 @@ class BinaryActivation(Function):
         return signs(y)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
-        return grad * (2 - 2 * y.abs()).clamp(min=0)
+        slope: Tensor = (2 - 2 * y.abs()).clamp(min=0)
+        return grad * slope

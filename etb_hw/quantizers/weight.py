@@ -30,6 +30,8 @@ class EvolvingWeightQuant(nn.Module):
     alive: Tensor
     hard: Tensor
     offset: Tensor
+    scale: Tensor
+    zero_point: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()

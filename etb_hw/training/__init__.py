@@ -1,7 +1,8 @@
 """Training by evolution from ternary to binary or zero.
 
-``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense baseline
-is the same call with ``evolution.ratio = 0``. ``progress_bar()`` gives the callback of a rich progress bar.
+``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense
+baseline is the same call with ``evolution.ratio = 0``. ``progress_bar()`` gives the callback of a rich
+progress bar.
 """
 
 from etb_hw.training.evaluate import accuracy, logits

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from etb_hw.config import EvolutionConfig
@@ -20,8 +21,8 @@ class Controller:
     """State of the evolution, a channel group.
 
     Attributes:
-        importance: (C,) running mean of dL/dt of the activations' thresholds: the first-order change of the loss
-            when the channel goes.
+        importance: (C,) running mean of dL/dt of the activations' thresholds: the first-order change of the
+            loss when the channel goes.
         given_up_at: (C,) step of the irrevocable decision, -1 for channels that stay so far.
     """
 
@@ -57,9 +58,9 @@ class Controller:
             if grads:
                 mean.mul_(self.config.memory).add_(sum(grads), alpha=1 - self.config.memory)
 
-    def ranking(self, net: BinaryNet) -> dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-        """Importance (C,) a group, in units of the group's mean magnitude (early layers' gradients are larger)."""
-        ranks = {}
+    def ranking(self, net: BinaryNet) -> dict[str, NDArray[np.float64]]:
+        """Importance (C,) a group, in units of its mean magnitude (gradients differ between layers)."""
+        ranks: dict[str, NDArray[np.float64]] = {}
         for group, mean in self.importance.items():
             match self.config.criterion:
                 case "gradient":
@@ -114,11 +115,11 @@ class Controller:
 
 def _l1(net: BinaryNet, group: str) -> Tensor:
     """Mean magnitude (C,) of the latent weights of a group's filters."""
-    total = None
+    total: Tensor | None = None
     for layer in net.producers(group):
         core = getattr(layer, "core", None)
         if core is not None:
-            norm = core.weight.detach().abs().flatten(1).mean(1)
+            norm: Tensor = core.weight.detach().abs().flatten(1).mean(1)
             total = norm if total is None else total + norm
     assert total is not None
     return total

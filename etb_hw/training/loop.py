@@ -247,7 +247,6 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
     before = logits(run.net, sample)
     state = slice_state(run.net, run.optimizers.state(), keep)
     slimmed = slim(run.net, keep)
-    slimmed.set_hard()
     run.proofs = (
         *run.proofs,
         prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),

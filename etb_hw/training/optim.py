@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,11 +24,14 @@ class Optimizers:
 
     def __init__(self, net: BinaryNet, config: TrainingConfig, threshold_lr: float) -> None:
         named = {name: p for name, p in net.layers.named_parameters() if p.requires_grad}
-        self.names = {p: name for name, p in named.items()}
+        self.names: dict[Tensor, str] = {p: name for name, p in named.items()}
         thresholds = [p for name, p in named.items() if name.endswith(THRESHOLD)]
         decayed = [p for name, p in named.items() if name.endswith("core.weight")]
         rest = [p for name, p in named.items() if not name.endswith((THRESHOLD, "core.weight"))]
-        groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": rest}]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": rest},
+        ]
         self.all: list[tuple[Optimizer, float]] = []
         if config.optimizer == "sgd":
             sgd = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
@@ -56,7 +60,7 @@ class Optimizers:
         }
 
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what ``state`` returned; moments of parameters that are no longer trained are left out."""
+        """Take over what ``state`` returned, without moments of parameters that are no longer trained."""
         moments: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
             parameter, _, key = name.rpartition("/")

@@ -1,0 +1,168 @@
+"""Hardening, slimming, deploying and saving: each yields the same logits, bit for bit."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etb_hw.errors import BadInput
+from etb_hw.models import BinaryNet
+from etb_hw.models.norm import ChannelNorm
+from etb_hw.models.vgg_small import vgg_small
+from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint, slim
+from etb_hw.pruning.hard import thresholds_by_evaluation
+
+WIDTHS = (5, 7, 6, 9, 8, 11)
+
+
+def trained_like(seed: int = 0) -> BinaryNet:
+    """A network with lively batch normalisations, some channels given up."""
+    torch.manual_seed(seed)
+    net = BinaryNet(vgg_small((2, 8, 8), 10, widths=WIDTHS))
+    x = torch.randint(0, 256, (64, 2, 8, 8)).float()
+    for _ in range(3):
+        net(x)
+    for layer in net.layers.values():
+        if hasattr(layer, "norm"):
+            layer.norm.weight.data.uniform_(0.2, 2)
+            layer.norm.bias.data.normal_(0, 0.5)
+        if hasattr(layer, "bias"):
+            layer.bias.data.normal_(0, 1)
+    return net.eval()
+
+
+def some_alive(net: BinaryNet) -> dict[str, torch.Tensor]:
+    keep = {}
+    for i, group in enumerate(net.spec.prunable):
+        alive = torch.ones(net.spec.widths[group])
+        alive[i % 4 :: 3] = 0
+        net.set_alive(group, alive)
+        keep[group] = torch.nonzero(alive).flatten()
+    net.set_hard()
+    return keep
+
+
+@pytest.fixture
+def pixels() -> torch.Tensor:
+    return torch.randint(0, 256, (50, 2, 8, 8), generator=torch.Generator().manual_seed(5)).float()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_slimming_changes_no_logit(pixels, seed):
+    net = trained_like(seed)
+    keep = some_alive(net)
+    slimmed = slim(net, keep)
+    assert torch.equal(slimmed(pixels), net(pixels))
+    assert slimmed.spec.widths["conv3"] == len(keep["conv3"])
+
+
+def test_hardened_slim_deployed_and_widened_agree(pixels):
+    net = trained_like()
+    keep = some_alive(net)
+    slimmed = slim(net, keep)
+    full, hard = harden(net), harden(slimmed)
+    expected = hard(pixels)
+    assert torch.equal(expected, expected.round())
+    assert torch.equal(full(pixels), expected)
+    assert torch.equal(hard.widened(net.spec, keep)(pixels), expected)
+    assert torch.equal(deployable(hard)(pixels), expected)
+    soft = slimmed(pixels) / (slimmed.layer("classifier").log_scale.exp() / slimmed.layer("classifier").unit)
+    torch.testing.assert_close(soft, expected)
+
+
+def test_trainable_slim_network_is_new_and_trains(pixels):
+    net = trained_like()
+    slimmed = slim(net, some_alive(net)).train()
+    slimmed(pixels).sum().backward()
+    assert all(p.grad is not None for p in slimmed.parameters() if p.requires_grad)
+    assert not {id(p) for p in slimmed.parameters()} & {id(p) for p in net.parameters()}
+
+
+def test_checkpoint_round_trip(tmp_path, pixels):
+    net = trained_like()
+    hard = harden(slim(net, some_alive(net)))
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(hard, path, {"accuracy": 0.5})
+    loaded, notes = load_checkpoint(path)
+    assert notes == {"accuracy": 0.5}
+    assert loaded.spec == hard.spec
+    assert torch.equal(loaded(pixels), hard(pixels))
+
+
+def test_damaged_checkpoints_are_refused(tmp_path):
+    net = trained_like()
+    net.set_hard()
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(harden(net), path)
+    content = path.read_bytes()
+    for damaged in (
+        content[: len(content) // 2],
+        b"",
+        b"not a checkpoint",
+        content.replace(b"hardened", b"hardenex"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput):
+            load_checkpoint(path)
+    with pytest.raises(BadInput, match="does not exist"):
+        load_checkpoint(tmp_path / "absent.safetensors")
+
+
+def test_refuses_ternary_nan_and_unslimmed(pixels):
+    net = trained_like()
+    with pytest.raises(BadInput, match="ternary"):
+        harden(net)
+    some_alive(net)
+    with pytest.raises(BadInput, match="removed filters"):
+        deployable(harden(net))
+    net.layer("conv2").core.weight.data[0, 0, 0, 0] = float("nan")
+    with pytest.raises(BadInput, match=r"conv2.*NaN"):
+        harden(net)
+
+
+def test_report_counts():
+    before = vgg_small((1, 8, 8), 10, widths=WIDTHS)
+    after = before.with_widths({"conv2": 3, "conv6": 6})
+    sizes = report(before, after, "parameters", 0.2, 0.25)
+    rows = {row.name: row for row in sizes.layers}
+    assert rows["conv1"].parameters.before == rows["conv1"].parameters.after == 9 * 5
+    assert (rows["conv3"].parameters.before, rows["conv3"].parameters.after) == (9 * 7 * 6, 9 * 3 * 6)
+    assert rows["conv1"].macs.before == 64 * 9 * 5
+    assert rows["classifier"].parameters.after == 6 * 4 * 10
+    assert (sizes.filters.before, sizes.filters.after) == (sum(WIDTHS), sum(WIDTHS) - 4 - 5)
+    assert sizes.parameters.before == sum(row.parameters.before for row in sizes.layers)
+    values = json.loads(json.dumps(sizes.to_json()))
+    assert values["filters"]["ratio"] == pytest.approx(9 / sum(WIDTHS))
+
+
+floats = st.floats(-1e6, 1e6, width=32)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    mean=floats,
+    variance=st.one_of(st.floats(0, 2.0**40, width=32), st.sampled_from([0.0, 1e-12, 1e30])),
+    slope=st.floats(2**-7, 1e6, width=32),
+    shift=floats,
+    bound=st.integers(1, 400),
+)
+def test_thresholds_equal_float32_evaluation(mean, variance, slope, shift, bound):
+    norm = ChannelNorm(1).eval()
+    norm.running_mean.fill_(mean)
+    norm.running_var.fill_(variance)
+    norm.weight.data.fill_(slope)
+    norm.bias.data.fill_(shift)
+    sums = torch.arange(-bound, bound + 1, dtype=torch.float32)
+    expected = (norm(sums.view(-1, 1)).flatten() >= 0).numpy()
+    threshold = thresholds_by_evaluation(norm, "conv", bound).item()
+    np.testing.assert_array_equal(np.arange(-bound, bound + 1) >= threshold, expected)
+
+
+def test_nan_normalisation_is_named():
+    norm = ChannelNorm(2).eval()
+    norm.running_mean[1] = float("nan")
+    with pytest.raises(BadInput, match="layer conv4"):
+        thresholds_by_evaluation(norm, "conv4", 10)

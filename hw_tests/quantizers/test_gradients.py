@@ -1,0 +1,74 @@
+"""The threshold gradients against finite differences on smoothed quantizers."""
+
+import pytest
+import torch
+
+from etb_hw.quantizers.functions import (
+    BinaryActivation,
+    BinaryWeight,
+    TernaryActivation,
+    TernaryWeight,
+    signs,
+)
+
+EPSILON = 1e-4
+
+
+def _smooth_weight(v: torch.Tensor, edge: torch.Tensor) -> torch.Tensor:
+    """The ternary step with a ramp of unit width in place of its jump."""
+    return signs(v) * (v.abs() - edge.view(-1, 1) + 0.5).clamp(0, 1)
+
+
+@pytest.mark.parametrize("edge", [0.6, 1.0, 2.0])
+def test_weight_threshold_gradient_is_the_slope_of_the_smoothed_quantizer(edge):
+    torch.manual_seed(0)
+    v = torch.randn(3, 200, dtype=torch.float64)
+    # keep clear of the ramp's corners, where the difference quotient averages two slopes
+    over = v.abs() - edge
+    v = v[:, ((over.abs() - 0.5).abs() > 1e-3).all(0)]
+    coefficients = torch.randn_like(v)
+    edges = torch.full((3,), edge, dtype=torch.float64, requires_grad=True)
+    (coefficients * TernaryWeight.apply(v, edges)).sum().backward()
+    for channel in range(3):
+        step = torch.zeros(3, dtype=torch.float64)
+        step[channel] = EPSILON
+        high, low = ((coefficients * _smooth_weight(v, edges.detach() + s)).sum() for s in (step, -step))
+        assert edges.grad[channel].item() == pytest.approx(((high - low) / (2 * EPSILON)).item(), rel=1e-6)
+
+
+def test_activation_threshold_gradient_is_the_first_order_change_of_removing_the_channel():
+    torch.manual_seed(1)
+    y = torch.randn(8, 4, 5, 5, dtype=torch.float64)
+    d = torch.full((4,), 0.3, dtype=torch.float64, requires_grad=True)
+    mix = torch.randn(4, 3, dtype=torch.float64)
+
+    def loss_of(a: torch.Tensor) -> torch.Tensor:
+        return ((a.mean((2, 3)) @ mix) ** 2).sum()
+
+    loss_of(TernaryActivation.apply(y, d)).backward()
+    a = TernaryActivation.apply(y, d.detach())
+    for channel in range(4):
+        fade = torch.zeros(1, 4, 1, 1, dtype=torch.float64)
+        fade[0, channel] = EPSILON
+        change = (loss_of(a * (1 - fade)) - loss_of(a * (1 + fade))) / (2 * EPSILON)
+        assert d.grad[channel].item() == pytest.approx(change.item(), rel=1e-6)
+
+
+def test_values_are_ternary_then_binary_and_zero_counts_as_plus():
+    v = torch.tensor([[-2.0, -0.5, -0.0, 0.0, 0.5, 2.0]])
+    assert TernaryWeight.apply(v, torch.tensor([1.0])).tolist() == [[-1, 0, 0, 0, 0, 1]]
+    assert TernaryWeight.apply(v, torch.tensor([0.0])).tolist() == [[-1, -1, 1, 1, 1, 1]]
+    assert BinaryWeight.apply(v).tolist() == [[-1, -1, 1, 1, 1, 1]]
+    assert BinaryActivation.apply(v).tolist() == [[-1, -1, 1, 1, 1, 1]]
+
+
+def test_binary_gradients_equal_the_ternary_ones_with_a_closed_dead_zone():
+    torch.manual_seed(2)
+    y = (torch.randn(4, 6) * 1.5).requires_grad_()
+    upstream = torch.randn(4, 6)
+    (ternary,) = torch.autograd.grad(TernaryActivation.apply(y, torch.zeros(6)), y, upstream)
+    (binary,) = torch.autograd.grad(BinaryActivation.apply(y), y, upstream)
+    assert torch.equal(ternary, binary)
+    (ternary,) = torch.autograd.grad(TernaryWeight.apply(y, torch.zeros(4)), y, upstream)
+    (binary,) = torch.autograd.grad(BinaryWeight.apply(y), y, upstream)
+    assert torch.equal(ternary, binary)

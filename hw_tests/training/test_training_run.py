@@ -1,0 +1,161 @@
+"""Whole runs on small data: proofs, targets, resuming, decisions."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from etb_hw import data, training
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.pruning import deployable
+
+MODEL = ModelConfig(widths=(6, 6, 8, 8, 12, 12))
+
+
+def settings(**changes) -> TrainingConfig:
+    values = {"epochs": 4, "batch": 32, "lr": 0.02, "threads": 1, "evaluate_every": 2}
+    return TrainingConfig(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def digits() -> data.Dataset:
+    whole = data.load(DataConfig())
+    return data.Dataset(
+        whole.train_x[:320],
+        whole.train_y[:320],
+        whole.test_x[:100],
+        whole.test_y[:100],
+        whole.classes,
+        "digits",
+    )
+
+
+def same_network(a: training.TrainResult, b: training.TrainResult) -> bool:
+    left, right = a.hard.state_dict(), b.hard.state_dict()
+    return a.hard.spec == b.hard.spec and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_a_run_ends_binary_slim_and_proved(digits, tmp_path):
+    updates = []
+    result = training.train(MODEL, settings(), EvolutionConfig(ratio=0.4), digits, tmp_path, updates.append)
+    assert result is not None
+    assert all(proof.mismatches == 0 for proof in result.proofs)
+    assert len(result.proofs) == 2
+    assert abs(result.report.reached - 0.4) < 0.03
+    x = torch.from_numpy(digits.test_x).float()
+    assert torch.equal(deployable(result.hard)(x), result.hard(x))
+    assert result.accuracy == pytest.approx(float((result.hard(x).argmax(1).numpy() == digits.test_y).mean()))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["phase"] == "evolving"
+    assert rows[0]["shares"]["ternary"] > 0
+    assert rows[-1]["phase"] == "binary"
+    assert rows[-1]["shares"]["ternary"] == 0
+    assert rows[-1]["pruned"] == pytest.approx(result.report.reached)
+    assert updates[-1].step == updates[-1].steps
+
+
+@pytest.mark.parametrize("stop", [7, 17, 33])
+def test_a_stopped_run_goes_on_identically(digits, tmp_path, stop):
+    evolution = EvolutionConfig(ratio=0.4)
+    through = training.train(MODEL, settings(), evolution, digits, tmp_path / "a")
+    assert training.train(MODEL, settings(), evolution, digits, tmp_path / "b", stop_after=stop) is None
+    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path / "b")
+    assert same_network(through, resumed)
+    assert through.proofs == resumed.proofs
+
+    def history(folder):
+        lines = (tmp_path / folder / "metrics.jsonl").read_text().splitlines()
+        return [{**json.loads(line), "images_per_second": 0} for line in lines]
+
+    assert history("a") == history("b")
+
+
+def test_other_settings_do_not_resume_a_run(digits, tmp_path):
+    evolution = EvolutionConfig(ratio=0.2)
+    training.train(MODEL, settings(epochs=1), evolution, digits, tmp_path, stop_after=5)
+    fresh = training.train(MODEL, settings(epochs=1, seed=1), evolution, digits, tmp_path)
+    alone = training.train(MODEL, settings(epochs=1, seed=1), evolution, digits)
+    assert same_network(fresh, alone)
+
+
+def test_ctrl_c_leaves_a_resumable_run(digits, tmp_path):
+    def interrupt(update: training.Progress) -> None:
+        if update.step >= 20:
+            raise KeyboardInterrupt
+
+    evolution = EvolutionConfig(ratio=0.4)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(MODEL, settings(), evolution, digits, tmp_path, interrupt)
+    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+def test_ratio_zero_is_the_dense_baseline(digits):
+    result = training.train(MODEL, settings(epochs=2), EvolutionConfig(ratio=0), digits)
+    assert result.hard.spec.widths == result.dense.widths
+    assert result.report.reached == 0
+
+
+@pytest.mark.parametrize("count", ["filters", "macs"])
+def test_other_targets_and_multiples(digits, count):
+    evolution = EvolutionConfig(ratio=0.3, count=count, multiple=2)
+    result = training.train(MODEL, settings(epochs=2), evolution, digits)
+    assert result.report.reached == pytest.approx(0.3, abs=0.08)
+    assert getattr(result.report, count).ratio == pytest.approx(result.report.reached)
+    assert all(width % 2 == 0 for group, width in result.hard.spec.widths.items() if group.startswith("conv"))
+
+
+def test_luts_are_counted_by_the_given_cost(digits):
+    evolution = EvolutionConfig(ratio=0.3, count="luts")
+    with pytest.raises(BadInput, match="luts"):
+        training.train(MODEL, settings(epochs=1), evolution, digits)
+
+    def cost(widths):
+        return sum(widths.values()) * 100.0
+
+    result = training.train(MODEL, settings(epochs=1), evolution, digits, cost=cost)
+    assert 0.3 <= result.report.reached < 0.33
+
+
+def test_impossible_targets_are_refused(digits):
+    with pytest.raises(InfeasibleTarget, match="cannot be cut"):
+        training.train(MODEL, settings(), EvolutionConfig(ratio=0.9, floor=6), digits)
+    with pytest.raises(BadInput, match="caps"):
+        training.train(MODEL, settings(), EvolutionConfig(ratio=0.3, caps=(0.5,)), digits)
+
+
+@pytest.mark.parametrize("criterion", ["l1", "random"])
+def test_baseline_criteria_cut_all_at_once(digits, tmp_path, criterion):
+    evolution = EvolutionConfig(ratio=0.4, criterion=criterion)
+    result = training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert abs(result.report.reached - 0.4) < 0.03
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert rows[0]["pruned"] == 0
+    assert rows[-1]["pruned"] > 0.38
+
+
+def test_damaged_state_is_named(digits, tmp_path):
+    (tmp_path / training.STATE_FILE).write_bytes(b"\x00" * 50)
+    with pytest.raises(BadInput, match="delete it"):
+        training.train(MODEL, settings(), EvolutionConfig(), digits, tmp_path)
+
+
+def test_augmentation_keeps_pixels_and_moves_them():
+    from etb_hw.training.batches import augment
+
+    x = torch.randint(1, 256, (40, 3, 9, 7), dtype=torch.uint8)
+    noise = torch.rand(40, 5)
+    assert torch.equal(augment(x, noise, settings()), x)
+    moved = augment(x, noise, settings(shift=2))
+    top, left = (noise[0, 1:3] * 5).long().tolist()
+    wide = np.pad(x[0].numpy(), ((0, 0), (2, 2), (2, 2)))
+    assert np.array_equal(moved[0].numpy(), wide[:, top : top + 9, left : left + 7])
+    mirrored = augment(x, noise, settings(flip=True))
+    for i in range(40):
+        assert torch.equal(mirrored[i], x[i].flip(2) if noise[i, 0] < 0.5 else x[i])
+    holes = augment(x, noise, settings(cutout=3))
+    assert (holes == 0).any()
+    assert ((holes == 0) | (holes == x)).all()
