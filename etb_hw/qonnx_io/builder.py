@@ -19,9 +19,14 @@ NodeType = TypeVar("NodeType", bound=Node)
 
 
 class GraphBuilder:
-    """Nodes in order, and the type of each."""
+    """Nodes in order, and the type of each.
 
-    def __init__(self) -> None:
+    Attributes:
+        bipolar_pads: value of a border that a conv's ``pads`` attribute puts around a bipolar tensor.
+    """
+
+    def __init__(self, bipolar_pads: int = 0) -> None:
+        self.bipolar_pads = bipolar_pads
         self.nodes: dict[str, Node] = {}
         self.types: dict[str, TensorType] = {}
         self._count: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput
-from etb_hw.qonnx_io.model_file import read_model
+from etb_hw.qonnx_io.model_file import DOMAINS, read_model, tensor_annotations
 
 
 def execute(
@@ -31,6 +32,7 @@ def execute(
     """
     proto = copy.deepcopy(model) if isinstance(model, onnx.ModelProto) else read_model(model)
     where = "the model" if isinstance(model, onnx.ModelProto) else str(model)
+    _check_trusted(proto, where)
     batch = max(1, min(batch, len(x)))
     try:
         wrapped = ModelWrapper(proto).transform(GiveUniqueNodeNames())
@@ -50,3 +52,18 @@ def execute(
             where, f"qonnx cannot execute it ({reason})", "run qonnx-cleanup on the file"
         ) from error
     return np.concatenate(parts)
+
+
+def _check_trusted(model: onnx.ModelProto, where: str) -> None:
+    """qonnx evaluates layout annotations as Python and imports a node's domain as a module: allow neither."""
+    for name, layout in tensor_annotations(model, "tensor_layout").items():
+        if re.fullmatch(r"""\[\s*(["'][A-Z]["']\s*,?\s*)*\]""", layout) is None:
+            raise BadInput(
+                f"{where}: tensor {name!r}", "has a layout annotation that is no list", "remove it"
+            )
+    for node in model.graph.node:
+        if node.domain not in DOMAINS:
+            raise BadInput(
+                f"{where}: node {node.name!r} ({node.op_type})", f"has domain {node.domain!r}",
+                f"use {' or '.join(DOMAINS[2:])}",
+            )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 
 from etb_hw.errors import UnsupportedNode
-from etb_hw.qonnx_io.metadata import stamp
+from etb_hw.qonnx_io.metadata import FINN, stamp
 from etb_hw.qonnx_io.model_file import read_model, to_array
 
 
@@ -57,5 +57,5 @@ def finn_model(model: Path | str | onnx.ModelProto) -> onnx.ModelProto:
     known = used | {name for node in graph.node for name in node.output}
     for info in [i for i in graph.value_info if i.name not in known]:
         graph.value_info.remove(info)
-    stamp(model, "finn", "a conv's pads attribute on a bipolar tensor pads with -1, as FINN computes it")
+    stamp(model, FINN, "a conv's pads attribute on a bipolar tensor pads with -1, as FINN computes it")
     return model

@@ -19,12 +19,12 @@ from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
 from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.model_file import check_model, read_model, tensor_annotations, to_array
+from etb_hw.qonnx_io.metadata import FINN, KIND
+from etb_hw.qonnx_io.model_file import DOMAINS, check_model, read_model, tensor_annotations, to_array
 from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
 
-_DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -50,7 +50,7 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
 class _Interpreter:
     def __init__(self, model: onnx.ModelProto, options: ImportOptions) -> None:
         self.model, self.graph, self.options = model, model.graph, options
-        self.builder = GraphBuilder()
+        self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
         self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
@@ -71,8 +71,8 @@ class _Interpreter:
             )
         call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
         handler = HANDLERS.get(node.op_type)
-        if node.domain not in _DOMAINS:
-            call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(_DOMAINS[2:])}")
+        if node.domain not in DOMAINS:
+            call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
         if handler is None:
             call.fail("has no exact integer form here", _remedy(node.op_type))
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
@@ -260,6 +260,13 @@ def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
         return value
     core = builder.add(ChannelAffine, "affine", (value.core,), mul=m.astype(np.int64), add=a.astype(np.int64))
     return replace(value, core=core, chain=then(Chain(), "mul", 2.0**-k))
+
+
+def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:
+    if options.bipolar_pads is not None:
+        return options.bipolar_pads
+    kind = next((p.value for p in model.metadata_props if p.key == KIND), "")
+    return -1 if kind == FINN else 0
 
 
 def _is_ours(where: str) -> bool:

@@ -15,6 +15,8 @@ from etb_hw.errors import BadInput
 
 MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
 
+DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+
 _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw export`)"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,15 @@ class ImportOptions:
         input_dtype: data type of u; None takes the file's annotation or its first quantizer.
         input_scale: for example 1/255 for networks trained on images in [0, 1].
         mean, std: one number, or one a channel; empty for none.
+        bipolar_pads: what a conv's ``pads`` attribute means on a bipolar tensor: 0 as ONNX has it, or -1 as
+            FINN computes it; None believes the file's metadata, and ONNX where there is none.
     """
 
     input_dtype: DataType | None = None
     input_scale: Fraction = Fraction(1)
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    bipolar_pads: Literal[0, -1] | None = None
 
     @staticmethod
     def parse(

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.infer_shapes import InferShapes
 
 QONNX = "qonnx.custom_op.general"
 _CUSTOM = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold"}
@@ -52,19 +54,6 @@ class Emitter:
             )
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QONNX, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-        model = _with_output_shape(model)
-        return model
-
-
-def _with_output_shape(model: onnx.ModelProto) -> onnx.ModelProto:
-    from qonnx.core.modelwrapper import ModelWrapper
-    from qonnx.transformation.infer_shapes import InferShapes
-
-    wrapped = ModelWrapper(model)
-    name = wrapped.graph.output[0].name
-    # qonnx wants a shape on the output: infer it as if it were an inner tensor
-    info = wrapped.graph.output[0]
-    wrapped = wrapped.transform(InferShapes())
-    if not wrapped.graph.output[0].type.tensor_type.HasField("shape"):
-        raise AssertionError(f"no shape for {name} {info}")
-    return wrapped.model
+        # qonnx's executor wants a shape on every tensor
+        inferred: onnx.ModelProto = ModelWrapper(model).transform(InferShapes()).model
+        return inferred

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import Chain, Conv, DataType, Dense
+from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
 from etb_hw.integer.graph import Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
@@ -118,13 +118,19 @@ def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, 
     """All padding as one border of one integer."""
     if not any(own):
         return value.pads, value.pad_value if any(value.pads) else 0
+    if call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
+        zero = call.builder.bipolar_pads
+        return _sum_of_borders(call, value, own, zero)
     offset = affine.integer_offset  # x + k is zero where x = -k
     if offset is None or (offset != offset.flat[0]).any():
         call.fail(
             "pads a tensor with zero, and no integer maps to zero there",
             "leave mean subtraction to the BatchNormalization behind the first layer",
         )
-    zero = -int(offset.flat[0])
+    return _sum_of_borders(call, value, own, -int(offset.flat[0]))
+
+
+def _sum_of_borders(call: Call, value: Value, own: Pads, zero: int) -> tuple[Pads, int]:
     if any(value.pads) and value.pad_value != zero:
         call.fail("adds a border of zeros to one of another value", "use one Pad")
     top, left, bottom, right = (a + b for a, b in zip(own, value.pads, strict=True))

@@ -1,0 +1,94 @@
+"""The input mapping, from command-line text and through a network."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from onnx_emitter import Emitter
+
+from etb_hw.errors import BadInput
+from etb_hw.integer import DataType
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import ImportOptions, execute, import_model
+
+
+def test_parse() -> None:
+    options = ImportOptions.parse("uint8", "1/255", "0.49,0.48,0.45", "1/4")
+    assert options == ImportOptions(DataType.unsigned(8), Fraction(1, 255), (0.49, 0.48, 0.45), (0.25,))
+    assert ImportOptions.parse() == ImportOptions()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"dtype": "float32"},
+        {"scale": "__import__('os')"},
+        {"scale": "1/0"},
+        {"scale": "0"},
+        {"scale": "1e999"},
+        {"mean": "a,b"},
+        {"std": "1,0"},
+    ],
+)
+def test_parse_refuses(arguments: dict[str, str]) -> None:
+    with pytest.raises(BadInput):
+        ImportOptions.parse(**arguments)
+
+
+def test_scaled_as_torchvision_does_it() -> None:
+    x = np.arange(256)[:, None]
+    expected = (x.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.25)
+    np.testing.assert_array_equal(ImportOptions.parse("uint8", "1/255", "0.5", "0.25").to_float(x), expected)
+
+
+def _net(**attributes: object) -> Emitter:
+    out = Emitter((3, 5, 5))
+    rng = np.random.default_rng(1)
+    y = out.node("Conv", "x", out.const(rng.choice([-1, 1], (4, 3, 3, 3))), **attributes)
+    y = out.node("Add", y, out.const(rng.standard_normal((1, 4, 1, 1))))
+    y = out.node("BipolarQuant", y, out.const(1.0))
+    out.result = out.node("MatMul", out.node("Flatten", y), out.const(rng.choice([-1, 1], (36, 3))))  # type: ignore[attr-defined]
+    return out
+
+
+def test_mean_and_std_in_front_of_a_conv() -> None:
+    out = _net()
+    model = out.model(out.result)  # type: ignore[attr-defined]
+    options = ImportOptions.parse("uint8", "1/256", "0.5", "0.25")
+    x = np.random.default_rng(2).integers(0, 256, (50, 3, 5, 5))
+    graph = import_model(model, options)
+    np.testing.assert_array_equal(reference(graph, x), execute(model, options.to_float(x)))
+
+
+def test_mean_in_front_of_a_padded_conv_is_refused() -> None:
+    out = Emitter((3, 5, 5))
+    model = out.model(out.node("Conv", "x", out.const(np.ones((4, 3, 3, 3))), pads=[1, 1, 1, 1]))
+    with pytest.raises(BadInput.__base__, match="BatchNormalization"):
+        import_model(model, ImportOptions.parse("uint8", "1/255", "0.45"))
+
+
+def test_wrong_number_of_means() -> None:
+    out = Emitter((3, 5, 5))
+    model = out.model(out.node("Conv", "x", out.const(np.ones((4, 3, 3, 3)))))
+    with pytest.raises(BadInput, match="2 values for 3 channels"):
+        import_model(model, ImportOptions.parse("uint8", mean="0.5,0.4"))
+
+
+def test_first_quantizer_defines_the_input() -> None:
+    out = Emitter((4,))
+    y = out.node(
+        "Quant",
+        "x",
+        out.const(0.25),
+        out.const(0.0),
+        out.const(4.0),
+        signed=1,
+        narrow=0,
+        rounding_mode="ROUND",
+    )
+    graph = import_model(out.model(out.node("MatMul", y, out.const(np.eye(4)))))
+    assert graph.input.dtype == DataType.integer(4)
+    assert [type(n).__name__ for n in graph.nodes] == ["Input", "Dense"]
+    assert graph.dequantize(np.ones((1, 4), dtype=np.int64)).tolist() == [[0.25] * 4]

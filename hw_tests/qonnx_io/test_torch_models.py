@@ -1,0 +1,151 @@
+"""Stock Brevitas networks: exported, imported, streamlined; every stage gives the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from brevitas_examples.bnn_pynq.models.CNV import CNV
+from brevitas_examples.bnn_pynq.models.FC import FC
+from torch import nn
+
+from etb_hw.errors import BadInput
+from etb_hw.integer import IntegerGraph
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import (
+    ImportOptions,
+    execute,
+    export_finn,
+    export_model,
+    import_model,
+    write_streamlined,
+)
+
+
+class Weight(SignedBinaryWeightPerTensorConst):
+    scaling_const = 1.0
+
+
+class Act(SignedBinaryActPerTensorConst):
+    scaling_const = 1.0
+
+
+def randomise(module: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 3)
+            layer.running_var.uniform_(0.5, 30)
+            layer.weight.data.normal_(0.5, 1)
+            layer.bias.data.normal_()
+    return module.eval()
+
+
+def padded_net() -> nn.Module:
+    """Borders of -1 inside and 0 on pixels, as networks of this package have them."""
+    torch.manual_seed(0)
+    return randomise(
+        nn.Sequential(
+            QuantConv2d(3, 8, 3, padding=1, bias=False, weight_quant=Weight),
+            nn.BatchNorm2d(8),
+            QuantIdentity(act_quant=Act),
+            nn.ConstantPad2d(1, -1.0),
+            QuantConv2d(8, 7, 3, bias=False, weight_quant=Weight),
+            nn.BatchNorm2d(7),
+            QuantIdentity(act_quant=Act),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            QuantLinear(7 * 16, 5, bias=False, weight_quant=Weight),
+        )
+    )
+
+
+def prove(
+    module: nn.Module, shape: tuple[int, ...], folder: Path, options: ImportOptions | None = None
+) -> IntegerGraph:
+    path, streamlined = folder / "model.qonnx.onnx", folder / "streamlined.onnx"
+    if options is None:
+        export_model(module, path, shape)
+        options = ImportOptions()
+    else:
+        export_model(module, path, shape, input_dtype=None)
+    graph = import_model(path, options)
+    write_streamlined(graph, streamlined)
+    x = np.random.default_rng(0).integers(0, 256, (5, *shape))
+    with torch.no_grad():
+        golden = module(torch.from_numpy(options.to_float(x))).numpy()
+    np.testing.assert_array_equal(execute(path, options.to_float(x), batch=2), golden)
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
+    np.testing.assert_array_equal(execute(streamlined, x), golden)
+    again = import_model(streamlined)
+    np.testing.assert_array_equal(reference(again, x), reference(graph, x))
+    assert [(n.name, n.inputs) for n in again.nodes] == [(n.name, n.inputs) for n in graph.nodes]
+    return graph
+
+
+def test_padded_network(tmp_path: Path) -> None:
+    graph = prove(padded_net(), (3, 8, 8), tmp_path)
+    assert [n.pad_value for n in graph.nodes if hasattr(n, "pad_value")] == [0, -1]
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_stock_cnv(tmp_path: Path, bits: int) -> None:
+    prove(randomise(CNV(10, bits, bits, 8, 3)), (3, 32, 32), tmp_path, ImportOptions.parse("uint8", "1/255"))
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_stock_tfc(tmp_path: Path, bits: int) -> None:
+    net = FC(10, bits, bits, bits, in_channels=1, out_features=[64, 64, 64])
+    prove(randomise(net), (1, 28, 28), tmp_path, ImportOptions.parse("uint8", "1/255"))
+
+
+def test_files_say_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "model.qonnx.onnx"
+    export_model(padded_net(), path, (3, 8, 8))
+    export_finn(path, tmp_path / "model.finn.onnx")
+    universal, finn = (
+        {p.key: p.value for p in onnx.load(f).metadata_props} for f in (path, tmp_path / "model.finn.onnx")
+    )
+    assert universal["etb_hw.kind"] == "qonnx"
+    assert finn["etb_hw.kind"] == "finn"
+    assert universal["etb_hw.padding"] != finn["etb_hw.padding"]
+
+
+def test_finn_file_has_pads_and_is_otherwise_the_same(tmp_path: Path) -> None:
+    path, target = tmp_path / "model.qonnx.onnx", tmp_path / "model.finn.onnx"
+    export_model(padded_net(), path, (3, 8, 8))
+    export_finn(path, target)
+    finn = onnx.load(target)
+    assert "Pad" not in [n.op_type for n in finn.graph.node]
+    pads = [list(a.ints) for n in finn.graph.node for a in n.attribute if a.name == "pads"]
+    assert pads[:2] == [[1, 1, 1, 1], [1, 1, 1, 1]]
+    onnx.shape_inference.infer_shapes(finn, strict_mode=False)
+
+
+def test_finn_file_reads_back_with_the_padding_it_stands_for(tmp_path: Path) -> None:
+    path, target = tmp_path / "model.qonnx.onnx", tmp_path / "model.finn.onnx"
+    export_model(padded_net(), path, (3, 8, 8))
+    export_finn(path, target)
+    x = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8))
+    np.testing.assert_array_equal(reference(import_model(target), x), reference(import_model(path), x))
+
+
+def test_nan_parameters_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    module = padded_net()
+    module[1].running_var[0] = float("nan")
+    with pytest.raises(BadInput, match="NaN"):
+        export_model(module, tmp_path / "model.onnx", (3, 8, 8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_execution_fills_the_last_batch(tmp_path: Path) -> None:
+    export_model(padded_net(), tmp_path / "m.onnx", (3, 8, 8))
+    x = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8))
+    np.testing.assert_array_equal(
+        execute(tmp_path / "m.onnx", x, batch=3), execute(tmp_path / "m.onnx", x, batch=1)
+    )
