@@ -164,8 +164,7 @@ def _popcount(
 ) -> None:
     """XNOR-popcount of bytes in portable vectors: LLVM lowers ctpop to what the CPU has.
 
-    That is vpopcntb with AVX512-BITALG (three operations for 512 channels), cnt on ARM, shuffles or
-    shifts elsewhere.
+    That is cnt on ARM, vpopcntb with AVX512-BITALG, shuffles or shifts elsewhere.
     """
     vector = _vector(_I8, k.lanes)
     counts = _accumulators(b, vector, k.pixels, v)
@@ -302,7 +301,6 @@ def _plain(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Valu
 
 _BODIES: dict[str, Callable[..., None]] = {
     "avx512": _avx512,
-    "bitalg": _popcount,
     "avx2": _avx2,
     "generic": _popcount,
     "vnni": partial(_bytes, _vnni),

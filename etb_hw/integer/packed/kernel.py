@@ -1,4 +1,4 @@
-"""Which machine code multiplies: four binary kernels, three 8-bit kernels, and the choice between them.
+"""Which machine code multiplies: three binary kernels, three 8-bit kernels, and the choice between them.
 
 All kernels share one scheme, and differ in what a byte holds and in how a byte of activations meets a
 vector of weights:
@@ -31,7 +31,7 @@ from etb_hw.errors import BadInput
 BLOCK = 128
 """Output channels of a full weight block, in every kernel."""
 
-Choice = Literal["auto", "avx512", "bitalg", "avx2", "generic"]
+Choice = Literal["auto", "avx512", "avx2", "generic"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Kernel:
         pixels_a_row: 2 where a byte carries two pixels, one in each nibble.
         flush: byte groups after which 8-bit counts must move to 16 bits.
         unroll: byte groups handled together; the number of groups is padded to a multiple.
-        macs_a_cycle: binary multiply-accumulates a cycle if its arithmetic limits it (see `emit.py`).
+        macs_a_cycle: binary multiply-accumulates a cycle at most, see `emit.py`.
+        bytes: the 8-bit kernels that go with it, best first; none needs more than its own family.
         features: LLVM names of the host features it needs.
     """
 
@@ -57,6 +58,7 @@ class Kernel:
     flush: int
     unroll: int
     macs_a_cycle: int
+    bytes: tuple[str, ...]
     features: tuple[str, ...] = ()
 
     @property
@@ -77,10 +79,9 @@ class ByteKernel:
 _AVX512 = ("avx512f", "avx512bw", "avx512vl")
 
 KERNELS = (
-    Kernel("avx512", 6, 64, 6, 1, 42, 1, 384, (*_AVX512, "avx512vbmi")),
-    Kernel("bitalg", 8, 64, 6, 1, 31, 1, 341, (*_AVX512, "avx512bitalg")),
-    Kernel("avx2", 4, 32, 2, 2, 63, 3, 384, ("avx2",)),
-    Kernel("generic", 8, 32, 2, 1, 31, 1, 106),
+    Kernel("avx512", 6, 64, 6, 1, 42, 1, 384, ("vnni", "maddubs"), (*_AVX512, "avx512vbmi")),
+    Kernel("avx2", 4, 32, 2, 2, 63, 3, 384, ("maddubs",), ("avx2",)),
+    Kernel("generic", 8, 32, 2, 1, 31, 1, 106, ("plain",)),
 )
 """Fastest first. ``generic`` runs anywhere; the others only where LLVM and numba both report the features."""
 
@@ -112,11 +113,7 @@ def choose(wanted: Choice = "auto") -> tuple[Kernel, ByteKernel]:
             names = ", ".join(k.name for k in KERNELS if there.issuperset(k.features))
             raise BadInput(f"kernel {wanted!r}", "cannot run on this CPU", f"use auto or one of: {names}")
     kernel = usable[0]
-    # a kernel asked for by name must not pull in instructions above its own level
-    allowed = there & {feature for k in KERNELS[KERNELS.index(kernel) :] for feature in k.features}
-    if "avx512bw" in allowed:
-        allowed |= there & {"avx512vnni"}
-    return kernel, next(k for k in BYTE_KERNELS if allowed.issuperset(k.features))
+    return kernel, next(b for b in BYTE_KERNELS if b.name in kernel.bytes and there.issuperset(b.features))
 
 
 @cache
