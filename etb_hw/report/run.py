@@ -105,6 +105,7 @@ class Run:
 
     Attributes:
         name: of the folder.
+        epochs, baseline: of ETB and of the dense network that it is measured against.
         flow: the flow file's values with all defaults.
         stages: blocks of ``dataflow.onnx``; cycles and resources from FINN's JSON reports.
         plumbing: resources of the blocks that only the reports name: FINN's files leave width converters and
@@ -116,6 +117,7 @@ class Run:
     proofs: tuple[Proof, ...] | None
     pruning: Pruning | None
     epochs: tuple[Epoch, ...] | None
+    baseline: tuple[Epoch, ...] | None
     thresholds: tuple[LayerThresholds, ...] | None
     stages: tuple[Stage, ...] | None
     plumbing: Mapping[str, Mapping[str, float]]
@@ -151,6 +153,7 @@ def read_run(run_dir: Path) -> Run:
         proofs=None if proofs is None else tuple(proofs),
         pruning=pruning,
         epochs=read_metrics(run_dir / "metrics.jsonl"),
+        baseline=read_metrics(run_dir / "baseline/metrics.jsonl"),
         thresholds=read_thresholds(run_dir / "streamlined.onnx"),
         stages=stages,
         plumbing={name: found for name, found in (resources or {}).items() if name not in drawn},

@@ -75,6 +75,7 @@ def write_run(folder: Path, accuracy: float = 0.9) -> Path:
     graph = conv_net([SLIM["conv0"], POOL, SLIM["conv1"], POOL], [], (3, 8, 8))
     hardware = write_hardware(folder, graph)
     write_training(folder)
+    write_training(folder / "baseline")
     layers = (
         LayerSpec("conv0", "conv", (INPUT,), "conv0", 3, 1, 1, 2),
         LayerSpec("conv1", "conv", ("conv0",), "conv1", 3, 1, 1, 2),

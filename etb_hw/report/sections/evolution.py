@@ -28,7 +28,10 @@ def evolution(run: Run) -> Section:
     loss = _curve(run.epochs, "loss", "c4", lambda e: e.loss)
     pictures = [
         figure(_shares(run.epochs), "Share of the filters in each state."),
-        figure(_accuracy(run, marks), "Accuracy on test images, and on training images as they come."),
+        figure(
+            _accuracy(run, marks),
+            "Accuracy on test images, and on training images as they come. Dense: the unpruned network.",
+        ),
         figure(
             line_chart("Training loss", [loss], x_label="epoch", low=0.0, marks=marks),
             "Training loss, mean of an epoch.",
@@ -65,10 +68,8 @@ def _accuracy(run: Run, marks: Sequence[Mark]) -> Markup:
     assert run.epochs
     test = _curve(run.epochs, "test", "c1", lambda e: e.accuracy)
     lines = [_curve(run.epochs, "training", "c6", lambda e: e.train_accuracy), test]
-    baseline = None if run.summary is None else run.summary.accuracy_dense_baseline
-    if baseline is not None:
-        ends = [run.epochs[0].epoch, run.epochs[-1].epoch]
-        lines.append(Curve("dense", ends, [baseline, baseline], "baseline"))
+    if run.baseline:
+        lines.append(_curve(run.baseline, "dense", "baseline", lambda e: e.accuracy))
     low = min(y for curve in lines for y in curve.ys)
     return line_chart(
         "Accuracy", lines, x_label="epoch", percent=True, low=max(0.0, low - 0.02), high=1.0, marks=marks

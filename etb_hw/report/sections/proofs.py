@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from etb_hw.report.run import Run
-from etb_hw.report.section import Column, Section, table
+from etb_hw.report.section import Column, Section, figure, table
+from etb_hw.report.svg.proof_graph import Link, proof_graph
 from etb_hw.verification import Proof
 
 INTRO = (
@@ -17,7 +18,7 @@ INTRO = (
 
 
 def proofs(run: Run) -> Section:
-    """The chain of stages, and a row a comparison."""
+    """The stages and what each was compared with, and a row a comparison."""
     key, title = "proof", "Proof: every stage computes the same bits"
     if not run.proofs:
         return Section(key, title, INTRO, None, "every step of `etb-hw run` adds rows to verification.json")
@@ -43,29 +44,19 @@ def proofs(run: Run) -> Section:
         Column("largest difference", True),
         Column("result"),
     ]
-    return Section(key, title, INTRO, _chain(run.proofs) + table(columns, rows))
+    return Section(key, title, INTRO, _graph(run.proofs) + table(columns, rows))
 
 
-def _chain(rows: Sequence[Proof]) -> Markup:
-    """The stages as links: a row that goes on where the last one ended joins its chain."""
-    chains: list[list[tuple[str, Proof | None]]] = []
-    for row in rows:
-        chain = next((c for c in chains if c[-1][0] == row.against), None)
-        if chain is None or row.step in [name for name, _ in chain]:
-            chain = [(row.against, None)]
-            chains.append(chain)
-        chain.append((row.step, row))
-    lines = []
-    for chain in chains:
-        parts = []
-        for name, proof in chain:
-            if proof is not None:
-                kind, sign = ("good", "=") if proof.status == "equal" else ("bad", "≠")
-                parts.append(
-                    Markup('<span class="link {}" title="{} samples">{}</span>').format(
-                        kind, f"{proof.samples:,}", sign
-                    )
-                )
-            parts.append(Markup('<span class="stage">{}</span>').format(name))
-        lines.append(Markup('<p class="chain">{}</p>').format(Markup("").join(parts)))
-    return Markup("").join(lines)
+def _graph(rows: Sequence[Proof]) -> Markup:
+    links = [
+        Link(
+            row.against,
+            row.step,
+            row.status == "equal",
+            f"{row.step} against {row.against}: {row.mismatches:,} of {row.samples:,} samples differ",
+        )
+        for row in rows
+    ]
+    return figure(
+        proof_graph("Which stage was compared with which", links), "A line is a comparison, bit for bit."
+    )

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from etb_hw import __version__
+from etb_hw.config import Flow
 from etb_hw.files import digest
 from etb_hw.report.run import Run
 from etb_hw.report.section import Column, Section, table
@@ -35,7 +36,12 @@ def reproduce(run: Run) -> Section:
     """Commands, flow file, running times, versions, and the files with their digests."""
     parts = [_commands(run)]
     if run.flow is not None:
-        parts.append(Markup("<h3>Flow file</h3><pre>{}</pre>").format(as_toml(run.flow)))
+        parts.append(
+            Markup("<h3>FLOW.toml</h3><pre>{}</pre><p class='intro'>{}</p>").format(
+                as_toml(changed(run.flow)),
+                "All other keys have the defaults of this version; flow.json has them all.",
+            )
+        )
     columns = []
     if run.steps:
         rows = [(step.name, f"{step.seconds:,.1f} s") for step in run.steps]
@@ -85,6 +91,16 @@ def _versions() -> Markup:
         except metadata.PackageNotFoundError:
             continue
     return table([Column("package"), Column("version")], rows, "tight")
+
+
+def changed(flow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The values of a flow that are not the defaults."""
+    defaults = Flow().model_dump(mode="json")
+    return {
+        name: {key: value for key, value in section.items() if value != defaults.get(name, {}).get(key)}
+        for name, section in flow.items()
+        if isinstance(section, dict)
+    }
 
 
 def as_toml(flow: Mapping[str, Any]) -> str:
