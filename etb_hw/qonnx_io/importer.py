@@ -25,6 +25,7 @@ from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
 
+_MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -83,6 +84,10 @@ class _Interpreter:
             if error.where in self.builder.nodes or _is_ours(error.where):
                 raise BadInput(call.label, error.reason, error.remedy) from None
             raise
+        except _MALFORMED as error:
+            # inputs missing, attributes of a wrong type, shapes that do not broadcast: numpy notices them all
+            reason = " ".join(str(error).split())[:200]
+            raise BadInput(call.label, f"is malformed ({reason})", "export the network again") from error
         self._put(node, call, result)
 
     def _put(self, node: onnx.NodeProto, call: Call, result: Tensor) -> None:

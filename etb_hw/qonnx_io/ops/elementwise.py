@@ -120,6 +120,8 @@ def batch_normalization(call: Call) -> Tensor:
     gamma, beta, mean, var = (call.const(i).value.astype(np.float32).reshape(-1) for i in range(1, 5))
     if (var < 0).any():
         call.fail("has a negative variance", "check the training run, then export again")
+    if not gamma.size == beta.size == mean.size == var.size:
+        call.fail("its parameters differ in number", "export the network again")
     epsilon = np.float32(call.attr("epsilon", 1e-5))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.float32(1) / np.sqrt(var + epsilon)
