@@ -116,7 +116,7 @@ def test_memory_is_bounded(graph: IntegerGraph) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (500, 3, 8, 8), dtype=np.uint8)
     simulate(graph, batch[:256])
     tracemalloc.start()
-    report = simulate(graph, (batch.copy() for _ in range(1100 // 2)), batch=250)
+    report = simulate(graph, (batch.copy() for _ in range(150)), batch=250)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert report.images == 75_000
