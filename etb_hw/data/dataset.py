@@ -21,8 +21,10 @@ class Dataset:
     """Training and test images. Pixels are the integers that the FPGA will see: nothing is normalised.
 
     Attributes:
-        train_x, test_x: uint8 pixels of shape (N, C, H, W).
-        train_y, test_y: int64 labels of shape (N,), indices into ``classes``.
+        train_x: uint8 pixels of shape (N, C, H, W).
+        train_y: int64 labels of shape (N,), indices into ``classes``.
+        test_x: likewise, for testing.
+        test_y: likewise.
         classes: name of each class.
         source: how results name the data.
 

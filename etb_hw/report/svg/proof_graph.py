@@ -10,7 +10,7 @@ from markupsafe import Markup
 from etb_hw.report.svg.element import element, group, path, picture, rect, short, text
 
 WIDTH, GAP, ROW, BOX = 1040.0, 34.0, 58.0, 42.0
-CHARACTER = 6.4  # width of one, about
+CHARACTER = 7.3  # width of one, about
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,96 @@
+"""Pages that are written by the code they describe: flow-file keys from pydantic, commands from click."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from pydantic import BaseModel
+
+from etb_hw.cli.main import COMMANDS
+from etb_hw.cli.main import main as etb_hw
+from etb_hw.config import Flow
+
+LIMITS = {
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages to the documentation."""
+    for path, content in (
+        ("reference/flow-file.md", flow_file()),
+        ("reference/command-line.md", command_line()),
+    ):
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def flow_file() -> str:
+    """Every key of a flow file: type, default, limits and meaning."""
+    parts = [
+        "# Flow file\n",
+        "A TOML file; every table and every key may be left out. Unknown keys are errors that name the "
+        "nearest known one. This page is generated from the pydantic models in `etb_hw/config.py`.\n",
+    ]
+    for name, field in Flow.model_fields.items():
+        section = field.annotation
+        assert isinstance(section, type)
+        assert issubclass(section, BaseModel)
+        parts.append(f"## [{name}]\n\n{section.__doc__}\n")
+        parts.append("| key | type | default | meaning |\n| --- | --- | --- | --- |")
+        parts.extend(_rows(section))
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _rows(section: type[BaseModel]) -> Iterator[str]:
+    properties = section.model_json_schema()["properties"]
+    for key, schema in properties.items():
+        default = schema.get("default")
+        shown = "" if default is None else f"`{json.dumps(default)}`"
+        meaning = schema.get("description", "").replace("|", "\\|")
+        yield f"| `{key}` | {_type(schema)} | {shown} | {meaning} |"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """Type and limits in words."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    return " or ".join(_one(option) for option in options)
+
+
+def _one(option: dict[str, Any]) -> str:
+    if "enum" in option:
+        return ", ".join(f"`{json.dumps(value)}`" for value in option["enum"])
+    kind = option.get("type", "value")
+    if kind == "array":
+        items = option.get("prefixItems") or [option.get("items", {})]
+        count = f"{len(items)} " if "prefixItems" in option else ""
+        return f"list of {count}{_one(items[0]).replace('number', 'numbers')}"
+    words = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
+    limits = [text.format(f"{option[key]:g}") for key, text in LIMITS.items() if key in option]
+    return " ".join([words.get(kind, kind), *([f"({', '.join(limits)})"] if limits else [])])
+
+
+def command_line() -> str:
+    """The --help of every command."""
+    context = click.Context(etb_hw, info_name="etb-hw")
+    parts = ["# Command line\n", "This page is generated from the commands' own `--help`.\n"]
+    parts.append(f"```text\n{etb_hw.get_help(context)}\n```\n")
+    for name in COMMANDS:
+        module = f"etb_hw.cli.{name}"
+        if importlib.util.find_spec(module) is None:
+            continue
+        command = importlib.import_module(module).command
+        inner = click.Context(command, info_name=name, parent=context)
+        parts.append(f"## etb-hw {name}\n\n```text\n{command.get_help(inner)}\n```\n")
+    return "\n".join(parts)
