@@ -1,0 +1,98 @@
+"""The smallest FIFO depths that keep the throughput.
+
+First the pipeline runs with FIFOs that never fill, the source spread over the bottleneck's cycles: what they
+then hold is enough. From there, groups of FIFOs shrink to two beats as long as the initiation interval stays,
+halving groups that do not, and the few that must be deep are bisected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from etb_hw.dataflow.graph import DataflowGraph, Edge
+from etb_hw.dataflow.simulation.simulate import Deadlock, StreamReport, simulate_streams
+
+_LEAST = 2
+
+
+@dataclass(frozen=True, eq=False)
+class FifoSizing:
+    """A design whose edges carry the depths found, and how it runs with them."""
+
+    graph: DataflowGraph
+    report: StreamReport
+    simulations: int
+
+
+def size_fifos(
+    graph: DataflowGraph, *, tolerance: float = 0.0, precision: float = 0.125, frames: int = 4
+) -> FifoSizing:
+    """Smallest FIFO depths for the throughput that unlimited FIFOs would give.
+
+    Args:
+        tolerance: how much longer than that the initiation interval may be, as a share.
+        precision: how close to the smallest a depth has to be, as a share of it; 0 is exact.
+        frames: how many are simulated each time.
+    """
+    sizing = _Sizing(graph, frames, precision)
+    unlimited = dict.fromkeys(graph.edges, 1 << 40)
+    free = simulate_streams(graph, frames=frames, depths=unlimited, interval=graph.bottleneck.cycles)
+    sizing.goal = int(free.interval * (1 + tolerance))
+    # a memory FIFO delays a beat by one cycle more than a register pair: leave room for that
+    enough = {edge: max(_LEAST, free.occupancy[edge] + 2) for edge in graph.edges}
+    while not sizing.keeps(enough):
+        enough = {edge: 2 * depth for edge, depth in enough.items()}
+    depths = sizing.shrink(dict(enough), list(graph.edges))
+    for edge in sorted(graph.edges, key=lambda edge: -depths[edge]):
+        if depths[edge] > _LEAST:
+            depths[edge] = sizing.bisect(depths, edge)
+    edges = tuple(replace(edge, depth=depths[edge]) for edge in graph.edges)
+    sized = replace(graph, edges=edges)
+    return FifoSizing(sized, simulate_streams(sized, frames=frames), sizing.simulations + 2)
+
+
+class _Sizing:
+    def __init__(self, graph: DataflowGraph, frames: int, precision: float) -> None:
+        self.graph = graph
+        self.precision = precision
+        self.frames = frames
+        self.goal = 0
+        self.simulations = 0
+
+    def keeps(self, depths: Mapping[Edge, int]) -> bool:
+        """Whether these depths keep the interval, with a source that sends as fast as it can."""
+        self.simulations += 1
+        limit = (self.frames + 4) * self.goal + sum(block.cycles for block in self.graph.blocks)
+        try:
+            report = simulate_streams(
+                self.graph, frames=self.frames, depths=depths, goal=self.goal, max_cycles=limit
+            )
+        except Deadlock:
+            return False
+        return report.interval <= self.goal
+
+    def shrink(self, depths: dict[Edge, int], group: Sequence[Edge]) -> dict[Edge, int]:
+        """Set as many of a group as possible to the least depth."""
+        group = [edge for edge in group if depths[edge] > _LEAST]
+        if not group:
+            return depths
+        tried = {**depths, **dict.fromkeys(group, _LEAST)}
+        if self.keeps(tried):
+            return tried
+        if len(group) == 1:
+            return depths
+        middle = len(group) // 2
+        return self.shrink(self.shrink(depths, group[:middle]), group[middle:])
+
+    def bisect(self, depths: Mapping[Edge, int], edge: Edge) -> int:
+        """The least depth of one edge, the others given."""
+        low, high = _LEAST, depths[edge]  # low fails, high keeps
+        while high - low > 1 + self.precision * low:
+            # depths spread over magnitudes: halve the ratio, not the difference
+            middle = min(high - 1, max(low + 1, round((low * high) ** 0.5)))
+            if self.keeps({**depths, edge: middle}):
+                high = middle
+            else:
+                low = middle
+        return high
