@@ -15,8 +15,9 @@ from etb_hw.integer.packed.plan import Plan, make_plan
 from etb_hw.integer.packed.steps import Workspace
 from etb_hw.integer.reference import Trace, check_input
 
-CHUNK = 16
-"""Images that a thread takes at a time: enough to share weights in caches, few enough to bound memory."""
+CHUNK_VALUES = 2**21
+"""Values of the largest tensor that a thread takes at a time: enough images to share weights in caches
+and to forget the overhead of a call, few enough to bound memory."""
 
 
 class PackedExecutor:
@@ -44,6 +45,8 @@ class PackedExecutor:
         self._plan = make_plan(graph, *self._kernels, keep_all=False)
         self._traced: Plan | None = None
         self._local = threading.local()
+        largest = max(int(np.prod(kind.shape)) for kind in graph.types.values())
+        self._chunk = min(512, max(16, CHUNK_VALUES // largest))
         lowest = graph.input.dtype.min
         self._run_chunk(np.full((1, *graph.input.shape), lowest, dtype=np.int64))  # compiles
         self.compile_seconds = time.perf_counter() - start
@@ -70,10 +73,12 @@ class PackedExecutor:
             return _as_tensor(arrays[self._traced.results[self.graph.output]], shape)
         out = np.empty((x.shape[0], *shape), dtype=np.int64)
 
-        def run(start: int) -> None:
-            out[start : start + CHUNK] = self._run_chunk(x[start : start + CHUNK])
+        chunk = max(1, min(self._chunk, -(-x.shape[0] // self.threads)))
 
-        starts = range(0, x.shape[0], CHUNK)
+        def run(start: int) -> None:
+            out[start : start + chunk] = self._run_chunk(x[start : start + chunk])
+
+        starts = range(0, x.shape[0], chunk)
         if self.threads == 1 or len(starts) <= 1:
             for start in starts:
                 run(start)

@@ -26,7 +26,7 @@ class Workspace:
     """Scratch arrays of one thread, kept from chunk to chunk (a chunk and a shorter last one)."""
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple[int, object, str], Array] = {}
+        self._arrays: dict[tuple[int, object, str], Any] = {}
         self._batches: list[int] = []
 
     def begin(self, batch: int) -> None:
@@ -34,7 +34,7 @@ class Workspace:
             self._batches = [*self._batches[-1:], batch]
             self._arrays = {key: a for key, a in self._arrays.items() if key[0] in self._batches}
 
-    def get(self, batch: int, owner: object, use: str, make: Callable[[], Array]) -> Array:
+    def get(self, batch: int, owner: object, use: str, make: Callable[[], Any]) -> Any:
         key = (batch, owner, use)
         if key not in self._arrays:
             self._arrays[key] = make()
@@ -154,34 +154,63 @@ class BinaryConv(Step):
     def run(self, args: list[Array], work: Workspace) -> Array:
         (bits,) = args
         batch = bits.shape[1]
-        window = self.window
-        geometry = window.geometry(batch)
-        panel = work.get(batch, self, "panel", lambda: aligned(self.panel_bytes, np.uint8))
-        counts, where = _scratch(work, batch, np.uint16)
-        outputs = geometry.outputs
-        height, width = window.output
-        fused = self.limits is not None
-        pooled = (outputs, height // window.pool[0], width // window.pool[1]) if fused else (1, 1, 1)
-        out = work.get(batch, self, "bits", lambda: new_bits(pooled, 1, batch))
-        rows = (batch * height * width, outputs) if not fused else (1, 1)
-        sums = work.get(batch, self, "sums", lambda: np.empty(rows, dtype=np.int32))
-        limits = self.limits if self.limits is not None else np.zeros(1, dtype=np.uint16)
-        if not fused:
-            sums[:] = self.bias
-        top, left = window.conv.pads[:2]
-        for i, border in enumerate(self.borders):
-            x = work.get(batch, self, f"x{i}", lambda border=border: window.buffer(batch, border))  # type: ignore[misc]
+        bound: _Bound = work.get(batch, self, "bound", lambda: self._bind(work, batch))
+        top, left = self.window.conv.pads[:2]
+        if self.limits is None:
+            bound.sums[:] = self.bias
+        for i, x in enumerate(bound.inputs):
             self.loops.expand(bits[i], x, top, left)
             for j, weights in enumerate(self.weights):
-                factor = 0 if fused else int(self.factors[i, j])
-                self.loops.binary(
-                    x, weights, limits, factor, panel, counts, where, out[0], sums, geometry, self.table
-                )
-        if fused:
-            return out
+                factor = 0 if self.limits is not None else int(self.factors[i, j])
+                self.loops.binary(x, weights, bound.limits, factor, *bound.rest, self.table)
         if self.shift:
-            sums >>= self.shift
-        return sums.reshape(batch, height, width, outputs)
+            np.right_shift(bound.sums, self.shift, out=bound.sums)
+        return bound.result
+
+    def _bind(self, work: Workspace, batch: int) -> _Bound:
+        inputs = [self.window.buffer(batch, border) for border in self.borders]
+        return _bind(work, self.window, batch, inputs, self.limits, np.uint16, self.panel_bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bound:
+    """The arrays of a convolution for one batch size; ``rest`` are its loop's later arguments."""
+
+    inputs: list[Array]
+    limits: Array
+    sums: Array
+    rest: tuple[Any, ...]
+    result: Array
+
+
+def _bind(
+    work: Workspace,
+    window: Window,
+    batch: int,
+    inputs: list[Array],
+    limits: Array | None,
+    kind: type[np.generic],
+    panel_bytes: int,
+) -> _Bound:
+    geometry = window.geometry(batch)
+    height, width = window.output
+    outputs = geometry.outputs
+    fused = limits is not None
+    bits = new_bits(
+        (outputs, height // window.pool[0], width // window.pool[1]) if fused else (1, 1, 1), 1, batch
+    )
+    sums = np.empty((batch * height * width, outputs) if not fused else (1, 1), dtype=np.int32)
+    # the panel's results, and where its pixels come from and go to, serve all layers
+    partial = work.get(batch, kind, "partial", lambda: aligned(PANEL * BLOCK, kind).reshape(PANEL, BLOCK))
+    where = work.get(batch, None, "where", lambda: np.empty((2, PANEL), dtype=np.int64))
+    panel = aligned(panel_bytes, np.uint8)
+    return _Bound(
+        inputs=inputs,
+        limits=limits if limits is not None else np.zeros(1, dtype=kind),
+        sums=sums,
+        rest=(panel, partial, where, bits[0], sums, geometry),
+        result=bits if fused else sums.reshape(batch, height, width, outputs),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,30 +231,24 @@ class ByteConv(Step):
     def run(self, args: list[Array], work: Workspace) -> Array:
         (values,) = args
         batch = values.shape[0]
-        window = self.window
-        geometry = window.geometry(batch)
-        border = np.full(window.unit, window.conv.pad_value - self.offset if any(window.conv.pads) else 0)
-        x = work.get(batch, self, "x", lambda: window.buffer(batch, border))
-        inside = window.inside(x)
+        bound: _Bound = work.get(batch, self, "bound", lambda: self._bind(work, batch))
+        (x,) = bound.inputs
+        inside = self.window.inside(x)
         if self.offset:
             np.subtract(values, self.offset, out=inside, casting="unsafe")
         else:
             np.copyto(inside, values, casting="unsafe")
-        panel = work.get(batch, self, "panel", lambda: aligned(self.panel_bytes, np.uint8))
-        partial, where = _scratch(work, batch, np.int32)
-        height, width = window.output
-        fused = self.limits is not None
-        pooled = (geometry.outputs, height // window.pool[0], width // window.pool[1]) if fused else (1, 1, 1)
-        out = work.get(batch, self, "bits", lambda: new_bits(pooled, 1, batch))
-        rows = (batch * height * width, geometry.outputs) if not fused else (1, 1)
-        sums = work.get(batch, self, "sums", lambda: np.empty(rows, dtype=np.int32))
-        limits = self.limits if self.limits is not None else np.zeros(1, dtype=np.int32)
-        if not fused:
-            sums[:] = self.bias
-        self.loops.bytewise(
-            x, self.weights, limits, 0 if fused else 1, panel, partial, where, out[0], sums, geometry, 0
-        )
-        return out if fused else sums.reshape(batch, height, width, geometry.outputs)
+        if self.limits is None:
+            bound.sums[:] = self.bias
+        factor = 0 if self.limits is not None else 1
+        self.loops.bytewise(x, self.weights, bound.limits, factor, *bound.rest, 0)
+        return bound.result
+
+    def _bind(self, work: Workspace, batch: int) -> _Bound:
+        window = self.window
+        border = np.full(window.unit, window.conv.pad_value - self.offset if any(window.conv.pads) else 0)
+        inputs = [window.buffer(batch, border)]
+        return _bind(work, window, batch, inputs, self.limits, np.int32, self.panel_bytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,12 +279,6 @@ class FloatConv(Step):
         return np.asarray(rows, dtype=self.result)
 
 
-def _scratch(work: Workspace, batch: int, dtype: type[np.generic]) -> tuple[Array, Array]:
-    """The panel's sums, and where its pixels come from and go to."""
-    sums = work.get(batch, dtype, "sums", lambda: aligned(PANEL * BLOCK, dtype).reshape(PANEL, BLOCK))
-    return sums, work.get(batch, None, "where", lambda: np.empty((2, PANEL), dtype=np.int64))
-
-
 @dataclass(frozen=True, eq=False)
 class ThresholdLevels(Step):
     """Integers of a threshold: ``low + step * levels``."""
@@ -273,7 +290,7 @@ class ThresholdLevels(Step):
 
     def run(self, args: list[Array], work: Workspace) -> Array:
         x = _numba_ready(args[0])
-        out = work.get(x.shape[0], self, "levels", lambda: np.empty(x.shape, dtype=np.int32))
+        out: Array = work.get(x.shape[0], self, "levels", lambda: np.empty(x.shape, dtype=np.int32))
         self.loops.threshold(x, self.thresholds, out)
         if self.step != 1:
             out *= self.step
@@ -293,7 +310,7 @@ class Encode(Step):
     def run(self, args: list[Array], work: Workspace) -> Array:
         x = _numba_ready(args[0])
         batch = x.shape[0]
-        out = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.encoding.planes, batch))
+        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.encoding.planes, batch))
         self.loops.encode(x, self.encoding.low, self.encoding.step, out)
         return out
 
@@ -310,7 +327,9 @@ class Decode(Step):
         (bits,) = args
         batch = bits.shape[1]
         channels, height, width = self.shape
-        out = work.get(batch, self, "ints", lambda: np.empty((batch, height, width, channels), np.int32))
+        out: Array = work.get(
+            batch, self, "ints", lambda: np.empty((batch, height, width, channels), np.int32)
+        )
         self.loops.decode(bits, self.encoding.low, self.encoding.step, out)
         return out
 
@@ -326,7 +345,7 @@ class PoolBits(Step):
     def run(self, args: list[Array], work: Workspace) -> Array:
         (bits,) = args
         batch = bits.shape[1]
-        out = work.get(batch, self, "bits", lambda: new_bits(self.shape, 1, batch))
+        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, 1, batch))
         pads = self.pool.pads
         self.loops.pool_bits(bits[0], out[0], *self.pool.kernel, *self.pool.stride, pads[0], pads[1])
         return out
