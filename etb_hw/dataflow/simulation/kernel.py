@@ -32,7 +32,7 @@ def run(
     frames: int,
     goal: int,
     max_cycles: int,
-) -> tuple[I64, I64, I64, I64, I64, int]:
+) -> tuple[int, I64, I64, I64, I64, I64, int]:
     """Simulate ``frames`` frames.
 
     Args:
@@ -45,8 +45,9 @@ def run(
         goal: stop when a frame after the second takes longer than this; 0 never stops.
 
     Returns:
-        Completion cycle of each frame (-1: not reached), busy, starved and blocked cycles of each machine,
-        the most beats that each FIFO held, and the cycle in which nothing moved any more (-1: none).
+        The cycle in which the first beat was taken, the cycle in which each frame was complete (-1: not
+        reached), the busy, starved and blocked cycles of each machine, the most beats that each FIFO held,
+        and the cycle in which nothing moved any more (-1: none).
     """
     machines, fifos = kind.shape[0], depth.shape[0]
     position = np.zeros(machines, dtype=np.int64)
@@ -73,6 +74,7 @@ def run(
     pop = np.zeros(fifos, dtype=np.int64)
     ends = np.full(frames, -1, dtype=np.int64)
     sent = 0
+    start = -1
     received = 0
     for cycle in range(max_cycles):
         moved = False
@@ -90,9 +92,9 @@ def run(
                 ends[received // out_beats - 1] = cycle
                 done = received // out_beats - 1
                 if goal > 0 and done >= 2 and ends[done] - ends[done - 1] > goal:
-                    return ends, busy, starved, blocked, most, -1
+                    return start, ends, busy, starved, blocked, most, -1
                 if received == frames * out_beats:
-                    return ends, busy, starved, blocked, most, -1
+                    return start, ends, busy, starved, blocked, most, -1
         for m in range(machines):
             if asleep[m] != 0:
                 if asleep[m] == 1:
@@ -207,6 +209,8 @@ def run(
                 starved[m] += 1
                 if not travelling:
                     asleep[m] = 1
+        if start < 0 and pop[source] == 1:
+            start = cycle
         for f in range(fifos):
             if push[f] == 0 and pop[f] == 0 and (stored[f] == 0 or shown[f] == 1):
                 continue
@@ -240,5 +244,5 @@ def run(
                 if stored[f] > 0 and shown[f] == 0:
                     quiet = False
             if quiet:
-                return ends, busy, starved, blocked, most, cycle
-    return ends, busy, starved, blocked, most, -1
+                return start, ends, busy, starved, blocked, most, cycle
+    return start, ends, busy, starved, blocked, most, -1

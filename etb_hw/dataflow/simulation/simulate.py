@@ -35,7 +35,7 @@ class StreamReport:
 
     Attributes:
         interval: cycles between the last two frames, the initiation interval.
-        latency: cycles from the first beat of the first frame in to its last beat out.
+        latency: cycles from the first beat of the first frame in to its last beat out, both counted.
         ends: cycle in which each frame was complete.
         activity: by block name.
         occupancy: the most beats that each edge's FIFO held.
@@ -76,7 +76,7 @@ def simulate_streams(
     if max_cycles is None:
         max_cycles = 10_000 + 4 * (frames + 2) * slowest + 2 * sum(block.cycles for block in graph.blocks)
     tables = network.tables(given)
-    ends, busy, starved, blocked, most, stuck = run(
+    start, ends, busy, starved, blocked, most, stuck = run(
         *tables, network.source, network.sink, graph.input_stream.beats, graph.output_stream.beats,
         interval, frames, goal, max_cycles,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def simulate_streams(
     gaps = np.diff(ends)
     return StreamReport(
         int(gaps[-1]) if len(gaps) else int(ends[0]),
-        int(ends[0]),
+        int(ends[0] - start),  # the sink's own FIFO took the cycle that both counted would add
         tuple(int(end) for end in ends),
         activity,
         {edge: int(most[i]) for edge, i in network.fifos.items()},
