@@ -342,7 +342,7 @@ def put_word(typing, address, word, merge):  # type: ignore[no-untyped-def]
 def _compare64(element: Any, predicate: str) -> Any:
     def function(typing, sums, thresholds):  # type: ignore[no-untyped-def]
         def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-            left, right = (_load(b, address, _vector(element, 64), 32) for address in args)
+            left, right = (_load(b, address, _vector(element, 64), element.width // 8) for address in args)
             compare = b.icmp_unsigned if element is _I16 else b.icmp_signed
             return b.bitcast(compare(predicate, left, right), _I64)
 

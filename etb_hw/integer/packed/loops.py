@@ -64,6 +64,7 @@ class Loops:
     bytewise: Any
     expand: Any
     threshold: Any
+    threshold_bits: Any
     encode: Any
     decode: Any
     pool_bits: Any
@@ -245,6 +246,39 @@ def _common(key: str, channels: int) -> tuple[Any, ...]:
                                 high = middle
                         out[n, i, j, c] = low
 
+    def threshold_bits(x, thresholds, out):  # type: ignore[no-untyped-def]
+        """Bit planes (planes, N, H, W, words) of the levels of int32 (N, H, W, C).
+
+        ``thresholds`` is int32 (T, words * 64). Each threshold gives a word of bits for 64 channels; a
+        counter of bit slices, one a plane, counts them for all 64 at once.
+        """
+        key  # noqa: B018
+        channels = x.shape[3]
+        end = x.ctypes.data + x.size * 4
+        for n in range(x.shape[0]):
+            for i in range(x.shape[1]):
+                for j in range(x.shape[2]):
+                    row = x.ctypes.data + ((n * x.shape[1] + i) * x.shape[2] + j) * channels * 4
+                    for word in range(out.shape[4]):
+                        here = min(64, channels - word * 64)
+                        valid = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - here)
+                        for plane in range(out.shape[0]):
+                            out[plane, n, i, j, word] = 0
+                        for t in range(thresholds.shape[0]):
+                            if row + (word + 1) * 256 <= end:
+                                limits = thresholds.ctypes.data + (t * thresholds.shape[1] + word * 64) * 4
+                                carry = bits_reaching(row + word * 256, limits) & valid
+                            else:  # 64 values would reach past the array
+                                carry = np.uint64(0)
+                                for lane in range(here):
+                                    c = word * 64 + lane
+                                    reached = x[n, i, j, c] >= thresholds[t, c]
+                                    carry |= np.uint64(reached) << np.uint64(lane)
+                            for plane in range(out.shape[0]):
+                                old = out[plane, n, i, j, word]
+                                out[plane, n, i, j, word] = old ^ carry
+                                carry &= old
+
     def encode(x, low, step, out):  # type: ignore[no-untyped-def]
         """Bit planes (planes, N, H, W, words) of the levels (x - low) / step of integers (N, H, W, C)."""
         key  # noqa: B018
@@ -285,4 +319,4 @@ def _common(key: str, channels: int) -> tuple[Any, ...]:
                             for word in range(x.shape[3]):
                                 out[n, i, j, word] |= x[n, y, k, word]
 
-    return tuple(_jit(f) for f in (expand, threshold, encode, decode, pool_bits))
+    return tuple(_jit(f) for f in (expand, threshold, threshold_bits, encode, decode, pool_bits))

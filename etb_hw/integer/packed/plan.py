@@ -100,12 +100,7 @@ class _Planner:
                     )
                 )
             case g.Threshold():
-                x = self._flat_integers(node.inputs[0])
-                thresholds = np.ascontiguousarray(node.thresholds)
-                low, step = node.dtype.min, node.dtype.step
-                self._add(
-                    s.ThresholdLevels(node.name, (x,), self.loops, thresholds, low, step), self.forms[x].shape
-                )
+                self._threshold(node)
             case g.MaxPool():
                 self._pool(node)
             case g.SumPool():
@@ -270,6 +265,30 @@ class _Planner:
     def _output(self, node: g.Node) -> s.Image:
         return _image(self.graph.types[node.name].shape)
 
+    def _threshold(self, node: g.Threshold) -> None:
+        x = self._flat_integers(node.inputs[0])
+        shape, kind = self.forms[x].shape, self.graph.types[node.inputs[0]]
+        low, step = node.dtype.min, node.dtype.step
+        planes = (node.dtype.levels - 1).bit_length()
+        if planes > MOST_PLANES or _dtype(kind) is not np.int32 or not self._meets_weights(node.name):
+            thresholds = np.ascontiguousarray(node.thresholds)
+            self._add(s.ThresholdLevels(node.name, (x,), self.loops, thresholds, low, step), shape)
+            return
+        # out of reach stays out of reach: tensors hold less than the largest int32
+        thresholds = np.clip(node.thresholds.T, -(2**31), 2**31 - 1)
+        rows = np.full((len(thresholds), s.words_of(shape[0]) * 64), 2**31 - 1, dtype=np.int32)
+        rows[:, : shape[0]] = thresholds
+        encoding = Encoding(low, step, planes)
+        self._add(s.ThresholdBits(node.name, (x,), self.loops, rows, shape, planes), shape, encoding)
+
+    def _meets_weights(self, name: str) -> bool:
+        """Whether bits are what a consumer wants: a product, or what passes bits on to one."""
+        return any(
+            isinstance(node, g.Conv | g.Dense)
+            or (isinstance(node, g.MaxPool | g.Flatten) and self._meets_weights(node.name))
+            for node in self.graph.consumers(name)
+        )
+
     # -- the rest -------------------------------------------------------------------------------------
 
     def _pool(self, node: g.MaxPool) -> None:
@@ -370,4 +389,4 @@ def _row_bytes(used: int) -> int:
 
 
 def _dtype(kind: g.TensorType) -> type[np.signedinteger[Any]]:
-    return np.int32 if min(kind.low) >= -(2**31) and max(kind.high) < 2**31 else np.int64
+    return np.int32 if min(kind.low) >= -(2**31) and max(kind.high) < 2**31 - 1 else np.int64

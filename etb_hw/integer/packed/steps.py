@@ -300,6 +300,23 @@ class ThresholdLevels(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class ThresholdBits(Step):
+    """Bit planes of a threshold's levels; ``thresholds`` are int32 (T, words * 64)."""
+
+    loops: Loops
+    thresholds: Array
+    shape: Image
+    planes: int
+
+    def run(self, args: list[Array], work: Workspace) -> Array:
+        x = np.ascontiguousarray(args[0], dtype=np.int32)
+        batch = x.shape[0]
+        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.planes, batch))
+        self.loops.threshold_bits(x, self.thresholds, out)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class Encode(Step):
     """Integers to bit planes."""
 
