@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from etb_hw.dataflow import DataflowGraph, refold
+from etb_hw.dataflow.block import Fold
 from etb_hw.integer import (
     BIPOLAR,
     Add,
@@ -159,3 +161,14 @@ def resnet18(
             total = net.add(y, net.conv(x, width, 1, stride, 0) if changes else total)
     x = net.threshold(total, DataType.unsigned(2))
     return net.graph(net.dense(net.flatten(net.sum_pool(x)), 10))
+
+
+def published_cnv(design: DataflowGraph) -> DataflowGraph:
+    """A lowered CNV at the folding of FINN's bnn-pynq examples (PE, SIMD of its nine layers)."""
+    pairs = [(16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (1, 1)]
+    channels = [3, 64, 64, 128, 128, 256]
+    folds: dict[str, Fold] = {f"MVAU_hls_{i}": {"PE": pe, "SIMD": simd} for i, (pe, simd) in enumerate(pairs)}
+    for i, count in enumerate(channels):
+        folds[f"ConvolutionInputGenerator_rtl_{i}"] = {"SIMD": min(pairs[i][1], count)}
+    folds |= {"StreamingMaxPool_hls_0": {"PE": 64}, "StreamingMaxPool_hls_1": {"PE": 128}}
+    return refold(design, folds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import networks
@@ -13,6 +14,7 @@ from onnx import numpy_helper
 
 from etb_hw.dataflow import DataflowGraph, find_device, finn, fold, lower, rows
 from etb_hw.errors import BadInput
+from etb_hw.integer import IntegerGraph
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,62 @@ def test_devices_by_board_and_part() -> None:
     assert find_device("Pynq-Z1").resources.lut == find_device("xc7z020clg400-1").resources.lut == 53_200
     with pytest.raises(BadInput, match="Pynq"):
         find_device("pink-z1")
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        networks.vgg_small((8, 9, 10, 11, 13, 7), 8),
+        networks.resnet18((8, 12), size=8, blocks=1),
+        networks.mlp(36, (12, 7)),
+    ],
+    ids=["conv", "residual", "mlp"],
+)
+def test_read_is_the_inverse_of_write(graph: IntegerGraph, tmp_path: Path) -> None:
+    design = fold(lower(graph, label_select=True, clk_ns=5.0), target_fps=10_000).graph
+    design = replace(design, edges=tuple(replace(edge, depth=7) for edge in design.edges))
+    finn.write(design, tmp_path)
+    back = finn.read(tmp_path / "dataflow.onnx")
+    assert [block.name for block in back.blocks] == [block.name for block in design.blocks]
+    assert set(back.edges) == set(design.edges)
+    assert back.clk_ns == 5.0
+    assert finn.layer_resources(back) == finn.layer_resources(design)
+    assert finn.layer_cycles(back) == finn.layer_cycles(design)
+    x = np.random.default_rng(0).integers(0, 256, (2, *design.input_stream.shape))
+    assert np.array_equal(back.execute(x), design.execute(x))
+
+
+def test_folding_config_by_node_name(design: DataflowGraph) -> None:
+    config = finn.folding_config(design)
+    same = finn.apply_folding_config(lower_again(), config).graph
+    assert finn.layer_cycles(same) == finn.layer_cycles(design)
+    user = {
+        "Defaults": {"SIMD": [1, ["ConvolutionInputGenerator"]]},
+        "MVAU_hls_0": {"PE": 4, "SIMD": 3, "ram_style": "distributed", "resType": "lut"},
+        "MVAU_hls_77": {"PE": 2},
+        "MatrixVectorActivation_0": {"PE": 2},
+    }
+    applied = finn.apply_folding_config(design, user)
+    assert applied.graph["MVAU_hls_0"].fold == {"PE": 4, "SIMD": 3}
+    assert set(applied.unmatched) == {"MVAU_hls_77", "MatrixVectorActivation_0"}
+    assert str(applied.unmatched["MVAU_hls_77"]).startswith("MVAU_hls_")
+    assert ("MVAU_hls_0", "resType") in applied.ignored
+    assert "MVAU_hls_1" in applied.unmentioned
+    with pytest.raises(BadInput, match=r"MVAU_hls_0\.PE = 5") as caught:
+        finn.apply_folding_config(design, {"MVAU_hls_0": {"PE": 5}})
+    assert "[1, 2, 4, 8]" in caught.value.remedy
+
+
+def lower_again() -> DataflowGraph:
+    return lower(networks.vgg_small((8, 12, 16, 10, 13, 7), 8), label_select=True)
+
+
+def test_broken_files_are_named(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no onnx at all")
+    with pytest.raises(BadInput, match=r"bad\.onnx"):
+        finn.read(bad)
+    config = tmp_path / "folding_config.json"
+    config.write_text("[1, 2]")
+    with pytest.raises(BadInput, match="object"):
+        finn.read_folding_config(config)

@@ -128,14 +128,6 @@ def test_target_that_no_folding_meets_names_the_block() -> None:
 
 def test_published_cnv_folding_has_the_published_initiation_interval() -> None:
     """bnn-pynq's CNV: PE and SIMD of its nine layers, 32,768 cycles a frame (Umuroglu et al., FINN)."""
-    design = lower(networks.cnv())
-    pairs = [(16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (1, 1)]
-    folds = {f"MVAU_hls_{i}": {"PE": pe, "SIMD": simd} for i, (pe, simd) in enumerate(pairs)}
-    channels = [3, 64, 64, 128, 128, 256]
-    folds |= {
-        f"ConvolutionInputGenerator_rtl_{i}": {"SIMD": min(pairs[i][1], c)} for i, c in enumerate(channels)
-    }
-    folds |= {"StreamingMaxPool_hls_0": {"PE": 64}, "StreamingMaxPool_hls_1": {"PE": 128}}
-    folded = refold(design, folds)
+    folded = networks.published_cnv(lower(networks.cnv()))
     assert folded.bottleneck.cycles == 32_768
     assert folded.bottleneck.op == "MVAU_hls"

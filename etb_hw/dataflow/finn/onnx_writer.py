@@ -6,12 +6,15 @@ and from the FIFO depths that the nodes carry.
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from etb_hw import __version__
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
 from etb_hw.dataflow.stream import Stream
@@ -42,7 +45,7 @@ def to_onnx(graph: DataflowGraph) -> ModelProto:
         attributes = {**given.attributes, **_fifo_depths(graph, block)}
         made = helper.make_node(given.op_type, inputs, outputs, name=node, domain=given.domain)
         made.attribute.extend(helper.make_attribute(key, _plain(value)) for key, value in attributes.items())
-        made.attribute.append(helper.make_attribute("etb_layer", block.layer))
+        made.attribute.extend(helper.make_attribute(key, value) for key, value in _own(block).items())
         nodes.append(made)
     shapes: dict[str, Stream] = {}
     for block in graph.blocks:
@@ -83,11 +86,31 @@ def to_onnx(graph: DataflowGraph) -> ModelProto:
 
 
 def _metadata(graph: DataflowGraph) -> dict[str, str]:
-    notes = {"etb_hw.version": __version__, "etb_hw.clk_ns": repr(graph.clk_ns)}
+    steps = [
+        {"op": step.op, "shape": step.constant.shape, "values": step.constant.astype(float).ravel().tolist()}
+        for step in graph.dequant.steps
+    ]
+    notes = {
+        "etb_hw.version": __version__,
+        "etb_hw.clk_ns": repr(graph.clk_ns),
+        "etb_hw.dequant": json.dumps(steps),
+    }
     last = graph[graph.output_port.block]
     if isinstance(last, Mvau) and last.xnor and last.thresholds is None:
         notes["etb_hw.output"] = f"integer logits are 2 * output - {last.mw}"
     return notes
+
+
+def _own(block: Block) -> dict[str, object]:
+    """What FINN's vocabulary cannot say, for our reader: FINN ignores attributes it does not know."""
+    own: dict[str, object] = {
+        "etb_layer": block.layer,
+        "etb_inputs": [stream.dtype.name for stream in block.inputs],
+        "etb_outputs": [stream.dtype.name for stream in block.outputs],
+    }
+    if isinstance(block, Padding):
+        own["etb_value"] = block.value
+    return own
 
 
 def _type(block: Block, stream: Stream) -> DataType:
