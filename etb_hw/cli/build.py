@@ -31,7 +31,8 @@ def command(model_file: Path, out: Path | None, **options: Any) -> None:
     made = build(model_file, out, config, import_options(options))
     terminal = console()
     terminal.print(table(made.graph, None if config.device is None else find_device(config.device)))
-    state = (
-        "proved optimal" if made.optimal else f"at most {made.objective / max(made.bound, 1):.3g} x the best"
-    )
-    terminal.print(f"folding: {made.objective:,.0f} LUT equivalents, {state}; files are in {out}")
+    folding = made.folding
+    state = "proved optimal" if folding.optimal else f"no folding is below {folding.bound:,.0f}"
+    terminal.print(f"folding: {folding.objective:,.0f} LUT equivalents, {state} (model: {folding.model})")
+    streams = f"{made.streams.interval:,} cycles a frame, latency {made.streams.latency:,} cycles"
+    terminal.print(f"streams: {streams} (simulated with the FIFOs' depths)\nfiles:   {out}")

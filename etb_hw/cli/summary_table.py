@@ -23,8 +23,18 @@ def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
         ("estimated LUT", f"{summary['lut']:,.0f}"),
         ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}"),
         ("bit-accurate simulation", f"{summary['simulated_images_per_second']:,.0f} images/s"),
+        ("RTL simulation", _rtl(summary.get("rtl", {}))),
         ("files", str(run_dir)),
     )
     for name, value in rows:
         table.add_row(name, value)
     return table
+
+
+def _rtl(found: Mapping[str, Any]) -> str:
+    if "skipped" in found:
+        return f"left out ({found['skipped']}); then: etb-hw run ... --from rtl"
+    if not found.get("frames"):
+        return "not asked for (verification.rtl_frames)"
+    interval = f"{found['initiation_interval']:,} cycles" if found["initiation_interval"] else "not measured"
+    return f"{found['frames']} frames equal; interval {interval}, estimated {found['estimated_interval']:,}"

@@ -2,7 +2,7 @@
 
 from etb_hw.flow.run import run
 from etb_hw.flow.step import Context, Observer, Silent, Step
-from etb_hw.flow.steps import baseline, build, export, prune, report, simulate, streamline, train
+from etb_hw.flow.steps import baseline, build, export, prune, report, rtl, simulate, streamline, train
 from etb_hw.flow.steps.report import read_summary
 
 STEPS: tuple[Step, ...] = (
@@ -13,6 +13,7 @@ STEPS: tuple[Step, ...] = (
     streamline.STEP,
     build.STEP,
     simulate.STEP,
+    rtl.STEP,
     report.STEP,
 )
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow import Folding, finn
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow import finn
+from etb_hw.dataflow.design import Design, design, quality
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow, random_inputs
 from etb_hw.integer import reference
@@ -15,7 +15,7 @@ from etb_hw.qonnx_io import ImportOptions, execute, import_model, write_streamli
 from etb_hw.verification import prove
 
 
-def build(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -> Folding:
+def build(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -> Design:
     """Import, streamline, map and fold a model; write every file of a run's build stage to ``out``.
 
     Nothing is written before all of it succeeded and the integer graph equals qonnx's execution of the
@@ -40,5 +40,6 @@ def build(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -
     out.mkdir(parents=True, exist_ok=True)
     write_streamlined(graph, out / "streamlined.onnx")
     finn.write(made.graph, out)
+    write_json(out / "report/folding.json", quality(made))
     write_json(out / "verification.json", [asdict(proof) for proof in proofs])
     return made

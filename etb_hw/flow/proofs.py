@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw import rtl
 from etb_hw.dataflow import DataflowGraph
 from etb_hw.integer import IntegerGraph, reference
 from etb_hw.integer.packed import PackedExecutor
+from etb_hw.rtl import RtlRun
 from etb_hw.verification import Proof, first_differing_layer, prove
 
 
@@ -45,3 +47,25 @@ def prove_packed(packed: PackedExecutor, x: NDArray[np.integer]) -> Proof:
         return first_differing_layer(iter(actual), iter(expected))
 
     return prove("packed", "integer graph", packed.run(x), reference.execute(graph, x), locate=locate)
+
+
+def prove_rtl(
+    design: DataflowGraph, graph: IntegerGraph, x: NDArray[np.integer], stalls: float = 0.0
+) -> tuple[Proof, RtlRun]:
+    """The RTL computes what the integer graph computes; a difference is traced to its block and beat.
+
+    Args:
+        stalls: probability that the source, and independently the sink, holds back in a cycle.
+    """
+    given = frames(x)
+    run = rtl.simulate(design, given, stalls=stalls)
+    expected = reference.execute(graph, x)
+
+    def locate(_: int) -> str | None:
+        traced = rtl.simulate(design, given, stalls=stalls, trace=True)
+        found = rtl.first_difference(design, given, traced.traces)
+        return None if found is None else str(found)
+
+    step = f"RTL, {stalls:.0%} stalls" if stalls else "RTL"
+    outputs = np.asarray(run.outputs).reshape(expected.shape)
+    return prove(step, "integer graph", outputs, expected, locate=locate), run

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from etb_hw import qonnx_io
 from etb_hw.dataflow import finn
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow.design import design, quality
+from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof
 
+FILE = "report/folding.json"
+
 
 def _run(context: Context) -> list[Proof]:
     graph = qonnx_io.import_model(context.path("streamlined.onnx"))
-    made = design(graph, context.flow.build).graph
-    proof = prove_dataflow(made, graph, samples(context.dataset, context.flow.verification))
-    finn.write(made, context.run_dir)
+    made = design(graph, context.flow.build)
+    proof = prove_dataflow(made.graph, graph, samples(context.dataset, context.flow.verification))
+    finn.write(made.graph, context.run_dir)
+    write_json(context.path(FILE), quality(made))
     return [proof]
 
 
@@ -25,6 +29,7 @@ STEP = Step(
     ("streamlined.onnx",),
     (
         "dataflow.onnx",
+        FILE,
         "auto_folding_config.json",
         "report/estimate_layer_resources.json",
         "report/estimate_layer_cycles.json",

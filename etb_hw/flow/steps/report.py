@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from etb_hw.errors import BadInput
 from etb_hw.files import write_json, write_text
 from etb_hw.flow.step import Context, Step
-from etb_hw.flow.steps import baseline, simulate
+from etb_hw.flow.steps import baseline, rtl, simulate
 from etb_hw.report import render
 from etb_hw.verification import Proof
 
 FILE = "summary.json"
 RESOURCES = "report/estimate_layer_resources.json"
+PACKAGES = ("etb-hw", "torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy", "numba", "ortools")
 PERFORMANCE = "report/estimate_network_performance.json"
 
 
@@ -50,6 +52,8 @@ def _run(context: Context) -> list[Proof]:
             "bram_18k": resources["BRAM_18K"],
             "simulated_images": simulated["images"],
             "simulated_images_per_second": simulated["images_per_second"],
+            "rtl": read[rtl.FILE],
+            "versions": {name: version(name) for name in PACKAGES},
             "classes": simulated["classes"],
             "confusion": simulated["confusion"],
         },
@@ -60,5 +64,6 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "report", "Summarise", lambda flow: flow.model_dump(mode="json"),
-    ("pruning.json", baseline.FILE, simulate.FILE, RESOURCES, PERFORMANCE), (FILE, "report.html"), _run,
+    ("pruning.json", baseline.FILE, simulate.FILE, rtl.FILE, RESOURCES, PERFORMANCE),
+    (FILE, "report.html"), _run,
 )  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import os
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from etb_hw import qonnx_io
 from etb_hw.files import write_json
@@ -14,6 +15,7 @@ from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.pruning import load_checkpoint
+from etb_hw.simulate import simulate
 from etb_hw.training import logits
 from etb_hw.verification import Proof, prove
 
@@ -23,29 +25,38 @@ FILE = "simulation.json"
 def _run(context: Context) -> list[Proof]:
     dataset = context.dataset
     graph = qonnx_io.import_model(context.path("streamlined.onnx"))
-    packed = PackedExecutor(graph)
-    proofs = [prove_packed(packed, samples(dataset, context.flow.verification))]
-    begin = time.perf_counter()
-    result = packed.run(dataset.test_x)
-    seconds = time.perf_counter() - begin
+    proof = prove_packed(PackedExecutor(graph), samples(dataset, context.flow.verification))
+    outputs: list[NDArray[np.int64]] = []
+    total = len(dataset.test_x)
+    report = simulate(
+        graph,
+        dataset.test_x,
+        labels=dataset.test_y,
+        threads=os.cpu_count() or 1,
+        progress=lambda done, _: context.observer.progress(done, total, {}),
+        on_result=lambda _, result: outputs.append(result),
+    )
+    if report.interrupted:
+        raise KeyboardInterrupt
+    assert report.confusion is not None, "labels were given"
     slim, _ = load_checkpoint(context.path("checkpoint.safetensors"))
     torch_logits = logits(slim, torch.from_numpy(dataset.test_x)).numpy()
-    proofs.append(prove("packed, whole test set", "slim", graph.dequantize(result), torch_logits, "logits"))
-    predicted = result.argmax(axis=1)
-    confusion = np.zeros((len(dataset.classes), len(dataset.classes)), dtype=np.int64)
-    np.add.at(confusion, (dataset.test_y, predicted), 1)
+    found = graph.dequantize(np.concatenate(outputs))
+    whole = prove("packed, whole test set", "slim", found, torch_logits, "logits")
     write_json(
         context.path(FILE),
         {
             "accuracy_torch": float((torch_logits.argmax(axis=1) == dataset.test_y).mean()),
-            "accuracy_integer": float((predicted == dataset.test_y).mean()),
-            "images": len(dataset.test_x),
-            "images_per_second": len(dataset.test_x) / seconds,
+            "accuracy_integer": float(np.trace(report.confusion) / total),
+            "images": total,
+            "images_per_second": total / report.seconds,
+            "kernel": report.kernel,
+            "threads": report.threads,
             "classes": list(dataset.classes),
-            "confusion": confusion.tolist(),
+            "confusion": report.confusion.tolist(),
         },
     )
-    return proofs
+    return [proof, whole]
 
 
 STEP = Step(

@@ -1,0 +1,47 @@
+"""``etb-hw simulate``: a model over a data set, bit-accurately."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from etb_hw.cli.options import build_options, input_options, model_argument
+
+
+@click.command("simulate")
+@model_argument
+@click.option(
+    "--data",
+    "data_text",
+    default="digits",
+    show_default=True,
+    help="digits, cifar10:FOLDER, mnist:FOLDER, a folder of images a class, or a .npz file.",
+)
+@click.option(
+    "--engine", type=click.Choice(["packed", "reference", "rtl"]), default="packed", show_default=True
+)
+@click.option("--threads", type=click.IntRange(1), help="Default: all cores.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many images.")
+@click.option(
+    "--against",
+    type=click.Choice(["qonnx", "none"]),
+    default="none",
+    show_default=True,
+    help="Compare every output with qonnx's execution of the file (slow).",
+)
+@click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer to trace.npy instead.")
+@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
+@build_options
+@input_options
+def command(model_file: Path, **options: Any) -> None:
+    """Run MODEL_FILE (QONNX) over the test images of a data set.
+
+    The packed engine takes seconds for a whole test set and is proved equal to the reference. The rtl engine
+    folds the model (--target-fps or --device) and streams the images through its SystemVerilog.
+    """
+    from etb_hw.cli.simulating import run
+
+    sys.exit(run(model_file, options))

@@ -1,0 +1,89 @@
+"""What ``etb-hw simulate`` prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from etb_hw import data
+from etb_hw.cli.console import console
+from etb_hw.cli.data import data_config
+from etb_hw.cli.models import build_config, import_options
+from etb_hw.flow.simulating import Fitted, fit, qonnx_reference, simulate_rtl
+from etb_hw.qonnx_io import import_model
+from etb_hw.simulate import SimulationReport, simulate, trace_layer
+
+
+def run(model: Path, options: Mapping[str, Any]) -> int:
+    """Simulate, print, and return the exit code. Raises EtbError."""
+    terminal = console()
+    mapping = import_options(options)
+    graph = import_model(model, mapping)
+    dataset = data.load(data_config(options["data_text"]))
+    limit = options["limit"] or len(dataset.test_x)
+    fitted = fit(graph, dataset.test_x[:limit], dataset.test_y[:limit])
+    if options["layer"] is not None:
+        tensor = trace_layer(graph, fitted.images, options["layer"])
+        np.save("trace.npy", tensor)
+        terminal.print(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
+        return 0
+    if options["engine"] == "rtl":
+        return _rtl(terminal, fitted, options)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("simulating", total=limit)
+        report = simulate(
+            graph,
+            fitted.images,
+            labels=fitted.labels,
+            expected=qonnx_reference(model, mapping) if options["against"] == "qonnx" else None,
+            engine=options["engine"],
+            threads=options["threads"] or os.cpu_count() or 1,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
+    terminal.print(_table(report, model))
+    if report.confusion is not None:
+        terminal.print(_confusion(report, dataset.classes))
+    if report.interrupted:
+        return 130
+    return int(report.agreement is not None and not report.agreement.exact)
+
+
+def _rtl(terminal: Console, fitted: Fitted, options: Mapping[str, Any]) -> int:
+    proof, result, estimate = simulate_rtl(fitted, build_config(options), options["stalls"])
+    terminal.print(
+        f"{proof.samples} images through the RTL ({result.version}): every logit equals the integer graph's\n"
+        f"initiation interval {result.ii} cycles (estimated {estimate}), latency {result.latency} cycles"
+    )
+    return 0
+
+
+def _table(report: SimulationReport, model: Path) -> Table:
+    table = Table(title=str(model), show_header=False, title_justify="left")
+    table.add_row("engine", f"{report.engine} ({report.kernel}), {report.threads} threads")
+    state = " (stopped early)" if report.interrupted else ""
+    table.add_row("images", f"{report.images:,}{state}")
+    if report.seconds:
+        speed = f"{report.images / report.seconds:,.0f} images/s"
+        table.add_row("speed", f"{speed}, after {report.compile_seconds:.1f} s to compile or load kernels")
+    if report.confusion is not None and report.images:
+        table.add_row("accuracy", f"{np.trace(report.confusion) / report.images:.2%}")
+    if report.agreement is not None:
+        agreement = report.agreement
+        equal = f"{agreement.samples - agreement.mismatches:,} of {agreement.samples:,} images equal"
+        table.add_row("against qonnx", equal if agreement.exact else f"{equal}; first: {agreement.first}")
+    return table
+
+
+def _confusion(report: SimulationReport, classes: tuple[str, ...]) -> Table:
+    assert report.confusion is not None
+    table = Table("label \\ predicted", *classes, title="confusion", title_justify="left")
+    for name, row in zip(classes, report.confusion, strict=False):
+        table.add_row(name, *(str(count) if count else "" for count in row))
+    return table

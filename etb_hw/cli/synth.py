@@ -1,0 +1,32 @@
+"""``etb-hw synth``: counted resources instead of estimated ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("synth")
+@click.argument("dataflow_file", type=click.Path(path_type=Path))
+@click.option(
+    "--family", type=click.Choice(["xc7", "xcup", "ecp5", "ice40"]), default="xc7", show_default=True
+)
+@click.option("--whole", is_flag=True, help="Synthesise the design in one piece instead of block by block.")
+@click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
+def command(dataflow_file: Path, family: str, whole: bool, out: Path | None) -> None:
+    """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
+
+    Blocks are synthesised one by one and kept by content: the second time is fast.
+    """
+    from etb_hw.cli.console import console
+    from etb_hw.cli.synth_table import synth_rows, synth_table
+    from etb_hw.dataflow.finn.onnx_reader import read as read_design
+    from etb_hw.files import write_json
+    from etb_hw.rtl import synth
+
+    design = read_design(dataflow_file)
+    report = synth(design, family, whole=whole)
+    console().print(synth_table(report, design))
+    if out is not None:
+        write_json(out, synth_rows(report))

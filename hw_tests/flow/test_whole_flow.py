@@ -1,0 +1,153 @@
+"""The whole flow in a reduced form: every file, every proof, resuming, and what a broken file does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from etb_hw.cli import main
+
+FLOW = """
+[data]
+name = "digits"
+train_limit = 600
+test_limit = 120
+[model]
+name = "vgg_small"
+width = 0.0625
+[training]
+epochs = 4
+threads = 1
+[evolution]
+ratio = 0.3
+[build]
+target_fps = 20000
+[verification]
+real = 24
+random = 8
+"""
+FILES = (
+    "checkpoint.safetensors",
+    "metrics.jsonl",
+    "pruning.json",
+    "model.qonnx.onnx",
+    "model.finn.onnx",
+    "streamlined.onnx",
+    "dataflow.onnx",
+    "auto_folding_config.json",
+    "report/estimate_layer_resources.json",
+    "report/estimate_layer_cycles.json",
+    "report/estimate_network_performance.json",
+    "report/op_and_param_counts.json",
+    "verification.json",
+    "summary.json",
+    "report.html",
+)
+SUMMARY = (
+    "accuracy_torch",
+    "accuracy_integer",
+    "accuracy_dense_baseline",
+    "pruned_filter_ratio",
+    "pruned_parameter_ratio",
+    "size_bytes",
+    "estimated_fps",
+    "lut",
+    "bram_18k",
+)
+
+
+def call(*args: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture(scope="module")
+def flow_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("flow") / "tiny.toml"
+    path.write_text(FLOW)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_dir(flow_file: Path) -> Path:
+    folder = flow_file.with_name("run")
+    result = call("run", flow_file, "--out", folder)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_every_file_is_there_and_every_proof_holds(run_dir: Path) -> None:
+    assert [name for name in FILES if not (run_dir / name).is_file()] == []
+    rows = json.loads((run_dir / "verification.json").read_text())
+    assert len(rows) >= 9
+    assert all(row["mismatches"] == 0 and row["status"] == "equal" and row["samples"] > 0 for row in rows)
+
+
+def test_the_summary_says_what_the_files_say(run_dir: Path) -> None:
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert set(SUMMARY) <= set(summary)
+    assert summary["accuracy_torch"] == summary["accuracy_integer"]
+    pruning = json.loads((run_dir / "pruning.json").read_text())
+    assert summary["pruned_parameter_ratio"] == pytest.approx(0.3, abs=0.02)
+    assert pruning["parameters"]["after"] == sum(row["parameters"]["after"] for row in pruning["layers"])
+    performance = json.loads((run_dir / "report/estimate_network_performance.json").read_text())
+    assert performance["estimated_throughput_fps"] >= 20000
+
+
+def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_path: Path) -> None:
+    model = run_dir / "model.qonnx.onnx"
+    built = call("build", model, "--device", "Pynq-Z1", "--max-utilization", "0.2", "--out", tmp_path / "b")
+    assert built.exit_code == 0, built.output
+    assert "MVAU_hls_0" in built.output
+    assert (tmp_path / "b/dataflow.onnx").is_file()
+    simulated = call("simulate", model, "--limit", "40", "--against", "qonnx")
+    assert simulated.exit_code == 0, simulated.output
+    assert "40 of 40 images equal" in simulated.output
+    streamlined = call("streamline", model, "--out", tmp_path / "s.onnx")
+    assert streamlined.exit_code == 0, streamlined.output
+    written = call("rtl", run_dir / "dataflow.onnx", "--out", tmp_path / "rtl")
+    assert written.exit_code == 0, written.output
+    assert (tmp_path / "rtl/etb_top.sv").is_file()
+
+
+def test_targets_that_cannot_be_met_and_missing_targets_are_explained(run_dir: Path, tmp_path: Path) -> None:
+    model = run_dir / "model.qonnx.onnx"
+    too_fast = call("build", model, "--target-fps", "1e8", "--out", tmp_path / "b")
+    assert too_fast.exit_code == 2
+    assert "ask for at most" in too_fast.output
+    nothing = call("build", model, "--out", tmp_path / "b")
+    assert nothing.exit_code == 2
+    assert "--target-fps" in nothing.output
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_second_run_keeps_everything_and_a_damaged_file_is_made_again(
+    flow_file: Path, run_dir: Path
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_dir.glob("*.onnx")}
+    again = call("run", flow_file, "--out", run_dir)
+    assert again.exit_code == 0, again.output
+    assert again.output.count("kept from before") == 9
+    assert {path: path.stat().st_mtime_ns for path in run_dir.glob("*.onnx")} == before
+    (run_dir / "streamlined.onnx").write_bytes(b"damaged")
+    mended = call("run", flow_file, "--out", run_dir)
+    assert mended.exit_code == 0, mended.output
+    assert mended.output.count("kept from before") == 8
+
+
+def test_a_truncated_or_changed_file_ends_in_a_clear_error(run_dir: Path, tmp_path: Path) -> None:
+    whole = (run_dir / "model.qonnx.onnx").read_bytes()
+    cut = tmp_path / "cut.onnx"
+    cut.write_bytes(whole[: len(whole) // 2])
+    result = call("build", cut, "--target-fps", "100", "--out", tmp_path / "b")
+    assert result.exit_code == 2
+    assert "cut.onnx" in result.output
+    assert "remedy" in result.output
+
+
+def test_the_dataset_option_is_checked(run_dir: Path) -> None:
+    result = call("simulate", run_dir / "model.qonnx.onnx", "--data", "nowhere")
+    assert result.exit_code == 2
+    assert "is no data set" in result.output
