@@ -2,7 +2,7 @@
 
 from etb_hw.rtl.cells import Usage
 from etb_hw.rtl.generator import generate, write
-from etb_hw.rtl.simulate import Difference, RtlRun, first_difference, simulate
+from etb_hw.rtl.simulation import Difference, RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
 from etb_hw.rtl.yosys import SynthesisError, SynthReport, SynthRow, synth, synth_block
 

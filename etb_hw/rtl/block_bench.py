@@ -102,9 +102,7 @@ def build_bench(
     return BlockBench(named, model)
 
 
-def random_frames(
-    block: Block, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], ...]:
+def random_frames(block: Block, count: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
     """Frames of random values of each input port's type."""
     made: list[NDArray[np.int64]] = []
     for stream in block.inputs:
@@ -113,7 +111,9 @@ def random_frames(
     return tuple(made)
 
 
-def wrong(runs: Sequence[BlockRun], bench: BlockBench, frames: Sequence[Sequence[NDArray[np.int64]]]) -> Mapping[int, str]:
+def wrong(
+    runs: Sequence[BlockRun], bench: BlockBench, frames: Sequence[Sequence[NDArray[np.int64]]]
+) -> Mapping[int, str]:
     """What differs from ``Block.execute``, by block number."""
     found: dict[int, str] = {}
     for k, (block, run, given) in enumerate(zip(bench.blocks, runs, frames, strict=True)):

@@ -1,8 +1,8 @@
 """Calibration data: a grid of block configurations, synthesised one by one.
 
-``python -m etb_hw.rtl.calibrate OUT.json [--minutes M]`` adds rows to OUT.json, saves after each of them, and
-goes on where an earlier run stopped. The grid is drawn with a fixed seed, in an order that mixes the kinds, so
-that a part of it is as good a sample as the whole.
+``python -m etb_hw.rtl.calibrate OUT.json [--minutes M]`` adds rows to OUT.json, saves after each of them,
+and goes on where an earlier run stopped. The grid is drawn with a fixed seed, in an order that mixes the
+kinds, so that a part of it is as good a sample as the whole.
 """
 
 from __future__ import annotations
@@ -132,9 +132,7 @@ def block_of(spec: Spec, seed: int = 0) -> Block:
             x, pixels = DataType.parse(spec["x"]), spec["h"] * spec["w"]
             out = DataType.smallest(pixels * x.min, pixels * x.max)
             size = (spec["h"], spec["w"])
-            return SumPool(
-                **known, size=size, channels=spec["c"], dtype=x, output_dtype=out, pe=spec["pe"]
-            )
+            return SumPool(**known, size=size, channels=spec["c"], dtype=x, output_dtype=out, pe=spec["pe"])
         case "LabelSelect":
             return LabelSelect(**known, labels=spec["c"], dtype=DataType.parse(spec["x"]), pe=spec["pe"])
         case "Channelwise":
@@ -304,17 +302,32 @@ def _padding(draw: random.Random) -> Spec:
 def _converter(draw: random.Random) -> Spec:
     c = draw.choice(_COUNTS[1:])
     a, b = draw.sample([n for n in divisors(c) if n <= 128], 2)
-    return {"kind": "WidthConverter", "c": c, "a": a, "b": b, "x": draw.choice(("BIPOLAR", "BIPOLAR", "UINT8"))}
+    return {
+        "kind": "WidthConverter",
+        "c": c,
+        "a": a,
+        "b": b,
+        "x": draw.choice(("BIPOLAR", "BIPOLAR", "UINT8")),
+    }
 
 
 def _fifo(draw: random.Random) -> Spec:
     width = draw.choice((1, 2, 4, 8, 12, 16, 24, 32, 48, 64))
-    return {"kind": "Fifo", "width": width, "depth": draw.choice((2, 2, 8, 17, 32, 64, 100, 128, 256, 512, 1024))}
+    return {
+        "kind": "Fifo",
+        "width": width,
+        "depth": draw.choice((2, 2, 8, 17, 32, 64, 100, 128, 256, 512, 1024)),
+    }
 
 
 def _add(draw: random.Random) -> Spec:
     c = draw.choice(_COUNTS)
-    return {"kind": "AddStreams", "c": c, "pe": _lanes(draw, c, 32), "x": draw.choice(("INT5", "INT9", "BIPOLAR"))}
+    return {
+        "kind": "AddStreams",
+        "c": c,
+        "pe": _lanes(draw, c, 32),
+        "x": draw.choice(("INT5", "INT9", "BIPOLAR")),
+    }
 
 
 def _duplicate(draw: random.Random) -> Spec:
@@ -330,12 +343,18 @@ def _sum_pool(draw: random.Random) -> Spec:
 
 def _label(draw: random.Random) -> Spec:
     c = draw.choice((10, 10, 16, 100))
-    return {"kind": "LabelSelect", "c": c, "pe": _lanes(draw, c, 10), "x": draw.choice(("INT8", "INT12", "INT16"))}
+    return {
+        "kind": "LabelSelect",
+        "c": c,
+        "pe": _lanes(draw, c, 10),
+        "x": draw.choice(("INT8", "INT12", "INT16")),
+    }
 
 
 def _channelwise(draw: random.Random) -> Spec:
     c = draw.choice(_COUNTS)
-    return {"kind": "Channelwise", "c": c, "pe": _lanes(draw, c, 16), "func": draw.choice(("add", "add", "mul")),
+    func = draw.choice(("add", "add", "mul"))
+    return {"kind": "Channelwise", "c": c, "pe": _lanes(draw, c, 16), "func": func,
             "x": draw.choice(("INT6", "INT10")), "bits": draw.choice((4, 8))}  # fmt: skip
 
 

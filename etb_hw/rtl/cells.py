@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, fields
 _XILINX: Mapping[str, tuple[str, int]] = {
     **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
     "INV": ("lut", 1),
-    **{name: ("ff", 1) for name in ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1")},
+    **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1"), ("ff", 1)),
     "CARRY4": ("carry", 1),
     "CARRY8": ("carry", 1),
-    **{name: ("mux", 1) for name in ("MUXF7", "MUXF8", "MUXF9")},
+    **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9"), ("mux", 1)),
     # LUTs of distributed memories: UG474 and UG574, tables of distributed RAM primitives
     "SRL16E": ("lutram", 1),
     "SRLC32E": ("lutram", 1),
@@ -29,10 +29,10 @@ _XILINX: Mapping[str, tuple[str, int]] = {
     "RAM64M": ("lutram", 4),
     "RAM32M16": ("lutram", 8),
     "RAM64M8": ("lutram", 8),
-    **{name: ("bram", 1) for name in ("RAMB18E1", "RAMB18E2")},
-    **{name: ("bram", 2) for name in ("RAMB36E1", "RAMB36E2")},
-    **{name: ("uram", 1) for name in ("URAM288", "URAM288_BASE")},
-    **{name: ("dsp", 1) for name in ("DSP48E1", "DSP48E2")},
+    **dict.fromkeys(("RAMB18E1", "RAMB18E2"), ("bram", 1)),
+    **dict.fromkeys(("RAMB36E1", "RAMB36E2"), ("bram", 2)),
+    **dict.fromkeys(("URAM288", "URAM288_BASE"), ("uram", 1)),
+    **dict.fromkeys(("DSP48E1", "DSP48E2"), ("dsp", 1)),
 }
 _ECP5: Mapping[str, tuple[str, int]] = {
     "LUT4": ("lut", 1),

@@ -56,7 +56,9 @@ def generate(design: DataflowGraph) -> dict[str, str]:
             texts[memory_file(block.name, memory)] = memory_text(memory)
     texts[f"{TOP}.sv"] = top_text(design)
     texts["files.f"] = "".join(f"{name}.sv\n" for name in (*modules, TOP))
-    texts["README.md"] = readme_text(design, TOP, axis_width(design.input_stream), axis_width(design.output_stream))
+    texts["README.md"] = readme_text(
+        design, TOP, axis_width(design.input_stream), axis_width(design.output_stream)
+    )
     return texts
 
 
@@ -102,7 +104,9 @@ def top_text(design: DataflowGraph) -> str:
     for block in design.blocks:
         inputs = [feeds[Port(block.name, i)] for i in range(len(block.inputs))]
         outputs = [wires[Port(block.name, i)].name for i in range(len(block.outputs))]
-        body.append(f"  // {block.layer}\n" + block_text(block.name, block.rtl(), block_ports(inputs, outputs)))
+        body.append(
+            f"  // {block.layer}\n" + block_text(block.name, block.rtl(), block_ports(inputs, outputs))
+        )
 
     last = wires[design.output_port]
     width_in, width_out = design.input_stream.width, last.stream.width

@@ -28,7 +28,7 @@ class SimulationError(EtbError):
 
 @dataclass(frozen=True)
 class SimPort:
-    """A stream port of module ``etb_sim``: signals ``<name>_data``, ``_valid`` and (not for taps) ``_ready``."""
+    """A stream port of ``etb_sim``: signals ``<name>_data``, ``_valid`` and (not for taps) ``_ready``."""
 
     name: str
     width: int

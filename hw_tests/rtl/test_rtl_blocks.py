@@ -65,14 +65,18 @@ def mvau(
     )
 
 
-def window(size: tuple[int, int], c: int, kernel: tuple[int, int], simd: int, **more: object) -> SlidingWindow:
+def window(
+    size: tuple[int, int], c: int, kernel: tuple[int, int], simd: int, **more: object
+) -> SlidingWindow:
     dtype = more.pop("dtype", BIPOLAR)
     return SlidingWindow(  # type: ignore[arg-type]
         name="", layer="", size=size, channels=c, kernel=kernel, simd=simd, dtype=dtype, **more
     )
 
 
-def thresholding(c: int, pe: int, x: DataType, out: DataType, pixels: tuple[int, ...] = (2, 2)) -> Thresholding:
+def thresholding(
+    c: int, pe: int, x: DataType, out: DataType, pixels: tuple[int, ...] = (2, 2)
+) -> Thresholding:
     values = np.sort(rng.integers(x.min - 3, x.max + 4, (c, out.levels - 1)), axis=1)
     return Thresholding(
         name="", layer="", thresholds=values, input_dtype=x, output_dtype=out, pixels=pixels, pe=pe

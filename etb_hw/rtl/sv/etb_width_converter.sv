@@ -65,14 +65,19 @@ module etb_width_converter #(
         if (in_ready) rest <= in_data;
         else if (step) rest <= {rest[IN_WIDTH-1-:OUT_WIDTH], rest[IN_WIDTH-1:OUT_WIDTH]};
     end else begin : g_both
-      logic [BETWEEN-1:0] data;
-      logic valid, ready;
+      logic [BETWEEN-1:0] joined, kept;
+      logic joined_valid, joined_ready, kept_valid, kept_ready;
       etb_width_converter #(.IN_WIDTH(IN_WIDTH), .OUT_WIDTH(BETWEEN)) u_join (
           .clk(clk), .rst(rst), .in_data(in_data), .in_valid(in_valid), .in_ready(in_ready),
-          .out_data(data), .out_valid(valid), .out_ready(ready)
+          .out_data(joined), .out_valid(joined_valid), .out_ready(joined_ready)
+      );
+      // the two run at rates that fit only on average
+      etb_fifo #(.WIDTH(BETWEEN), .DEPTH(2)) u_between (
+          .clk(clk), .rst(rst), .in_data(joined), .in_valid(joined_valid), .in_ready(joined_ready),
+          .out_data(kept), .out_valid(kept_valid), .out_ready(kept_ready)
       );
       etb_width_converter #(.IN_WIDTH(BETWEEN), .OUT_WIDTH(OUT_WIDTH)) u_split (
-          .clk(clk), .rst(rst), .in_data(data), .in_valid(valid), .in_ready(ready),
+          .clk(clk), .rst(rst), .in_data(kept), .in_valid(kept_valid), .in_ready(kept_ready),
           .out_data(out_data), .out_valid(out_valid), .out_ready(out_ready)
       );
     end

@@ -13,7 +13,7 @@ from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput
 from etb_hw.rtl import cache, verilator
-from etb_hw.rtl.beats import from_beats, lane_values, to_beats
+from etb_hw.rtl.beats import from_beats, lane_values, to_beats, words_of
 from etb_hw.rtl.generator import TOP, Wire, axis_width, generate, source_wires
 from etb_hw.rtl.verilator import SIM, Drive, SimPort, SimulationError
 
@@ -86,7 +86,9 @@ def simulate(
     """
     stream_in, stream_out = design.input_stream, design.output_stream
     if frames.shape[1:] != stream_in.shape:
-        raise BadInput("frames", f"have shape {frames.shape[1:]}, the design takes {stream_in.shape}", "reshape")
+        raise BadInput(
+            "frames", f"have shape {frames.shape[1:]}, the design takes {stream_in.shape}", "reshape"
+        )
     wires = source_wires(design) if trace else ()
     model = verilator.build(
         {**generate(design), f"{SIM}.sv": _wrapper(design, wires)},
@@ -198,9 +200,9 @@ def _wrapper(design: DataflowGraph, wires: Sequence[Wire]) -> str:
 
 
 def _axis(beats: NDArray[np.uint32], stream: Stream) -> NDArray[np.uint32]:
-    words = verilator.words_of(axis_width(stream))
+    words = words_of(axis_width(stream))
     return np.pad(beats, ((0, 0), (0, words - beats.shape[1])))
 
 
 def _strip(beats: NDArray[np.uint32], stream: Stream) -> NDArray[np.uint32]:
-    return beats[:, : verilator.words_of(stream.width)]
+    return np.asarray(beats[:, : words_of(stream.width)], dtype=np.uint32)

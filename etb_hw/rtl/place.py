@@ -1,0 +1,150 @@
+"""Place and route for ECP5 with nextpnr: a real clock frequency, and a bitstream for designs that fit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.rtl import cache
+from etb_hw.rtl.generator import TOP, axis_width, generate
+from etb_hw.rtl.tools import Tool, find_ecppack, find_nextpnr, find_yosys
+from etb_hw.rtl.yosys import SynthesisError, netlist
+
+# nextpnr's device options; the number is thousands of LUT4s
+DEVICES = ("25k", "45k", "85k")
+PIN_TOP = "etb_pins"
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A routed design.
+
+    Attributes:
+        fmax_mhz: highest clock frequency after routing, by nextpnr's timing analysis.
+        utilization: used and available cells by nextpnr's name of the kind.
+        bitstream: the packed configuration, or None if it was not asked for.
+        tools: names and versions.
+    """
+
+    device: str
+    fmax_mhz: float
+    utilization: Mapping[str, tuple[int, int]]
+    bitstream: bytes | None
+    tools: tuple[str, ...]
+
+
+def place_ecp5(
+    design: DataflowGraph,
+    device: str = "85k",
+    *,
+    target_mhz: float = 100.0,
+    bitstream: bool = True,
+    seed: int = 1,
+    cache_dir: Path = cache.DEFAULT,
+    timeout: float | None = None,
+) -> Placement:
+    """Synthesise, place and route a whole design.
+
+    The streams are wider than a package has pins, so they are folded into shift registers behind six pins
+    (``etb_pins``): logic and timing are those of the design, the pins are only a way in and out.
+
+    Raises:
+        BadInput: for an unknown device.
+        InfeasibleTarget: if the design does not fit.
+        MissingTool: without Yosys or nextpnr.
+        SynthesisError: if a tool fails.
+    """
+    if device not in DEVICES:
+        raise BadInput(f"ECP5 device {device!r}", "is not known", f"use one of: {', '.join(DEVICES)}")
+    yosys, nextpnr = find_yosys(), find_nextpnr()
+    sources = {**generate(design), f"{PIN_TOP}.sv": pin_text(design)}
+    folder = netlist(sources, PIN_TOP, "ecp5", keep=True, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
+    text = (folder / "netlist.json").read_text(encoding="utf-8")
+    key = cache.key_of([nextpnr.version, device, str(target_mhz), str(seed), text])
+
+    def make(scratch: Path) -> None:
+        (scratch / "netlist.json").write_text(text, encoding="utf-8")
+        _route(nextpnr, scratch, device, target_mhz, seed, timeout)
+        (scratch / "netlist.json").unlink()
+
+    routed = cache.cached_folder(cache_dir, "nextpnr", key, make)
+    report = json.loads((routed / "report.json").read_text(encoding="utf-8"))
+    used = {name: (int(kind["used"]), int(kind["available"])) for name, kind in report["utilization"].items()}
+    fmax = max(float(clock["achieved"]) for clock in report["fmax"].values())
+    packed = None
+    tools: tuple[str, ...] = (yosys.version, nextpnr.version)
+    if bitstream:
+        packer = find_ecppack()
+        packed = _pack(packer, routed / "design.config")
+        tools = (*tools, packer.version)
+    return Placement(device, fmax, used, packed, tools)
+
+
+def pin_text(design: DataflowGraph) -> str:
+    """The design behind six pins: clock, reset, serial in with a strobe, serial out with a strobe."""
+    width_in, width_out = axis_width(design.input_stream), axis_width(design.output_stream)
+    return f"""// Serial pins around {TOP}, for place and route: every bit of both streams stays observable.
+module {PIN_TOP} (
+    input  logic clk,
+    input  logic resetn,
+    input  logic d,
+    input  logic load,
+    output logic q,
+    output logic busy
+);
+  logic [{width_in - 1}:0] in;
+  logic [{width_out - 1}:0] out, shift;
+  logic in_valid, in_ready, out_valid;
+  always_ff @(posedge clk) begin
+    in <= {width_in}'({{in, d}});
+    in_valid <= load | (in_valid & ~in_ready);
+    shift <= out_valid ? out : {width_out}'({{1'b0, shift}} >> 1);
+    q <= shift[0];
+    busy <= in_valid;
+  end
+  {TOP} dut (
+      .aclk(clk), .aresetn(resetn),
+      .s_axis_tdata(in), .s_axis_tvalid(in_valid), .s_axis_tready(in_ready),
+      .m_axis_tdata(out), .m_axis_tvalid(out_valid), .m_axis_tready(1'b1)
+  );
+endmodule
+"""
+
+
+def _route(
+    nextpnr: Tool, folder: Path, device: str, target_mhz: float, seed: int, timeout: float | None
+) -> None:
+    arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config"]
+    arguments += ["--report", "report.json", "--freq", str(target_mhz), "--seed", str(seed)]
+    arguments += ["--timing-allow-fail", "--quiet"]
+    try:
+        done = nextpnr.run(arguments, folder, timeout)
+    except subprocess.TimeoutExpired:
+        raise SynthesisError(
+            "nextpnr", f"took longer than {timeout} s", "allow more time, or take a smaller design"
+        ) from None
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
+        reason = "; ".join(lines[:3]) or done.stderr[-500:]
+        if any(word in reason for word in ("Unable to place", "failed to place", "no more")):
+            raise InfeasibleTarget(
+                f"ECP5-{device}", f"the design does not fit ({reason})", "fold more, or take a larger part"
+            )
+        raise SynthesisError("nextpnr", reason, "report this with the design")
+
+
+def _pack(packer: Tool, config: Path) -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="etb_pack_") as scratch:
+        folder = Path(scratch)
+        (folder / "design.config").write_bytes(config.read_bytes())
+        done = packer.run(["--compress", "design.config", "design.bit"], folder)
+        if done.returncode:
+            raise SynthesisError("ecppack", done.stderr[-500:], "report this with the design")
+        return (folder / "design.bit").read_bytes()

@@ -1,0 +1,130 @@
+"""Whole networks in Verilator: bits, timing, resets, stalls, and where a planted difference is found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import POOL, conv_net, mlp, resnet18
+from numpy.typing import NDArray
+
+from etb_hw.dataflow import DataflowGraph, fold, lower
+from etb_hw.dataflow.blocks import AddStreams, Mvau
+from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.errors import BadInput
+from etb_hw.integer import IntegerGraph
+from etb_hw.integer.reference import execute
+from etb_hw.rtl import first_difference, simulate
+from etb_hw.rtl.verilator import SimulationError
+
+Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
+
+
+def case_of(network: IntegerGraph, cycles: int, frames: int = 5) -> Case:
+    """A folded design with sized FIFOs, frames (N, H, W, C), and what the reference executor says."""
+    design = size_fifos(fold(lower(network), target_cycles=cycles, time_limit_s=3).graph).graph
+    x = np.random.default_rng(5).integers(0, 256, (frames, *network.input.shape))
+    expected = execute(network, x)
+    hardware = np.moveaxis(x, 1, -1) if x.ndim == 4 else x
+    return design, hardware, expected.reshape(frames, -1)
+
+
+@pytest.fixture(scope="module")
+def odd() -> Case:
+    """A pruned conv net: prime channel counts, pools, two dense layers."""
+    return case_of(conv_net([7, 9, POOL, 11], [13], (3, 8, 8)), 1500)
+
+
+@pytest.fixture(scope="module")
+def residual() -> Case:
+    return case_of(resnet18((5, 6), size=8, blocks=1), 1500)
+
+
+def test_odd_channels_full_speed(odd: Case, simulator_cache: Path) -> None:
+    design, frames, expected = odd
+    run = simulate(design, frames, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+    report = size_fifos(design).report
+    assert run.ii is not None
+    assert run.ii == report.interval
+    assert run.ii <= design.bottleneck.cycles
+    assert run.latency == report.latency
+
+
+@pytest.mark.parametrize("stalls", [0.1, 0.6])
+def test_stalls_change_no_bit(odd: Case, simulator_cache: Path, stalls: float) -> None:
+    design, frames, expected = odd
+    run = simulate(design, frames, stalls=stalls, seed=3, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("reset_at", [2, 1000, 4321])
+def test_reset_in_mid_stream(odd: Case, simulator_cache: Path, reset_at: int) -> None:
+    design, frames, expected = odd
+    run = simulate(design, frames, stalls=0.2, reset_at=reset_at, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+
+
+def test_weights_are_data(odd: Case, simulator_cache: Path) -> None:
+    """Other weights of the same shapes run on the same simulator and give other, right results."""
+    design, frames, expected = odd
+    builds = len(list((simulator_cache / "verilator").iterdir()))
+    blocks = tuple(replace(b, weights=-b.weights) if isinstance(b, Mvau) else b for b in design.blocks)
+    other = replace(design, blocks=blocks)
+    run = simulate(other, frames, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(
+        run.outputs.reshape(expected.shape), other.execute(frames).reshape(expected.shape)
+    )
+    assert (run.outputs.reshape(expected.shape) != expected).any()
+    assert len(list((simulator_cache / "verilator").iterdir())) == builds
+
+
+def test_residual_network(residual: Case, simulator_cache: Path) -> None:
+    """Integer shortcuts, a stride, a global pool; traced, so every stream is compared as well."""
+    design, frames, expected = residual
+    run = simulate(design, frames, stalls=0.1, trace=True, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+    assert first_difference(design, frames, run.traces) is None
+
+
+def test_the_first_block_that_errs_is_named(residual: Case, simulator_cache: Path) -> None:
+    """One flipped weight in the RTL: that block, frame, beat and lane, with both values."""
+    design, frames, _ = residual
+    victim = [block for block in design.blocks if isinstance(block, Mvau)][2]
+    weights = victim.weights.copy()
+    weights[3, 1] *= -1
+    broken = replace(
+        design, blocks=tuple(replace(b, weights=weights) if b is victim else b for b in design.blocks)
+    )
+    run = simulate(broken, frames, stalls=0.1, trace=True, cache_dir=simulator_cache)
+    found = first_difference(design, frames, run.traces)
+    assert found is not None
+    assert found.block == victim.name
+    assert found.layer == victim.layer
+    assert found.lane + victim.pe * (found.beat % (victim.mh // victim.pe)) == 3
+    assert found.got != found.expected
+    assert victim.name in str(found)
+
+
+def test_a_branch_without_room_is_reported(residual: Case, simulator_cache: Path) -> None:
+    design, frames, _ = residual
+    join = next(block for block in design.blocks if isinstance(block, AddStreams))
+    small = replace(design, edges=tuple(replace(e, depth=2) for e in design.edges))
+    with pytest.raises(SimulationError, match="no beat moved"):
+        simulate(small, frames, cache_dir=simulator_cache)
+    assert join.name
+
+
+def test_wrong_frames_are_refused(odd: Case) -> None:
+    with pytest.raises(BadInput, match="have shape"):
+        simulate(odd[0], np.zeros((1, 3, 8, 8), dtype=np.int64))
+
+
+@pytest.mark.slow
+def test_mlp_at_every_fold(simulator_cache: Path) -> None:
+    for cycles in (50, 500, 5000):
+        design, frames, expected = case_of(mlp(49, (24, 17), 10), cycles)
+        run = simulate(design, frames, stalls=0.2, cache_dir=simulator_cache)
+        np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
