@@ -1,6 +1,7 @@
 """Pages that show a run: what ETB did to the network, what hardware comes out, and why to believe it."""
 
 from etb_hw.report.comparison import compare
+from etb_hw.report.fragment import Fragment, show
 from etb_hw.report.run_page import render
 
-__all__ = ["compare", "render"]
+__all__ = ["Fragment", "compare", "render", "show"]

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from etb_hw.errors import BadInput
 from etb_hw.report.page import Verdict, page
-from etb_hw.report.run_page import subtitle, verdict
 from etb_hw.report.run import Run, read_run
+from etb_hw.report.run_page import subtitle, verdict
 from etb_hw.report.section import Column, Section, figure, side_by_side, table
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.lines import Curve, line_chart

@@ -21,8 +21,18 @@ class Verdict:
     class_: str
 
 
-def page(title: str, over: str, subtitle: str, verdict: Verdict | None, sections: Sequence[Section]) -> str:
-    """HTML of a page with these sections; those without a body are named at its end."""
+def page(
+    title: str,
+    over: str,
+    subtitle: str,
+    verdict: Verdict | None,
+    sections: Sequence[Section],
+    bare: bool = False,
+) -> str:
+    """HTML of a page with these sections; those without a body are named at its end.
+
+    ``bare`` leaves out everything around the sections.
+    """
     environment = Environment(
         loader=PackageLoader("etb_hw.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -35,4 +45,5 @@ def page(title: str, over: str, subtitle: str, verdict: Verdict | None, sections
         sections=sections,
         style=Markup(style),
         version=__version__,
+        bare=bare,
     )

@@ -91,6 +91,17 @@ class Performance(Record):
     estimated_latency_ns: float
 
 
+class Rtl(Record):
+    """``rtl.json``: what the cycle-accurate simulation measured. No frames: it was left out."""
+
+    frames: int
+    simulator: str = ""
+    initiation_interval: int | None = None
+    estimated_interval: int | None = None
+    latency: int | None = None
+    fps: float | None = None
+
+
 @dataclass(frozen=True)
 class StepTime:
     """How long a step took when it last ran."""
@@ -122,6 +133,7 @@ class Run:
     stages: tuple[Stage, ...] | None
     plumbing: Mapping[str, Mapping[str, float]]
     performance: Performance | None
+    rtl: Rtl | None
     flow: Mapping[str, Any] | None
     steps: tuple[StepTime, ...]
 
@@ -158,6 +170,7 @@ def read_run(run_dir: Path) -> Run:
         stages=stages,
         plumbing={name: found for name, found in (resources or {}).items() if name not in drawn},
         performance=_read(run_dir / "report/estimate_network_performance.json", TypeAdapter(Performance)),
+        rtl=_read(run_dir / "rtl.json", TypeAdapter(Rtl)),
         flow=flow,
         steps=_steps(run_dir),
     )

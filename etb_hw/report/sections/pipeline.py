@@ -54,6 +54,11 @@ def pipeline(run: Run) -> Section:
     if run.plumbing:
         lut = sum(found.get("LUT", 0.0) for found in run.plumbing.values())
         caption += f" Not drawn: {len(run.plumbing)} width converters and FIFOs between them, {lut:,.0f} LUT."
+    if run.rtl is not None and run.rtl.initiation_interval is not None:
+        caption += (
+            f" In RTL simulation ({run.rtl.simulator}, {run.rtl.frames} frames) a frame took "
+            f"{run.rtl.initiation_interval:,} cycles; estimated were {run.rtl.estimated_interval:,}."
+        )
     return Section(
         key, title, INTRO, legend(*(entry for entry in names if entry[0] in seen)) + figure(picture, caption)
     )

@@ -58,7 +58,9 @@ def tiles(values: Summary, run: Run) -> list[Tile]:
         found.append(Tile(*size(values.size_bytes), "weights and thresholds", note))
     if values.estimated_fps is not None:
         note = ""
-        if run.performance is not None:
+        if run.rtl is not None and run.rtl.fps is not None:
+            note = f"measured in RTL simulation: {run.rtl.fps:,.0f} fps"
+        elif run.performance is not None:
             note = f"latency about {run.performance.estimated_latency_ns / 1000:,.1f} µs"
         found.append(Tile(f"{values.estimated_fps:,.0f}", "fps", "estimated frame rate", note))
     if values.lut is not None:
