@@ -26,6 +26,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, is_bypass
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import UnsupportedNode
@@ -219,10 +220,11 @@ class _Builder:
     def _conv(self, node: g.Conv, x: _Tensor) -> None:
         outputs, _, kernel_h, kernel_w = node.weights.shape
         kernel = (int(kernel_h), int(kernel_w))
+        filters, weight_dtype = np.asarray(node.weights), node.weight_dtype
         if node.groups != 1:
-            raise UnsupportedNode(
-                node.name, f"a convolution in {node.groups} groups has no block yet", "use groups = 1"
-            )
+            # one dense matrix with zeros between the groups: exact, though its zeros cost multipliers
+            filters = _ungrouped(filters, node.groups)
+            weight_dtype = DataType.smallest(min(-1, int(filters.min())), int(filters.max()))
         x = self._pad(node, x, node.pads, node.pad_value)
         if not is_bypass(kernel, node.stride):
             x = self._block(
@@ -237,8 +239,8 @@ class _Builder:
                 dilation=node.dilation,
             )
         # (O, I, KH, KW) to columns in stream order
-        weights = node.weights.transpose(0, 2, 3, 1).reshape(outputs, -1)
-        self._matrix(node, node.weight_dtype, weights, x)
+        weights = filters.transpose(0, 2, 3, 1).reshape(outputs, -1)
+        self._matrix(node, weight_dtype, weights, x)
 
     def _pad(self, node: g.Node, x: _Tensor, pads: g.Pads, value: int) -> _Tensor:
         if not any(pads):
@@ -268,16 +270,33 @@ class _Builder:
 
     def _max_pool(self, node: g.MaxPool, x: _Tensor) -> None:
         x = self._pad(node, x, node.pads, x.dtype.min)  # the lowest value never wins
-        tiles = all(size % kernel == 0 for size, kernel in zip(x.shape[:2], node.kernel, strict=True))
-        if node.kernel != node.stride or not tiles:
-            raise UnsupportedNode(
-                node.name,
-                "pools windows that overlap or do not tile the image",
-                "use 2x2 pools of even images",
+        size, channels = x.shape[:2], x.shape[2]
+        tiles = all(extent % kernel == 0 for extent, kernel in zip(size, node.kernel, strict=True))
+        if node.kernel == node.stride and tiles:
+            made = self._block(
+                MaxPool, node, [x], size=size, channels=channels, kernel=node.kernel, dtype=x.dtype
             )
-        made = self._block(
-            MaxPool, node, [x], size=x.shape[:2], channels=x.shape[2], kernel=node.kernel, dtype=x.dtype
-        )
+        else:
+            windows = self._block(
+                SlidingWindow,
+                node,
+                [x],
+                size=size,
+                channels=channels,
+                kernel=node.kernel,
+                dtype=x.dtype,
+                stride=node.stride,
+                depthwise=True,
+            )
+            made = self._block(
+                WindowPool,
+                node,
+                [windows],
+                size=windows.shape[:2],
+                channels=channels,
+                kernel=node.kernel,
+                dtype=x.dtype,
+            )
         self._yield(node.name, node.name, made)
 
     def _add(self, node: g.Add, inputs: list[_Tensor]) -> None:
@@ -334,6 +353,17 @@ class _Builder:
             planes = np.arange(x.shape[0] * x.shape[1] * x.shape[2]).reshape(channels, height, width)
             order = planes.transpose(1, 2, 0).reshape(-1)
         self._yield(node.name, node.name, _Tensor(x.source, (height * width * channels,), x.dtype, order))
+
+
+def _ungrouped(weights: g.Ints, groups: int) -> g.Ints:
+    """(O, I/groups, KH, KW) to (O, I, KH, KW), zero where a filter does not look."""
+    outputs, inputs, *kernel = weights.shape
+    dense = np.zeros((outputs, inputs * groups, *kernel), dtype=weights.dtype)
+    rows = outputs // groups
+    for i in range(groups):
+        part = slice(i * rows, (i + 1) * rows)
+        dense[part, i * inputs : (i + 1) * inputs] = weights[part]
+    return dense
 
 
 def _holds(dtype: DataType, value: int) -> bool:

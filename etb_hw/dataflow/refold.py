@@ -8,13 +8,20 @@ from dataclasses import replace
 
 from etb_hw.dataflow.block import Block, Fold
 from etb_hw.dataflow.blocks.fifo import Fifo
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
+from etb_hw.errors import BadInput
 
 
 def is_plumbing(block: Block) -> bool:
     """Whether a block only moves data: converters and FIFOs, which follow from the folding."""
     return isinstance(block, WidthConverter | Fifo)
+
+
+def fixes_lanes(block: Block) -> bool:
+    """Whether the order of a block's values depends on its lanes, so that no converter may follow."""
+    return isinstance(block, SlidingWindow) and block.depthwise
 
 
 def strip(graph: DataflowGraph) -> DataflowGraph:
@@ -57,6 +64,13 @@ def with_converters(graph: DataflowGraph) -> DataflowGraph:
         if given.lanes == taken.lanes:
             edges.append(edge)
             continue
+        source = by_name[edge.source.block]
+        if fixes_lanes(source):
+            raise BadInput(
+                f"{source.name}.SIMD = {given.lanes}",
+                f"differs from {edge.target.block}.PE = {taken.lanes}, which reads its windows",
+                "give both the same value: depthwise windows have no other order",
+            )
         converter = WidthConverter(
             name="",
             layer=by_name[edge.target.block].layer,

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from etb_hw.dataflow import DataflowGraph, fold, lower, refold
+from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.errors import InfeasibleTarget, UnsupportedNode
-from etb_hw.integer import BIPOLAR, ChannelAffine, Conv, DataType, IntegerGraph, reference
+from etb_hw.integer import BIPOLAR, ChannelAffine, Conv, DataType, IntegerGraph, MaxPool, reference
 
 
 def frames_of(graph: IntegerGraph, count: int = 2, seed: int = 0) -> np.ndarray:
@@ -104,6 +105,41 @@ def test_strides_and_dilation(kernel: int, stride: int, dilation: int, pad: int)
     graph = net.graph("conv")
     x = rng.choice([-1, 1], (2, 4, 9, 7))
     assert np.array_equal(reference.execute(graph, x), lower(graph).execute(nhwc(x)).transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(("kernel", "stride", "pads"), [(3, 2, 1), (2, 2, 0), (3, 1, 0)])
+def test_pools_that_overlap_or_do_not_tile(kernel: int, stride: int, pads: int) -> None:
+    net = networks.NetworkBuilder((6, 9, 7), dtype=BIPOLAR)
+    x = net.threshold(net.conv("input", 6))
+    net.nodes.append(
+        MaxPool(name="pool", inputs=(x,), kernel=(kernel, kernel), stride=(stride, stride), pads=(pads,) * 4)
+    )
+    graph = net.graph("pool")
+    x = frames_of(graph) | 1
+    expected = reference.execute(graph, x)
+    for cycles in (100_000, 600):
+        design = fold(lower(graph), target_cycles=cycles).graph
+        assert np.array_equal(expected, design.execute(nhwc(x)).transpose(0, 3, 1, 2))
+        assert simulate_streams(size_fifos(design).graph).interval <= design.bottleneck.cycles
+
+
+def test_groups_and_depthwise_convolutions() -> None:
+    rng = np.random.default_rng(0)
+    for groups in (2, 4):
+        net = networks.NetworkBuilder((4, 6, 6), dtype=BIPOLAR)
+        net.nodes.append(
+            Conv(
+                name="conv",
+                inputs=("input",),
+                weights=rng.choice([-1, 1], (8, 4 // groups, 3, 3)),
+                weight_dtype=BIPOLAR,
+                groups=groups,
+            )
+        )
+        graph = net.graph("conv")
+        x = rng.choice([-1, 1], (2, 4, 6, 6))
+        got = lower(graph).execute(nhwc(x)).transpose(0, 3, 1, 2)
+        assert np.array_equal(reference.execute(graph, x), got)
 
 
 def test_unsupported_layers_name_node_and_remedy() -> None:

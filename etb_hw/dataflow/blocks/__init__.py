@@ -12,6 +12,7 @@ from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
+from etb_hw.dataflow.blocks.window_pool import WindowPool
 
 __all__ = [
     "AddStreams",
@@ -26,4 +27,5 @@ __all__ = [
     "SumPool",
     "Thresholding",
     "WidthConverter",
+    "WindowPool",
 ]

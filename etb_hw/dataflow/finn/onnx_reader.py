@@ -24,6 +24,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.refold import with_converters
 from etb_hw.errors import BadInput, UnsupportedNode
@@ -197,6 +198,17 @@ def _max_pool(f: _Fields) -> Block:
     )
 
 
+def _window_pool(f: _Fields) -> Block:
+    return WindowPool(
+        **f.names,
+        size=f.pair("OutImgDims"),
+        channels=f["Channels"],
+        kernel=f.pair("KernelSize"),
+        dtype=f.dtype("InputDataType"),
+        pe=f["PE"],
+    )
+
+
 def _sum_pool(f: _Fields) -> Block:
     height, width = f.pixels
     return SumPool(
@@ -251,6 +263,7 @@ _READERS: dict[str, Callable[[_Fields], Block]] = {
     "FMPadding_rtl": _padding,
     "Thresholding_rtl": _thresholding,
     "StreamingMaxPool_hls": _max_pool,
+    "Pool_hls": _window_pool,
     "GlobalAccPool_hls": _sum_pool,
     "AddStreams_hls": _add_streams,
     "DuplicateStreams_hls": _duplicate_streams,

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import floor
 
-from etb_hw.dataflow.block import Fold
+from etb_hw.dataflow.block import Block, Fold
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding.channels import Groups, channel_groups
+from etb_hw.dataflow.folding.dominance import needed
 from etb_hw.dataflow.folding.options import Option, all_options, useful
 from etb_hw.dataflow.folding.solver import Solution, solve
 from etb_hw.dataflow.folding.target import cycles_for, too_fast
@@ -207,20 +208,37 @@ class _Search:
     def _solve(self, cycles: int) -> Solution:
         limited = self.limit is not None
         options = {name: useful(of, cycles, self.weights, limited) for name, of in self.options.items()}
-        value, hints = self.weights.of, self._hints()
-        return solve(self.graph, options, self._converter, value, self.limit, hints, self.time_limit_s)
+        options = needed(self.graph, options, self._converter, _each if limited else self._weighted)
+        start = self._start(cycles)
+        found = solve(
+            self.graph, options, self._converter, self.weights.of, self.limit, start, self.time_limit_s
+        )
+        if found.chosen is None and not found.proved and start is not None and self._allowed(start):
+            # the time went without a solution, but the design to start from is one
+            return replace(found, chosen=start)
+        return found
 
-    def _hints(self) -> dict[str, Option] | None:
+    def _weighted(self, resources: Resources) -> tuple[float, ...]:
+        return (self.weights.of(resources),)
+
+    def _start(self, cycles: int) -> dict[str, Option] | None:
+        """The options of the design to start from, if all of them meet the cycles."""
         if self.hint is None:
             return None
         found = {}
         for name, of in self.options.items():
             wanted = self.hint[name]
             for option in of:
-                if all(getattr(wanted, key.lower()) == value for key, value in option.fold.items()):
+                if option.cycles <= cycles and all(
+                    _attribute(wanted, key) == value for key, value in option.fold.items()
+                ):
                     found[name] = option
                     break
-        return found
+        return found if len(found) == len(self.options) else None
+
+    def _allowed(self, chosen: Mapping[str, Option]) -> bool:
+        used = self._built(chosen).cost(self.model)
+        return self.limit is None or all(a <= b for a, b in zip(_each(used), _each(self.limit), strict=True))
 
     def _converter(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
         if given[1] == taken[1]:
@@ -243,9 +261,7 @@ class _Search:
     def _folding(self, found: Solution) -> Folding:
         assert found.chosen is not None
         chosen = found.chosen
-        blocks = tuple(chosen[block.name].block for block in self.graph.blocks)
-        folds: dict[str, Fold] = {name: option.fold for name, option in chosen.items()}
-        graph = refold(replace(self.graph, blocks=blocks), folds)
+        graph = self._built(chosen)
         dead = {}
         for group, maker in self.groups.maker.items():
             if maker is not None:
@@ -254,6 +270,11 @@ class _Search:
                     dead[self.graph[maker].layer] = added
         cost = self.weights.of(graph.cost(self.model))
         return Folding(graph, cost, min(found.bound, cost), found.proved, None, dead, self.model.name)
+
+    def _built(self, chosen: Mapping[str, Option]) -> DataflowGraph:
+        blocks = tuple(chosen[block.name].block for block in self.graph.blocks)
+        folds: dict[str, Fold] = {name: option.fold for name, option in chosen.items()}
+        return refold(replace(self.graph, blocks=blocks), folds)
 
     def _check(self, cycles: int) -> None:
         if any(all(option.cycles > cycles for option in of) for of in self.options.values()):
@@ -294,3 +315,13 @@ class _Search:
         if self.device is None or self.limit is None:
             return "the given limits"
         return f"{self.limit.lut / self.device.resources.lut:.0%} of {self.device.part}"
+
+
+def _each(resources: Resources) -> tuple[float, ...]:
+    return (resources.lut, resources.bram_18k, resources.uram, resources.dsp)
+
+
+def _attribute(block: Block, key: str) -> int | str:
+    value: int | str = getattr(block, key.lower())
+    # FINN's formulas count memories that the tool may place as block RAM
+    return "block" if key == "ram_style" and value == "auto" else value

@@ -12,7 +12,7 @@ from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.refold import refold, strip
+from etb_hw.dataflow.refold import fixes_lanes, refold, strip
 
 
 def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int = 36) -> DataflowGraph:
@@ -22,11 +22,19 @@ def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int =
     not part of our blocks; such a block stays at full SIMD.
     """
     graph = strip(graph)
-    folded = refold(graph, {b.name: _fold(b, target_cycles, mvau_wwidth_max) for b in graph.blocks})
+    folded = refold(graph, _folds(graph, target_cycles, mvau_wwidth_max))
     reached = folded.bottleneck.cycles
     if reached <= target_cycles:
         return folded
-    return refold(graph, {b.name: _fold(b, reached, mvau_wwidth_max) for b in graph.blocks})
+    return refold(graph, _folds(graph, reached, mvau_wwidth_max))
+
+
+def _folds(graph: DataflowGraph, target: int, widest: int) -> dict[str, dict[str, int | str]]:
+    folds = {block.name: _fold(block, target, widest) for block in graph.blocks}
+    for edge in graph.edges:
+        if fixes_lanes(graph[edge.source.block]):
+            folds[edge.source.block] = {"SIMD": folds[edge.target.block]["PE"]}
+    return folds
 
 
 def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:

@@ -17,6 +17,7 @@ from ortools.sat.python import cp_model
 
 from etb_hw.dataflow.folding.options import Option
 from etb_hw.dataflow.graph import DataflowGraph, Edge
+from etb_hw.dataflow.refold import fixes_lanes
 from etb_hw.dataflow.resources import Resources
 
 Price = Callable[[Edge, tuple[int, int], tuple[int, int]], Resources]
@@ -60,9 +61,10 @@ def solve(
         )
         out: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
         into: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+        rigid = fixes_lanes(graph[source])
         for a in given:
             for b in taken:
-                if a[0] != b[0]:
+                if a[0] != b[0] or (rigid and a[1] != b[1]):
                     continue  # both ends of a stream have the same channels
                 pair = model.new_bool_var(f"{source}.{a}>{target}.{b}")
                 out[a].append(pair)

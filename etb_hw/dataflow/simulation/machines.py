@@ -27,6 +27,7 @@ from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
+from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.integer.datatype import BIPOLAR
 
 TAKE, SEND = 1, 2
@@ -114,6 +115,13 @@ def _(block: MaxPool) -> Machine:
     steps = np.full((height, block.kernel[0], width, block.kernel[1]), TAKE, dtype=np.uint8)
     steps[:, -1, :, -1] |= SEND
     return Machine(PATTERN, np.repeat(steps.reshape(-1), block.channels // block.pe))
+
+
+@_machine.register
+def _(block: WindowPool) -> Machine:
+    steps = np.full(block.taps, TAKE, dtype=np.uint8)
+    steps[-1] |= SEND
+    return Machine(PATTERN, steps)
 
 
 @_machine.register

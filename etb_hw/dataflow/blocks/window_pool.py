@@ -1,0 +1,96 @@
+"""Max-pool over windows that overlap or leave a border: a depthwise sliding window's reader; FINN's Pool_hls.
+
+A beat of PE channels comes for every tap of a window, channel fold by channel fold; the largest of the taps
+leaves. In RTL that is the tiling max-pool on rows of taps. FINN's formulas give the block no resources; its
+cycles are the beats of its input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.stream import Stream
+from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.integer.datatype import BIPOLAR, DataType
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WindowPool(Block):
+    """Depthwise windows (OH, OW, taps*C) to (OH, OW, C); PE is the SIMD of the sliding window before it."""
+
+    OP: ClassVar[str] = "Pool_hls"
+
+    size: tuple[int, int]
+    channels: int
+    kernel: tuple[int, int]
+    dtype: DataType
+    pe: int = 1
+
+    @property
+    def taps(self) -> int:
+        return self.kernel[0] * self.kernel[1]
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        return (Stream((*self.size, self.taps * self.channels), self.dtype, self.pe),)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        return (Stream((*self.size, self.channels), self.dtype, self.pe),)
+
+    @property
+    def cycles(self) -> int:
+        return self.inputs[0].beats
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return tuple({"PE": pe} for pe in divisors(self.channels))
+
+    def resources(self) -> Resources:
+        return Resources()
+
+    def finn_node(self) -> FinnNode:
+        return FinnNode(
+            self.op,
+            domain_of(self.op),
+            {
+                "backend": "fpgadataflow",
+                "Channels": self.channels,
+                "PE": self.pe,
+                "KernelSize": self.kernel,
+                "Function": "MaxPool",
+                "OutImgDims": self.size,
+                "InputDataType": stream_type(self.dtype).name,
+                "OutputDataType": stream_type(self.dtype).name,
+                "AccumBits": 0,
+                "Size": 1,
+                "BatchSize": 1,
+            },
+        )
+
+    def rtl(self) -> RtlInstance:
+        folds = self.channels // self.pe
+        return RtlInstance(
+            "max_pool",
+            {
+                "H": self.size[0] * self.size[1] * folds,
+                "W": self.taps,
+                "C": self.pe,
+                "PE": self.pe,
+                "BITS": self.dtype.bits,
+                "SIGNED": int(self.dtype.signed and self.dtype != BIPOLAR),
+                "KH": 1,
+                "KW": self.taps,
+            },
+        )
+
+    def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        folded = frames[0].reshape(-1, *self.size, self.channels // self.pe, self.taps, self.pe)
+        return (folded.max(axis=4).reshape(-1, *self.size, self.channels),)
