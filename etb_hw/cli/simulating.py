@@ -30,7 +30,7 @@ def run(model: Path, options: Mapping[str, Any]) -> int:
     limit = options["limit"] or len(dataset.test_x)
     fitted = fit(graph, dataset.test_x[:limit], dataset.test_y[:limit])
     if options["layer"] is not None:
-        tensor = trace_layer(graph, fitted.images, options["layer"])
+        tensor = trace_layer(graph, options["layer"], fitted.images)
         np.save("trace.npy", tensor)
         terminal.print(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
         return 0

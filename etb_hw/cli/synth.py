@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from etb_hw.rtl.yosys import Family
 
 
 @click.command("synth")
@@ -14,7 +18,7 @@ import click
 )
 @click.option("--whole", is_flag=True, help="Synthesise the design in one piece instead of block by block.")
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
-def command(dataflow_file: Path, family: str, whole: bool, out: Path | None) -> None:
+def command(dataflow_file: Path, family: Family, whole: bool, out: Path | None) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
     Blocks are synthesised one by one and kept by content: the second time is fast.

@@ -6,6 +6,7 @@ from typing import Any
 
 from etb_hw import training
 from etb_hw.config import Flow
+from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.pruning import save_checkpoint
@@ -18,7 +19,8 @@ def settings(flow: Flow) -> Any:
 
 
 def _settings(flow: Flow) -> Any:
-    return [*settings(flow), flow.evolution.model_dump()]
+    hardware = flow.build.model_dump() if flow.evolution.count == "luts" else None
+    return [*settings(flow), flow.evolution.model_dump(), hardware]
 
 
 def _run(context: Context) -> list[Proof]:
@@ -26,7 +28,13 @@ def _run(context: Context) -> list[Proof]:
     if context.fresh:
         context.path(training.STATE_FILE).unlink(missing_ok=True)
     result = training.train(
-        flow.model, flow.training, flow.evolution, context.dataset, context.run_dir, watch(context)
+        flow.model,
+        flow.training,
+        flow.evolution,
+        context.dataset,
+        context.run_dir,
+        watch(context),
+        training_cost(flow, context.dataset),
     )
     assert result is not None, "only stop_after ends a training early"
     notes = {

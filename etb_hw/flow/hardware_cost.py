@@ -1,0 +1,91 @@
+"""What hardware a network costs, for training: LUTs as a function of widths, and an estimate of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from etb_hw import qonnx_io
+from etb_hw.config import BuildConfig, Flow
+from etb_hw.data import Dataset
+from etb_hw.dataflow import finn_model
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.devices import find_device
+from etb_hw.dataflow.folding import Weights, cycles_for, fold
+from etb_hw.dataflow.lower import lower
+from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.integer import BIPOLAR, DataType
+from etb_hw.models import NetSpec, specify
+from etb_hw.pruning import Cost, HardNet, deployable
+from etb_hw.qonnx_io.export import exported_model
+
+
+def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
+    """The cost that ``evolution.count = "luts"`` counts; None for the counts that training knows itself.
+
+    Raises BadInput where the flow names no frame rate, for LUTs depend on it.
+    """
+    if flow.evolution.count != "luts":
+        return None
+    if flow.build.target_fps is None:
+        remedy = "give build.target_fps, or count parameters"
+        raise BadInput("evolution.count", "luts depend on the frame rate", remedy)
+    spec = specify(flow.model, dataset.shape, len(dataset.classes))
+    return lut_cost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns))
+
+
+def lut_cost(spec: NetSpec, cycles: int) -> Cost:
+    """LUT equivalents of all matrix products, each at its cheapest legal folding of ``cycles`` a frame.
+
+    Counts with few divisors cost more, so that a controller that minimises this prefers counts that fold.
+    """
+
+    def cost(widths: Mapping[str, int]) -> float:
+        total = 0.0
+        for layer in spec.weighted:
+            geometry = spec.geometry(layer, {**spec.widths, **widths})
+            pixels = spec.is_pixels(layer.inputs[0])
+            total += _matrix(geometry.fan_in, geometry.outputs, geometry.sums, pixels, cycles, layer.name)
+        return total
+
+    return cost
+
+
+@lru_cache(maxsize=65536)
+def _matrix(inputs: int, outputs: int, sums: int, pixels: bool, cycles: int, name: str) -> float:
+    block = Mvau(
+        name=name,
+        layer=name,
+        weights=np.ones((outputs, inputs), dtype=np.int64),
+        weight_dtype=BIPOLAR,
+        input_dtype=DataType.unsigned(8) if pixels else BIPOLAR,
+        output_dtype=BIPOLAR,
+        thresholds=np.zeros((outputs, 1), dtype=np.int64),
+        pixels=(sums, 1),
+    )
+    folded = (block.folded(fold) for fold in block.folds)
+    costs = [Weights().of(finn_model(made)) for made in folded if made.cycles <= cycles]
+    if not costs:
+        raise InfeasibleTarget(
+            name, f"cannot run in {cycles} cycles a frame however it is folded", "lower build.target_fps"
+        )
+    return min(costs)
+
+
+def estimate(build: BuildConfig) -> Callable[[HardNet], Mapping[str, float]]:
+    """LUT, BRAM and frames/s of a finished network, folded as the flow asks (rows of the baseline table)."""
+
+    def of(hard: HardNet) -> Mapping[str, float]:
+        module = deployable(hard)
+        graph = qonnx_io.import_model(exported_model(module, module.input_shape))
+        device = None if build.device is None else find_device(build.device)
+        design = lower(graph, clk_ns=build.clk_ns)
+        made = fold(
+            design, target_fps=build.target_fps, device=device, max_utilization=build.max_utilization
+        ).graph
+        total = made.cost(finn_model)
+        return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.fps}
+
+    return of
