@@ -57,5 +57,34 @@ def finn_model(model: Path | str | onnx.ModelProto) -> onnx.ModelProto:
     known = used | {name for node in graph.node for name in node.output}
     for info in [i for i in graph.value_info if i.name not in known]:
         graph.value_info.remove(info)
+    _name_a_quant(graph)
     stamp(model, FINN, "a conv's pads attribute on a bipolar tensor pads with -1, as FINN computes it")
     return model
+
+
+def _name_a_quant(graph: onnx.GraphProto) -> None:
+    """Write one weight quantizer as a one-bit Quant, which is the same function.
+
+    FINN versions before finn-plus convert quantizers only where they find an op named Quant, BinaryQuant or
+    Trunc: a network of nothing but BipolarQuant passes that step unconverted and fails much later.
+    """
+    constants = {t.name for t in graph.initializer}
+    if any(n.op_type == "Quant" for n in graph.node):
+        return
+    for index, node in enumerate(graph.node):
+        if node.op_type == "BipolarQuant" and node.input[0] in constants:
+            for name, value in (("etb_zero_point", 0.0), ("etb_one_bit", 1.0)):
+                graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value, np.float32), name))
+            quant = onnx.helper.make_node(
+                "Quant",
+                [node.input[0], node.input[1], "etb_zero_point", "etb_one_bit"],
+                list(node.output),
+                name=node.name,
+                domain=node.domain,
+                signed=1,
+                narrow=1,
+                rounding_mode="ROUND",
+            )
+            graph.node.remove(node)
+            graph.node.insert(index, quant)
+            return

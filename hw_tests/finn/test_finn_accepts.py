@@ -1,0 +1,104 @@
+"""finn-plus itself takes our files and computes our numbers at every stage that it can execute."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from finn_nets import conv_net, mlp
+from torch import nn
+
+from etb_hw.dataflow import finn, fold, lower
+from etb_hw.qonnx_io import execute, export_finn, export_model, import_model
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-finn" / "bin" / "python"
+DRIVER = Path(__file__).parent / "drive_finn.py"
+
+pytestmark = [
+    pytest.mark.finn,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-finn; run `make test-finn`, which installs it"),
+]
+
+CNV = [(8, False), (8, True), (16, False), (16, True), (32, False), (32, False)]
+NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "mlp": (mlp(64, [32, 32, 32]), (64,)),
+    "mlp_odd": (mlp(49, [29, 31, 23], 7), (49,)),
+    "cnv_unpadded": (conv_net((3, 32, 32), CNV, [64, 64], padding=0), (3, 32, 32)),
+    "cnv_pruned_odd": (
+        conv_net((3, 30, 32), [(7, False), (5, True), (13, True), (11, False)], [37], padding=0),
+        (3, 30, 32),
+    ),
+    "vgg_padded": (conv_net((3, 16, 16), [(16, False), (16, True), (32, False), (32, True)]), (3, 16, 16)),
+    "vgg_pruned_odd": (
+        conv_net((1, 12, 12), [(13, False), (11, True), (21, False), (17, True), (30, False)]),
+        (1, 12, 12),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    folder: Path
+    cycles: dict[str, int]
+    folding: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    module, shape = NETWORKS[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    export_model(module, folder / "model.qonnx.onnx", shape)
+    export_finn(folder / "model.qonnx.onnx", folder / "model.finn.onnx")
+    x = np.random.default_rng(0).integers(0, 256, (3, *shape))
+    np.savez(folder / "samples.npz", x=x, y=execute(folder / "model.qonnx.onnx", x))
+    design = fold(lower(import_model(folder / "model.qonnx.onnx")), target_fps=2000).graph
+    finn.write(design, folder)
+    cycles = json.loads((folder / "report" / "estimate_layer_cycles.json").read_text())
+    folding = json.loads((folder / "auto_folding_config.json").read_text())
+    return Files(folder, cycles, folding)
+
+
+def drive(kind: str, files: Files, model: str, folding: Path) -> dict[str, Any]:
+    out = files.folder / f"finn_{kind}"
+    done = subprocess.run(
+        [PYTHON, DRIVER, kind, files.folder / model, "--samples", files.folder / "samples.npz",
+         "--out", out, "--folding", folding],
+        capture_output=True, text=True, timeout=1500, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    result: dict[str, Any] = json.loads((out / "result.json").read_text())
+    differences = {s["stage"]: s["max_abs_diff"] for s in result["stages"] if "max_abs_diff" in s}
+    assert differences
+    assert set(differences.values()) == {0.0}, differences
+    return result
+
+
+def test_front_end_takes_the_qonnx_file_and_our_folding(files: Files) -> None:
+    """Converters, streamlining, HW conversion, partitioning, specialisation, our folding, estimates.
+
+    finn-plus builds pools of other nodes than FINN main, so that its window generators are numbered
+    differently; the products carry the same names everywhere.
+    """
+    ours = {k: v for k, v in files.folding.items() if k == "Defaults" or k.startswith("MVAU")}
+    path = files.folder / "folding_of_products.json"
+    path.write_text(json.dumps(ours))
+    result = drive("front", files, "model.finn.onnx", path)
+    assert result["quantizers_left"] == []
+    assert set(result["outside"]) <= {"Transpose", "Reshape", "Flatten"}, "outside of the partition"
+    for name in set(ours) - {"Defaults"}:
+        assert result["folding"][name] == {"PE": ours[name]["PE"], "SIMD": ours[name]["SIMD"]}
+        assert result["estimate_layer_cycles"][name] == files.cycles[name]
+
+
+def test_dataflow_file_is_taken_from_specialize_layers_on(files: Files) -> None:
+    result = drive("dataflow", files, "dataflow.onnx", files.folder / "auto_folding_config.json")
+    for name, cycles in result["estimate_layer_cycles"].items():
+        if name.startswith("MVAU"):
+            assert cycles == files.cycles[name]
