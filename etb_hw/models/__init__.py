@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
 from etb_hw.config import ModelConfig
 from etb_hw.errors import BadInput
+from etb_hw.models.cnv import cnv
+from etb_hw.models.mlp import lfc, sfc, tfc
 from etb_hw.models.net import BinaryNet
+from etb_hw.models.resnet18 import resnet18
 from etb_hw.models.spec import CLASSES, INPUT, Geometry, LayerSpec, NetSpec, Shape
 from etb_hw.models.vgg_small import vgg_small
 
-TOPOLOGIES = {"vgg_small": vgg_small}
+TOPOLOGIES: Mapping[str, Callable[..., NetSpec]] = {
+    "vgg_small": vgg_small,
+    "resnet18": resnet18,
+    "cnv": cnv,
+    "tfc": tfc,
+    "sfc": sfc,
+    "lfc": lfc,
+}
 
 __all__ = [
     "CLASSES",

@@ -10,8 +10,16 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from torch import Tensor, nn
 
 from etb_hw.models.norm import ChannelNorm, pad_channels
-from etb_hw.models.spec import Geometry, LayerSpec
-from etb_hw.quantizers import EvolvingActivation, EvolvingActivationQuant, EvolvingWeight, EvolvingWeightQuant
+from etb_hw.models.spec import Geometry, LayerSpec, Output
+from etb_hw.quantizers import (
+    ChannelQuant,
+    EvolvingActivation,
+    EvolvingStream,
+    EvolvingWeight,
+    EvolvingWeightQuant,
+)
+
+STREAM_SLOPE = 2.0  # initial deviation of a residual stream in its integer units
 
 
 class Layer(nn.Module):
@@ -21,8 +29,8 @@ class Layer(nn.Module):
         """The quantizer of the layer's weights, if it has any."""
         return None
 
-    def act_quant(self) -> EvolvingActivationQuant | None:
-        """The quantizer of the layer's output, if it is bipolar."""
+    def act_quant(self) -> ChannelQuant | None:
+        """The quantizer of the layer's output, if it has one."""
         return None
 
     def set_input_alive(self, alive: Tensor) -> None:
@@ -96,11 +104,13 @@ class BinaryConv(Weighted):
         nn.init.normal_(self.core.weight)
         self.core.weight_quant.skip_create_quant_tensor = True
         self.norm = ChannelNorm(geometry.outputs)
-        self.act = activation(geometry.outputs)
+        self.act = activation(geometry.outputs, spec.output)
+        if spec.output == "stream":
+            nn.init.constant_(self.norm.weight, STREAM_SLOPE)
         self.register_buffer("input_alive", torch.ones(geometry.inputs))
         self.uniform_border: bool | None = None
 
-    def act_quant(self) -> EvolvingActivationQuant:
+    def act_quant(self) -> ChannelQuant:
         return act_quantizer(self.act)
 
     def set_input_alive(self, alive: Tensor) -> None:
@@ -142,7 +152,7 @@ class BinaryDense(Weighted):
         self.norm = ChannelNorm(geometry.outputs)
         self.act = activation(geometry.outputs)
 
-    def act_quant(self) -> EvolvingActivationQuant:
+    def act_quant(self) -> ChannelQuant:
         return act_quantizer(self.act)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,22 +165,56 @@ class BinaryDense(Weighted):
         clamp_thresholds(self.act_quant())
 
 
+class StreamSign(Layer):
+    """normalise -> quantize: a residual stream becomes bipolar."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.act = activation(channels)
+
+    def act_quant(self) -> ChannelQuant:
+        return act_quantizer(self.act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return quantize(self.act, self.norm(x))
+
+    def project(self) -> None:
+        self.norm.project()
+        clamp_thresholds(self.act_quant())
+
+
+class Add(Layer):
+    """Sum of two residual streams, in integers."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+
+class SumPool(Layer):
+    """Sum over all pixels: a global average pool without its division."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum((2, 3), keepdim=True)
+
+
 class Classifier(Weighted):
     """flatten -> matrix product -> one integer bias a class; logits are a positive multiple of integers.
 
     Attributes:
-        log_scale: log of the common factor of the logits; it changes no arg-max and is left out of hardware.
-        unit: sqrt(fan-in) of the network as built; slimming keeps it, so that no logit changes.
-        bias: (classes,) in units of sqrt(fan-in); rounded to whole integers in the forward pass.
+        log_scale: log of the common factor of the logits; no arg-max depends on it, hardware leaves it out.
+        unit: sqrt(fan-in) times the inputs' magnitude of the network as built; slimming keeps it, so that
+            no logit changes.
+        bias: (classes,) in these units; rounded to whole integers in the forward pass.
     """
 
     unit: Tensor
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, magnitude: float = 1.0) -> None:
         super().__init__()
         self.core = dense_core(geometry)
         # signs that agree by chance sum to about sqrt(fan-in): the unit in which logits are of order one
-        self.register_buffer("unit", torch.tensor(math.sqrt(geometry.fan_in)))
+        self.register_buffer("unit", torch.tensor(magnitude * math.sqrt(geometry.fan_in)))
         self.log_scale = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(geometry.outputs))
 
@@ -197,16 +241,17 @@ def dense_core(geometry: Geometry) -> QuantLinear:
     return core
 
 
-def activation(channels: int) -> QuantIdentity:
+def activation(channels: int, output: Output = "bipolar") -> QuantIdentity:
     """A Brevitas activation layer with our quantizer."""
-    act = QuantIdentity(act_quant=EvolvingActivation.let(channels=channels))
+    kind = EvolvingActivation if output == "bipolar" else EvolvingStream
+    act = QuantIdentity(act_quant=kind.let(channels=channels))
     act.act_quant.skip_create_quant_tensor = True
     return act
 
 
-def act_quantizer(act: QuantIdentity) -> EvolvingActivationQuant:
+def act_quantizer(act: QuantIdentity) -> ChannelQuant:
     quantizer = act.act_quant.fused_activation_quant_proxy.tensor_quant
-    assert isinstance(quantizer, EvolvingActivationQuant)
+    assert isinstance(quantizer, ChannelQuant)
     return quantizer
 
 
@@ -217,6 +262,6 @@ def quantize(act: QuantIdentity, y: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def clamp_thresholds(quantizer: EvolvingActivationQuant) -> None:
+def clamp_thresholds(quantizer: ChannelQuant) -> None:
     if not quantizer.is_hard:
         quantizer.threshold.clamp_(0, 1)

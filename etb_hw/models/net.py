@@ -7,7 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from etb_hw.models.layers import BinaryConv, BinaryDense, Classifier, Layer, Weighted
+from etb_hw.models.layers import (
+    STREAM_SLOPE,
+    Add,
+    BinaryConv,
+    BinaryDense,
+    Classifier,
+    Layer,
+    StreamSign,
+    SumPool,
+    Weighted,
+)
 from etb_hw.models.spec import INPUT, LayerSpec, NetSpec
 
 
@@ -88,5 +98,19 @@ def _make(spec: NetSpec, layer: LayerSpec) -> Layer:
         case "dense":
             return BinaryDense(spec.geometry(layer))
         case "classifier":
-            return Classifier(spec.geometry(layer))
-    raise AssertionError(f"op {layer.op} has no layer")
+            return Classifier(spec.geometry(layer), _magnitude(spec, layer))
+        case "sign":
+            return StreamSign(spec.widths[layer.group])
+        case "add":
+            return Add()
+        case "sumpool":
+            return SumPool()
+
+
+def _magnitude(spec: NetSpec, layer: LayerSpec) -> float:
+    """Rough size of the values that a classifier reads: 1, or that of a sum over a stream's pixels."""
+    source = spec.by_name.get(layer.inputs[0])
+    if source is None or source.op != "sumpool":
+        return 1.0
+    _, height, width = spec.shapes[source.inputs[0]]
+    return STREAM_SLOPE * height * width

@@ -5,7 +5,7 @@ Everything that treats networks uniformly (building, slimming, sizes, export) re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -168,3 +168,18 @@ def _conv_size(layer: LayerSpec, size: int) -> int:
 def scaled(count: int, width: float) -> int:
     """A channel count times the width multiplier, at least 1."""
     return max(1, round(count * width))
+
+
+def counts_of(
+    model: str, base: tuple[int, ...], width: float, widths: Sequence[int] | None
+) -> tuple[int, ...]:
+    """Channel counts: ``base`` times ``width``, or the given ones. Raises BadInput if they misfit."""
+    if widths is None:
+        return tuple(scaled(count, width) for count in base)
+    if len(widths) != len(base) or min(widths) < 1:
+        raise BadInput(
+            "model.widths",
+            f"{list(widths)} does not fit {model}",
+            f"give {len(base)} positive channel counts, such as {list(base)}",
+        )
+    return tuple(widths)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from etb_hw.models.spec import CLASSES, INPUT, LayerSpec, NetSpec, Shape, scaled
+from etb_hw.models.spec import CLASSES, INPUT, LayerSpec, NetSpec, Shape, counts_of
 
 CHANNELS = (128, 128, 256, 256, 512, 512)
 
@@ -22,7 +22,7 @@ def vgg_small(
         input_shape: (channels, height, width) of the uint8 images.
         width: multiplies all channel counts. widths: six counts that replace them.
     """
-    counts = tuple(widths) if widths is not None else tuple(scaled(count, width) for count in CHANNELS)
+    counts = counts_of("vgg_small", CHANNELS, width, widths)
     layers: list[LayerSpec] = []
     source, pixels = INPUT, min(input_shape[1:])
     for i in range(len(counts)):

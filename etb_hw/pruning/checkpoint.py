@@ -15,13 +15,16 @@ from torch import Tensor
 
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
-from etb_hw.models import NetSpec
+from etb_hw.models import LayerSpec, NetSpec
 from etb_hw.pruning.hard import HardNet
+from etb_hw.quantizers import STREAM_MAX, STREAM_MIN
 
 FORMAT = "etb-hw hardened network 1"
 _TYPES = {
     "weight": torch.int8,
     "thresholds": torch.int32,
+    "slope": torch.float32,
+    "shift": torch.float32,
     "bias": torch.int32,
     "alive": torch.int8,
     "input_alive": torch.int8,
@@ -29,7 +32,10 @@ _TYPES = {
 
 
 def save_checkpoint(hard: HardNet, path: Path, notes: Mapping[str, Any] | None = None) -> None:
-    """Write integers only; ``notes`` (JSON values) go to the header. The file appears whole or not at all."""
+    """Write integers (and a stream's exact slopes); ``notes`` (JSON values) go to the header.
+
+    The file appears whole or not at all.
+    """
     tensors = {
         f"{name}.{kind}": getattr(hard.layer(name), kind).to(_TYPES[kind]).contiguous()
         for name in hard.spec.by_name
@@ -63,20 +69,8 @@ def load_checkpoint(path: Path) -> tuple[HardNet, dict[str, Any]]:
 
 def _layer_tensors(path: Path, spec: NetSpec, name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     layer = spec.by_name[name]
-    geometry = spec.geometry(layer)
     found = {kind: tensors.get(f"{name}.{kind}", torch.zeros(0)) for kind in _TYPES}
-    outputs, last = geometry.outputs, layer.op == "classifier"
-    shapes: dict[str, tuple[int, ...]] = {
-        "weight": (
-            (outputs, geometry.inputs, layer.kernel, layer.kernel)
-            if layer.op == "conv"
-            else (outputs, geometry.fan_in)
-        ),
-        "thresholds": (0,) if last else (outputs, 1),
-        "bias": (outputs,) if last else (0,),
-        "alive": (outputs,),
-    }
-    for kind, shape in shapes.items():
+    for kind, shape in _shapes(spec, layer).items():
         if tuple(found[kind].shape) != shape:
             raise BadInput(
                 f"{path}: {name}.{kind}",
@@ -86,3 +80,21 @@ def _layer_tensors(path: Path, spec: NetSpec, name: str, tensors: Mapping[str, T
     if not set(np.unique(found["weight"].numpy())) <= {-1, 0, 1}:
         raise BadInput(f"{path}: {name}.weight", "is not binary", "the file is damaged; train again")
     return found
+
+
+def _shapes(spec: NetSpec, layer: LayerSpec) -> dict[str, tuple[int, ...]]:
+    outputs, stream = spec.widths[layer.group], layer.output == "stream"
+    shapes: dict[str, tuple[int, ...]] = {"alive": (outputs,)}
+    if layer.weighted:
+        geometry = spec.geometry(layer)
+        dense = (outputs, geometry.fan_in)
+        conv = (outputs, geometry.inputs, layer.kernel, layer.kernel)
+        shapes["weight"] = conv if layer.op == "conv" else dense
+        shapes["input_alive"] = (geometry.inputs,)
+    if layer.op == "classifier":
+        shapes["bias"] = (outputs,)
+    elif layer.op not in ("add", "sumpool"):
+        shapes["thresholds"] = (outputs, STREAM_MAX - STREAM_MIN if stream else 1)
+    if stream and layer.op == "conv":
+        shapes["slope"] = shapes["shift"] = (outputs,)
+    return shapes

@@ -13,6 +13,10 @@ brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exp
 - ``norm`` is a BatchNorm with eps 0, variance 1, weight 1, bias 0, mean t - 0.5: it computes x - (t - 0.5)
   for the integer threshold t with no rounding, and no sum ever hits zero.
 - ``act`` is a QuantIdentity, binary, scale 1.
+- Residual streams (ResNet): ``norm`` of a layer with ``spec.output == "stream"`` has mean 0, variance 1,
+  eps 0 and the canonical slope and shift as weight and bias (exact in float32, no ties); ``act`` is stock
+  4-bit signed, scale 1 (exports as Quant). ``sign`` layers are ``norm``, ``act`` on a stream; ``add`` layers
+  an ``Add`` of two streams; ``sumpool`` a ``SumPool`` (exports as ReduceSum with keepdims).
 - The classifier ends in ``bias``: a ``Bias`` module adding one whole number a class (float32). Logits are
   integers.
 """
@@ -20,13 +24,16 @@ brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exp
 from __future__ import annotations
 
 import torch
+from brevitas.inject.enum import ScalingImplType
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.quant import Int8ActPerTensorFixedPoint
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.models import INPUT, NetSpec
 from etb_hw.pruning.hard import HardLayer, HardNet
+from etb_hw.quantizers import STREAM_BITS
 
 
 class BinaryWeight(SignedBinaryWeightPerTensorConst):
@@ -54,10 +61,32 @@ class Bias(nn.Module):
         return x + self.values
 
 
+class StreamAct(Int8ActPerTensorFixedPoint):
+    """Stock signed few-bit activations with scale 1."""
+
+    bit_width = STREAM_BITS
+    scaling_impl_type = ScalingImplType.CONST
+    scaling_init = 2.0 ** (STREAM_BITS - 1)
+
+
+class Add(nn.Module):
+    """Sum of two streams."""
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+
+class SumPool(nn.Module):
+    """Sum over all pixels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum((2, 3), keepdim=True)
+
+
 class DeployedNet(nn.Module):
     """Layers evaluated in the order of the specification."""
 
-    def __init__(self, spec: NetSpec, layers: dict[str, nn.Sequential]) -> None:
+    def __init__(self, spec: NetSpec, layers: dict[str, nn.Module]) -> None:
         super().__init__()
         self.spec = spec
         self.input_shape = spec.input_shape
@@ -75,25 +104,32 @@ def deployable(hard: HardNet) -> DeployedNet:
 
     Raises BadInput if ``hard`` still contains removed filters: slim it first.
     """
-    layers = {}
+    layers: dict[str, nn.Module] = {}
     for spec in hard.spec.layers:
         layer = hard.layer(spec.name)
         if not bool((layer.alive == 1).all() and (layer.input_alive == 1).all()):
             raise BadInput(
                 f"layer {spec.name}", "still contains removed filters", "slim the network before export"
             )
-        layers[spec.name] = _sequence(layer)
+        match spec.op:
+            case "add":
+                layers[spec.name] = Add()
+            case "sumpool":
+                layers[spec.name] = SumPool()
+            case _:
+                layers[spec.name] = _sequence(layer)
     return DeployedNet(hard.spec, layers).eval()
 
 
 def _sequence(layer: HardLayer) -> nn.Sequential:
     spec = layer.spec
     parts = nn.Sequential()
+    core: nn.Module
     if spec.op == "conv":
         if spec.padding and not layer.pixels:
             parts.add_module("pad", nn.ConstantPad2d(spec.padding, -1.0))
         outputs, inputs = layer.weight.shape[:2]
-        core: nn.Module = QuantConv2d(
+        core = QuantConv2d(
             inputs,
             outputs,
             spec.kernel,
@@ -102,20 +138,25 @@ def _sequence(layer: HardLayer) -> nn.Sequential:
             bias=False,
             weight_quant=BinaryWeight,
         )
-    else:
+    elif spec.op != "sign":
         parts.add_module("flatten", nn.Flatten())
         core = QuantLinear(
             layer.weight.shape[1], layer.weight.shape[0], bias=False, weight_quant=BinaryWeight
         )
-    with torch.no_grad():
-        assert isinstance(core.weight, nn.Parameter)
-        core.weight.copy_(layer.weight)
-    parts.add_module("core", core)
+    if spec.weighted:
+        with torch.no_grad():
+            assert isinstance(core.weight, nn.Parameter)
+            core.weight.copy_(layer.weight)
+        parts.add_module("core", core)
     if spec.op == "classifier":
         parts.add_module("bias", Bias(layer.bias))
         return parts
-    parts.add_module("norm", exact_norm(layer.thresholds[:, 0], two_d=spec.op == "conv"))
-    parts.add_module("act", QuantIdentity(act_quant=BinaryAct))
+    if spec.output == "stream":
+        parts.add_module("norm", stream_norm(layer.slope, layer.shift))
+        parts.add_module("act", QuantIdentity(act_quant=StreamAct))
+    else:
+        parts.add_module("norm", exact_norm(layer.thresholds[:, 0], two_d=spec.op != "dense"))
+        parts.add_module("act", QuantIdentity(act_quant=BinaryAct))
     if spec.pool > 1:
         parts.add_module("pool", nn.MaxPool2d(spec.pool))
     return parts
@@ -127,4 +168,13 @@ def exact_norm(thresholds: Tensor, two_d: bool) -> nn.BatchNorm2d | nn.BatchNorm
     norm = kind(thresholds.numel(), eps=0.0)
     assert norm.running_mean is not None
     norm.running_mean.copy_(thresholds - 0.5)
+    return norm
+
+
+@torch.no_grad()
+def stream_norm(slope: Tensor, shift: Tensor) -> nn.BatchNorm2d:
+    """A BatchNorm that computes x * slope + shift, exactly for the canonical maps of streams."""
+    norm = nn.BatchNorm2d(slope.numel(), eps=0.0)
+    norm.weight.copy_(slope)
+    norm.bias.copy_(shift)
     return norm

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from etb_hw.models.spec import LayerSpec, NetSpec
+from etb_hw.quantizers import STREAM_BITS
 
 Widths: TypeAlias = Mapping[str, int]
 Cost: TypeAlias = Callable[[Widths], float]
 
 PIXEL_MAX = 255
-STREAM_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Count:
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """One weighted layer. ``parameters`` are weights of one bit each; ``weight_bytes`` are these bits packed,
-    ``bytes`` adds the integer thresholds or biases at the width of the layer's sums."""
+    """One layer with weights or thresholds. ``parameters`` are weights of one bit each; ``weight_bytes``
+    are these bits packed, ``bytes`` adds the integer thresholds or biases as wide as the layer's sums."""
 
     name: str
     op: str
@@ -53,7 +53,8 @@ class PruningReport:
 
     Attributes:
         count: what the target counts. target, reached: shares of it cut.
-        layers: a row a weighted layer; the totals are their sums (filters without the classifier's outputs).
+        layers: a row a layer that stores something; the totals are their sums (filters: those of weighted
+            layers, without the classifier's outputs).
     """
 
     model: str
@@ -84,7 +85,7 @@ def _with_ratios(values: Any) -> Any:
 
 def report(before: NetSpec, after: NetSpec, count: str, target: float, reached: float) -> PruningReport:
     """Compare a network with its slim version (same topology)."""
-    rows = tuple(_row(before, after, layer) for layer in before.weighted)
+    rows = tuple(_row(before, after, layer) for layer in before.layers if layer.op not in ("add", "sumpool"))
 
     def total(name: str) -> Count:
         return sum((getattr(row, name) for row in rows), Count(0, 0))
@@ -104,6 +105,11 @@ def report(before: NetSpec, after: NetSpec, count: str, target: float, reached: 
 
 
 def _row(before: NetSpec, after: NetSpec, layer: LayerSpec) -> LayerSizes:
+    if not layer.weighted:
+        channels = Count(before.widths[layer.group], after.widths[layer.group])
+        size = Count(layer_bytes(before, layer), layer_bytes(after, layer))
+        none = Count(0, 0)
+        return LayerSizes(layer.name, layer.op, channels, channels, none, none, none, size)
     old, new = before.geometry(layer), after.geometry(layer)
     return LayerSizes(
         layer.name,
@@ -135,14 +141,21 @@ def macs(spec: NetSpec, widths: Widths | None = None) -> int:
 
 def layer_bytes(spec: NetSpec, layer: LayerSpec) -> int:
     """Packed one-bit weights, and thresholds (or the classifier's biases) as wide as the layer's sums."""
-    geometry = spec.geometry(layer)
-    per_filter = 2**STREAM_BITS - 1 if layer.output == "stream" and layer.op == "conv" else 1
+    per_filter = 2**STREAM_BITS - 1 if layer.output == "stream" else 1
     bits = sum_bound(spec, layer).bit_length() + 1
-    return math.ceil((geometry.weights + geometry.outputs * per_filter * bits) / 8)
+    weights = spec.geometry(layer).weights if layer.weighted else 0
+    return math.ceil((weights + spec.widths[layer.group] * per_filter * bits) / 8)
+
+
+def size_bytes(spec: NetSpec) -> int:
+    """``layer_bytes`` of all layers that store something."""
+    return sum(layer_bytes(spec, layer) for layer in spec.layers if layer.op not in ("add", "sumpool"))
 
 
 def sum_bound(spec: NetSpec, layer: LayerSpec) -> int:
-    """The largest magnitude that a sum of the layer can take."""
+    """The largest magnitude of what a layer's thresholds are compared with."""
+    if not layer.weighted:
+        return value_bound(spec, layer.inputs[0])
     return spec.geometry(layer).fan_in * value_bound(spec, layer.inputs[0])
 
 

@@ -1,4 +1,4 @@
-"""Brevitas activation quantizer whose channels evolve from ternary to binary or to zero."""
+"""Brevitas activation quantizers whose channels evolve: ternary to binary or zero, streams to zero."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from brevitas.inject import ExtendedInjector
 from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
-from etb_hw.quantizers.functions import BinaryActivation, TernaryActivation, per_channel
+from etb_hw.quantizers.functions import BinaryActivation, Stream, TernaryActivation, per_channel
 
-DEAD_ZONE_A_THRESHOLD = 2.5  # threshold 1 puts the dead zone at 2.5 (normalised pre-activations)
-INITIAL_THRESHOLD = 0.05
+STREAM_BITS = 4
+STREAM_MIN, STREAM_MAX = -(2 ** (STREAM_BITS - 1)), 2 ** (STREAM_BITS - 1) - 1
 
 
-class EvolvingActivationQuant(nn.Module):
-    """Pre-activations (N, C, ...) to {-1, 0, +1}, with a trainable threshold in [0, 1] a channel.
+class ChannelQuant(nn.Module):
+    """Base: values (N, C, ...) with a trainable threshold in [0, 1] a channel.
 
     Attributes:
         threshold: (C,) share of the dead zone, trained; its gradient ranks the channels.
         alive: (C,) 1, or 0 for removed channels, which are 0 everywhere.
-        hard: scalar, 1 once values are binary and thresholds are ignored.
+        hard: scalar, 1 once thresholds are ignored.
     """
 
     threshold: Tensor
@@ -28,30 +28,40 @@ class EvolvingActivationQuant(nn.Module):
     scale: Tensor
     zero_point: Tensor
 
+    initial = 0.05
+    soft_bits, hard_bits = 2, 1
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.threshold = nn.Parameter(torch.full((channels,), INITIAL_THRESHOLD))
+        self.threshold = nn.Parameter(torch.full((channels,), self.initial))
         self.register_buffer("alive", torch.ones(channels))
         self.register_buffer("hard", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()), persistent=False)
         self.register_buffer("zero_point", torch.zeros(()), persistent=False)
+        # mirrors of ``hard`` and ``alive``: reading a device scalar each step is slow
         self.is_hard: bool | None = None
         self.all_alive: bool | None = None
+
+    def soft_values(self, y: Tensor) -> Tensor:
+        """Values while evolving."""
+        raise NotImplementedError
+
+    def hard_values(self, y: Tensor) -> Tensor:
+        """Values once hard."""
+        raise NotImplementedError
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if self.is_hard is None or self.all_alive is None:
             self.is_hard = bool(self.hard.item())
             self.all_alive = bool(self.alive.min().item() == 1)
-        if self.is_hard:
-            a = BinaryActivation.apply(y)
-        else:
-            a = TernaryActivation.apply(y, DEAD_ZONE_A_THRESHOLD * self.threshold)
+        a = self.hard_values(y) if self.is_hard else self.soft_values(y)
         if not self.all_alive:
             a = a * per_channel(self.alive, a, 1)
-        return a, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
+        bits = self.hard_bits if self.is_hard else self.soft_bits
+        return a, self.scale, self.zero_point, self.scale * bits
 
     def set_hard(self) -> None:
-        """Make the values binary for good."""
+        """Thresholds are ignored from now on."""
         self.hard.fill_(1.0)
         self.is_hard = True
         self.threshold.requires_grad_(False)
@@ -62,6 +72,35 @@ class EvolvingActivationQuant(nn.Module):
         self.all_alive = bool(self.alive.min().item() == 1)
 
 
+class EvolvingActivationQuant(ChannelQuant):
+    """Pre-activations to {-1, 0, +1}, in the end to {-1, +1}."""
+
+    dead_zone = 2.5  # at threshold 1 (pre-activations are normalised)
+
+    def soft_values(self, y: Tensor) -> Tensor:
+        a: Tensor = TernaryActivation.apply(y, self.dead_zone * self.threshold)
+        return a
+
+    def hard_values(self, y: Tensor) -> Tensor:
+        a: Tensor = BinaryActivation.apply(y)
+        return a
+
+
+class EvolvingStreamQuant(ChannelQuant):
+    """Normalised sums to 4-bit integers that residual connections add; channels may evolve to zero."""
+
+    initial = 0.0
+    soft_bits = hard_bits = STREAM_BITS
+
+    def soft_values(self, y: Tensor) -> Tensor:
+        a: Tensor = Stream.apply(y, -STREAM_MIN * self.threshold, STREAM_MIN, STREAM_MAX)
+        return a
+
+    def hard_values(self, y: Tensor) -> Tensor:
+        a: Tensor = Stream.apply(y, torch.zeros_like(self.threshold), STREAM_MIN, STREAM_MAX)
+        return a
+
+
 class EvolvingActivation(ExtendedInjector):
     """Pass ``EvolvingActivation.let(channels=C)`` as ``act_quant`` of a Brevitas QuantIdentity."""
 
@@ -69,3 +108,10 @@ class EvolvingActivation(ExtendedInjector):
     proxy_class = ActQuantProxyFromInjector
     signed = True
     narrow_range = True
+
+
+class EvolvingStream(EvolvingActivation):
+    """The same for residual streams."""
+
+    tensor_quant = EvolvingStreamQuant  # type: ignore[assignment]
+    narrow_range = False

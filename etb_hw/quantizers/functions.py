@@ -102,3 +102,24 @@ class BinaryActivation(Function):
         (y,) = ctx.saved_tensors
         slope: Tensor = (2 - 2 * y.abs()).clamp(min=0)
         return grad * slope
+
+
+class Stream(Function):
+    """r = round(y) within [low, high], 0 where |r| < d; y (N, C, ...), d (C,) dead zones.
+
+    dr/dy = 1 inside the range; dL/dd = -sum g r, as for TernaryActivation.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, dead_zone: Tensor, low: int, high: int) -> Tensor:
+        r = y.round().clamp(low, high)
+        r = r * (r.abs() >= per_channel(dead_zone, y, 1))
+        ctx.save_for_backward(y, r)
+        ctx.low, ctx.high = low - 0.5, high + 0.5
+        return r
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        y, r = ctx.saved_tensors
+        inside = (y >= ctx.low) & (y <= ctx.high)
+        return grad * inside, -(grad * r).sum([0, *range(2, grad.ndim)]), None, None

@@ -18,7 +18,7 @@ from etb_hw.errors import BadInput
 from etb_hw.files import write_json, write_text
 from etb_hw.models import NetSpec, specify
 from etb_hw.pruning.hard import HardNet
-from etb_hw.pruning.sizes import Cost, cost_function, layer_bytes, macs, parameters
+from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters, size_bytes
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback
 
@@ -87,7 +87,10 @@ class Baselines:
                     title,
                     str(len(runs)),
                     f"{mean(found):.2f}{spread}",
-                    *(f"{mean(getattr(run, key) for run in runs):,.0f}" for key in ("parameters", "bytes", "macs")),
+                    *(
+                        f"{mean(getattr(run, key) for run in runs):,.0f}"
+                        for key in ("parameters", "bytes", "macs")
+                    ),
                     *(f"{mean(run.estimate.get(key, float('nan')) for run in runs):,.0f}" for key in extra),
                     f"{mean(run.seconds for run in runs):.0f}",
                 ]
@@ -125,12 +128,12 @@ def run(
     for seed in seeds:
         for method in methods:
             if (method, seed) not in done:
-                result = _train_one(
-                    method, model, training.model_copy(update={"seed": seed}), evolution, dataset, spec, counting,
-                    out_dir / f"{method.replace(' ', '_')}-{seed}",
-                    progress(f"{TITLES[method]}, seed {seed}") if progress else None,
-                    done.get(("etb", seed)),
-                )  # fmt: skip
+                recipe = training.model_copy(update={"seed": seed})
+                settings = _settings(method, model, evolution, spec, counting, done.get(("etb", seed)))
+                folder = out_dir / f"{method.replace(' ', '_')}-{seed}"
+                show = progress(f"{TITLES[method]}, seed {seed}") if progress else None
+                result = train(settings[0], recipe, settings[1], dataset, folder, show, cost)
+                assert result is not None
                 done[method, seed] = _row(method, seed, result, estimate)
                 table = _table(spec, training, evolution, dataset, tuple(done.values()))
                 write_json(path, {"key": key, **table.to_json()})
@@ -138,10 +141,15 @@ def run(
     return _table(spec, training, evolution, dataset, tuple(done.values()))
 
 
-def _train_one(
-    method: Method, model: ModelConfig, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset,
-    spec: NetSpec, cost: Cost, out_dir: Path, progress: Callback | None, etb: Run | None,
-) -> TrainResult:  # fmt: skip
+def _settings(
+    method: Method,
+    model: ModelConfig,
+    evolution: EvolutionConfig,
+    spec: NetSpec,
+    cost: Cost,
+    etb: Run | None,
+) -> tuple[ModelConfig, EvolutionConfig]:
+    """What a method changes in the flow's settings."""
     match method:
         case "dense":
             evolution = evolution.model_copy(update={"ratio": 0.0})
@@ -156,9 +164,7 @@ def _train_one(
             evolution = evolution.model_copy(update={"ratio": 0.0})
         case "l1" | "random":
             evolution = evolution.model_copy(update={"criterion": method})
-    result = train(model, training, evolution, dataset, out_dir, progress, cost)
-    assert result is not None
-    return result
+    return model, evolution
 
 
 def same_size(spec: NetSpec, cost: Cost, ratio: float) -> tuple[int, ...]:
@@ -182,7 +188,7 @@ def _row(method: Method, seed: int, result: TrainResult, estimate: Estimate | No
         seed,
         result.accuracy,
         parameters(spec),
-        sum(layer_bytes(spec, layer) for layer in spec.weighted),
+        size_bytes(spec),
         macs(spec),
         dict(spec.widths),
         result.seconds,
@@ -191,7 +197,11 @@ def _row(method: Method, seed: int, result: TrainResult, estimate: Estimate | No
 
 
 def _table(
-    spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset, runs: tuple[Run, ...]
+    spec: NetSpec,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    runs: tuple[Run, ...],
 ) -> Baselines:
     return Baselines(dataset.source, spec.name, training.epochs, evolution.ratio, evolution.count, runs)
 

@@ -6,10 +6,11 @@ import warnings
 from pathlib import Path
 from statistics import mean, pstdev
 
-from etb_hw import data, training
-from etb_hw.config import load_flow
 from rich.console import Console
 from rich.table import Table
+
+from etb_hw import data, training
+from etb_hw.config import load_flow
 
 FLOW = Path(__file__).parents[2] / "flows" / "digits.toml"
 SEEDS = (0, 1, 2)
