@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -193,3 +194,13 @@ def test_full_size_networks_equal_the_reference(graph: IntegerGraph) -> None:
     for kernel in HERE:
         got = PackedExecutor(graph, kernel=kernel).run(x)  # type: ignore[arg-type]
         np.testing.assert_array_equal(got, execute(graph, x))
+
+
+def test_threads_of_the_caller_may_share_an_executor() -> None:
+    graph = vgg_small((16, 20, 33, 35, 40, 50), size=8)
+    executor = PackedExecutor(graph, threads=2)
+    batches = [random_batch(graph, 5 + seed, seed).astype(np.uint8) for seed in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(executor.run, batches))
+    for x, result in zip(batches, results, strict=True):
+        np.testing.assert_array_equal(result, execute(graph, x))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,7 +43,7 @@ class PackedExecutor:
         self.kernel = self._kernels[0].name
         self._plan = make_plan(graph, *self._kernels, keep_all=False)
         self._traced: Plan | None = None
-        self._local = threading.local()
+        self._spare: list[Workspace] = []  # one for each thread that ran at once
         largest = max(int(np.prod(kind.shape)) for kind in graph.types.values())
         self._chunk = min(512, max(16, CHUNK_VALUES // largest))
         lowest = graph.input.dtype.min
@@ -83,18 +82,22 @@ class PackedExecutor:
             for start in starts:
                 run(start)
         else:
-            with ThreadPoolExecutor(self.threads) as pool:
+            pool = ThreadPoolExecutor(self.threads)
+            try:
                 list(pool.map(run, starts))
+            finally:
+                pool.shutdown(cancel_futures=True)  # Ctrl-C waits for the chunks in work, not for all
         return out
 
     def _run_chunk(self, x: g.Ints) -> NDArray[np.int64]:
         x = np.asarray(x)
         check_input(self.graph, x)
-        if not hasattr(self._local, "work"):
-            self._local.work = Workspace()
-        arrays = _execute(self._plan, x, self._local.work)
+        work = self._spare.pop() if self._spare else Workspace()
+        arrays = _execute(self._plan, x, work)
         output = self.graph.output
-        return _as_tensor(arrays[self._plan.results[output]], self.graph.types[output].shape)
+        result = _as_tensor(arrays[self._plan.results[output]], self.graph.types[output].shape)
+        self._spare.append(work)
+        return result
 
 
 def _execute(plan: Plan, x: g.Ints, work: Workspace) -> dict[str, NDArray[np.generic]]:

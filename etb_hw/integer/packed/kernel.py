@@ -79,7 +79,7 @@ class ByteKernel:
 _AVX512 = ("avx512f", "avx512bw", "avx512vl")
 
 KERNELS = (
-    Kernel("avx512", 6, 64, 6, 1, 42, 1, 384, ("vnni", "maddubs"), (*_AVX512, "avx512vbmi")),
+    Kernel("avx512", 6, 64, 6, 1, 42, 1, 384, ("vnni", "maddubs"), (*_AVX512, "avx512vbmi", "bmi2")),
     Kernel("avx2", 4, 32, 2, 2, 63, 3, 384, ("maddubs",), ("avx2",)),
     Kernel("generic", 8, 32, 2, 1, 31, 1, 106, ("plain",)),
 )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from etb_hw.integer.packed.emit import bits_below, bits_reaching, gather64, put_word, tile
+from etb_hw.integer.packed.emit import bits_below, bits_reaching, gather64, put_word, spread, tile
 from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, cache_key
 
 
@@ -76,7 +76,7 @@ def build(kernel: Kernel, byte_kernel: ByteKernel) -> Loops:
         cache_key(kernel.name), True, kernel.lanes, kernel.vectors, kernel.pixels, kernel.pixels_a_row
     )
     bytewise = _convolution(cache_key(byte_kernel.name), False, byte_kernel.lanes, 4, byte_kernel.pixels, 1)
-    return Loops(binary, bytewise, *_common(cache_key("common"), kernel.channels))
+    return Loops(binary, bytewise, *_common(cache_key("common"), cache_key(kernel.name), kernel.channels))
 
 
 def _convolution(key: str, binary: bool, lanes: int, widest: int, pixels: int, pixels_a_row: int) -> Any:
@@ -191,13 +191,11 @@ def _convolution(key: str, binary: bool, lanes: int, widest: int, pixels: int, p
     return _jit(convolve)
 
 
-def _common(key: str, channels: int) -> tuple[Any, ...]:
+def _common(key: str, kernel_key: str, channels: int) -> tuple[Any, ...]:
     width = 8 * channels  # bits that fill eight bytes
 
     def expand(bits, out, top, left):  # type: ignore[no-untyped-def]
         """Spread bit rows (N, H, W, words) to bytes of a few channels, inside (N, H + .., W + .., bytes)."""
-        key  # noqa: B018
-        low = np.uint64((1 << width) - 1) if width < 64 else np.uint64(0xFFFFFFFFFFFFFFFF)
         unit = out.shape[3]
         for n in range(bits.shape[0]):
             for y in range(bits.shape[1]):
@@ -209,18 +207,7 @@ def _common(key: str, channels: int) -> tuple[Any, ...]:
                         v = bits[n, y, x, word] >> np.uint64(shift)
                         if shift + width > 64 and word + 1 < bits.shape[3]:
                             v |= bits[n, y, x, word + 1] << np.uint64(64 - shift)
-                        v &= low
-                        # halve three times: 8 bytes' worth of bits -> 4 + 4 -> 2 + 2 + 2 + 2 -> bytes
-                        if channels == 6:
-                            v = (v & np.uint64(0xFFFFFF)) | (v >> np.uint64(24)) << np.uint64(32)
-                            high = (v << np.uint64(4)) & np.uint64(0x0FFF00000FFF0000)
-                            v = (v & np.uint64(0x00000FFF00000FFF)) | high
-                            high = (v << np.uint64(2)) & np.uint64(0x3F003F003F003F00)
-                            v = (v & np.uint64(0x003F003F003F003F)) | high
-                        elif channels == 4:
-                            v = (v & np.uint64(0xFFFF)) | (v & np.uint64(0xFFFF0000)) << np.uint64(16)
-                            v = (v | v << np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-                            v = (v | v << np.uint64(4)) & np.uint64(0x0F0F0F0F0F0F0F0F)
+                        v = spread(kernel_key, v)
                         target = row + x * unit + start
                         if end - target >= 8:  # bytes beyond this pixel are written again by the next
                             put_word(target, v, False)

@@ -272,7 +272,9 @@ class _Planner:
         planes = (node.dtype.levels - 1).bit_length()
         if planes > MOST_PLANES or _dtype(kind) is not np.int32 or not self._meets_weights(node.name):
             thresholds = np.ascontiguousarray(node.thresholds)
-            self._add(s.ThresholdLevels(node.name, (x,), self.loops, thresholds, low, step), shape)
+            self._add(
+                s.ThresholdLevels(node.name, (x,), self.loops, thresholds, low, step, _dtype(kind)), shape
+            )
             return
         # out of reach stays out of reach: tensors hold less than the largest int32
         thresholds = np.clip(node.thresholds.T, -(2**31), 2**31 - 1)

@@ -281,15 +281,16 @@ class FloatConv(Step):
 
 @dataclass(frozen=True, eq=False)
 class ThresholdLevels(Step):
-    """Integers of a threshold: ``low + step * levels``."""
+    """Integers of a threshold: ``low + step * levels``; ``kind`` holds the values before it."""
 
     loops: Loops
     thresholds: Array
     low: int
     step: int
+    kind: type[np.generic]
 
     def run(self, args: list[Array], work: Workspace) -> Array:
-        x = _numba_ready(args[0])
+        x = np.ascontiguousarray(args[0], dtype=self.kind)
         out: Array = work.get(x.shape[0], self, "levels", lambda: np.empty(x.shape, dtype=np.int32))
         self.loops.threshold(x, self.thresholds, out)
         if self.step != 1:
@@ -325,7 +326,7 @@ class Encode(Step):
     shape: Image
 
     def run(self, args: list[Array], work: Workspace) -> Array:
-        x = _numba_ready(args[0])
+        x = np.ascontiguousarray(args[0], dtype=np.int32)
         batch = x.shape[0]
         out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.encoding.planes, batch))
         self.loops.encode(x, self.encoding.low, self.encoding.step, out)
@@ -384,8 +385,3 @@ def pool_integers(pool: g.MaxPool, x: Array) -> Array:
     x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=lowest)
     views = np.lib.stride_tricks.sliding_window_view(x, pool.kernel, axis=(1, 2))
     return np.asarray(views[:, :: pool.stride[0], :: pool.stride[1]].max(axis=(-2, -1)))
-
-
-def _numba_ready(x: Array) -> Array:
-    """Contiguous int32 or int64, the two types the loops are compiled for."""
-    return np.ascontiguousarray(x, dtype=np.int64 if x.dtype.itemsize == 8 else np.int32)
