@@ -2,7 +2,9 @@
 
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.comparison import Comparison, compare, comparison_picture, comparison_table
 from etb_hw.dataflow.devices import Device, devices, find_device
+from etb_hw.dataflow.fifos import fifo_blocks, fifo_cost
 from etb_hw.dataflow.folding import Folding, Weights, fold, good_counts, pareto, set_folding
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.lower import lower
@@ -13,6 +15,7 @@ from etb_hw.dataflow.table import Row, rows, table
 
 __all__ = [
     "Block",
+    "Comparison",
     "DataflowGraph",
     "Device",
     "Edge",
@@ -23,7 +26,12 @@ __all__ = [
     "Row",
     "Stream",
     "Weights",
+    "compare",
+    "comparison_picture",
+    "comparison_table",
     "devices",
+    "fifo_blocks",
+    "fifo_cost",
     "find_device",
     "finn",
     "finn_model",

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.devices import Device
+from etb_hw.dataflow.fifos import fifo_cost
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 
@@ -63,6 +64,9 @@ def table(graph: DataflowGraph, device: Device | None = None, model: ResourceMod
             *_amounts(row.resources),
             f"{row.share:.0%}",
         )
+    if any(edge.depth > 2 for edge in graph.edges):
+        made.add_section()
+        made.add_row("FIFOs (not in the total)", "", "", "", "", "", *_amounts(fifo_cost(graph, model)), "")
     total = graph.cost(model)
     made.add_section()
     made.add_row("total", "", "", "", "", f"{graph.bottleneck.cycles:,}", *_amounts(total), "")

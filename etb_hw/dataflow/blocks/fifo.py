@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block, FinnNode, RtlInstance
-from etb_hw.dataflow.resources import Resources, bram_18k, urams
+from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
 
@@ -73,9 +73,18 @@ class Fifo(Block):
             },
         )
 
+    @property
+    def rtl_ram_style(self) -> str:
+        """What our RTL builds: the style, with ``auto`` decided by size."""
+        if self.ram_style != "auto":
+            return self.ram_style
+        return small_memory_style(self.stream.width, self.depth)
+
     def rtl(self) -> RtlInstance:
+        # two registers are the least that keeps beats moving every cycle
+        depth = max(2, self.depth)
         return RtlInstance(
-            "fifo", {"WIDTH": self.stream.width, "DEPTH": self.depth, "RAM_STYLE": self.ram_style}
+            "fifo", {"WIDTH": self.stream.width, "DEPTH": depth, "RAM_STYLE": self.rtl_ram_style}
         )
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance, RtlMemory
 from etb_hw.dataflow.divisors import divisors
-from etb_hw.dataflow.resources import Resources, bram_18k, urams
+from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
@@ -185,16 +185,10 @@ class Mvau(Block):
 
     @property
     def rtl_ram_style(self) -> str:
-        """What ``auto`` becomes in RTL: the memory that takes the smaller share of a Zynq 7020.
-
-        53,200 LUTs stand against 280 RAMB18s there. LUT memories beyond 64 kbit are never chosen.
-        """
+        """What our RTL builds: the style, with ``auto`` decided by size."""
         if self.ram_style != "auto":
             return self.ram_style
-        width = self.pe * self.simd * self.weight_dtype.bits
-        luts = width * ceil(self.depth / 64)
-        small = width * self.depth <= 2**16
-        return "distributed" if small and luts <= 190 * bram_18k(width, self.depth) else "block"
+        return small_memory_style(self.pe * self.simd * self.weight_dtype.bits, self.depth)
 
     def weight_words(self) -> tuple[int, ...]:
         """The weight memory in reading order: output folds outer, input folds inner.

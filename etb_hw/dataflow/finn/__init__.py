@@ -4,6 +4,7 @@ from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config
 from etb_hw.dataflow.finn.onnx_reader import from_onnx, read
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.finn.reports import (
+    final_hw_config,
     folding_config,
     layer_cycles,
     layer_resources,
@@ -15,6 +16,7 @@ from etb_hw.dataflow.finn.write import write
 __all__ = [
     "AppliedConfig",
     "apply_folding_config",
+    "final_hw_config",
     "folding_config",
     "from_onnx",
     "layer_cycles",

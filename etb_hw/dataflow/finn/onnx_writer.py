@@ -15,6 +15,7 @@ from etb_hw import __version__
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.finn.reports import fifo_depths
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
 from etb_hw.dataflow.stream import Stream
@@ -42,7 +43,7 @@ def to_onnx(graph: DataflowGraph) -> ModelProto:
             initializers.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
             inputs.append(name)
             types[name] = dtype.name
-        attributes = {**given.attributes, **_fifo_depths(graph, block)}
+        attributes = {**given.attributes, **fifo_depths(graph, block)}
         made = helper.make_node(given.op_type, inputs, outputs, name=node, domain=given.domain)
         made.attribute.extend(helper.make_attribute(key, _plain(value)) for key, value in attributes.items())
         made.attribute.extend(helper.make_attribute(key, value) for key, value in _own(block).items())
@@ -131,17 +132,6 @@ def _tensor_names(graph: DataflowGraph) -> dict[tuple[str, Port], str]:
             edge = graph.driver.get(port)
             names["in", port] = "global_in" if edge is None else names["out", edge.source]
     return names
-
-
-def _fifo_depths(graph: DataflowGraph, block: Block) -> dict[str, tuple[int, ...]]:
-    """FINN keeps FIFO depths at both ends of a stream; the larger one counts."""
-    depths = {edge.target: edge.depth for edge in graph.edges} | {e.source: e.depth for e in graph.edges}
-    into = tuple(depths.get(Port(block.name, i), 2) for i in range(len(block.inputs)))
-    out = tuple(
-        next((e.depth for e in graph.edges if e.source == Port(block.name, i)), 2)
-        for i in range(len(block.outputs))
-    )
-    return {"inFIFODepths": into, "outFIFODepths": out}
 
 
 def _plain(value: object) -> object:

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
 from etb_hw.dataflow.resources import ResourceModel, finn_model
 
@@ -33,6 +34,30 @@ def folding_config(graph: DataflowGraph) -> Report:
         attributes = block.finn_node().attributes
         config[block.name] = {key: attributes[key] for key in _FOLDING_KEYS if key in attributes}
     return config
+
+
+def final_hw_config(graph: DataflowGraph) -> Report:
+    """``final_hw_config.json``: the folding configuration and the FIFO depths of every port."""
+    config: Report = {"Defaults": {}}
+    plain = strip(graph)
+    for block in plain.blocks:
+        attributes = {**block.finn_node().attributes, **fifo_depths(plain, block)}
+        config[block.name] = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in attributes.items()
+            if key in (*_FOLDING_KEYS, "inFIFODepths", "outFIFODepths")
+        }
+    return config
+
+
+def fifo_depths(graph: DataflowGraph, block: Block) -> dict[str, tuple[int, ...]]:
+    """FINN keeps FIFO depths at both ends of a stream; the larger one counts."""
+    before = {edge.target: edge.depth for edge in graph.edges}
+    after = {edge.source: edge.depth for edge in graph.edges}
+    return {
+        "inFIFODepths": tuple(before.get(Port(block.name, i), 2) for i in range(len(block.inputs))),
+        "outFIFODepths": tuple(after.get(Port(block.name, i), 2) for i in range(len(block.outputs))),
+    }
 
 
 def layer_resources(graph: DataflowGraph, model: ResourceModel = finn_model) -> Report:

@@ -9,6 +9,7 @@ import onnx
 
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.finn.reports import (
+    final_hw_config,
     folding_config,
     layer_cycles,
     layer_resources,
@@ -20,13 +21,14 @@ from etb_hw.dataflow.resources import ResourceModel, finn_model
 
 
 def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model) -> tuple[Path, ...]:
-    """Write ``dataflow.onnx``, ``auto_folding_config.json`` and ``report/*.json``; the paths written."""
+    """Write ``dataflow.onnx``, FINN's two configurations and ``report/*.json``; the paths written."""
     folder = Path(folder)
     (folder / "report").mkdir(parents=True, exist_ok=True)
     onnx_path = folder / "dataflow.onnx"
     onnx.save(to_onnx(graph), str(onnx_path))
     reports = {
         "auto_folding_config.json": folding_config(graph),
+        "final_hw_config.json": final_hw_config(graph),
         "report/estimate_layer_resources.json": layer_resources(graph, model),
         "report/estimate_layer_cycles.json": layer_cycles(graph),
         "report/estimate_network_performance.json": network_performance(graph),

@@ -26,11 +26,18 @@ class FifoSizing:
 
 
 def size_fifos(
-    graph: DataflowGraph, *, tolerance: float = 0.0, precision: float = 0.125, frames: int = 4
+    graph: DataflowGraph,
+    *,
+    minimal: bool = True,
+    tolerance: float = 0.0,
+    precision: float = 0.125,
+    frames: int = 4,
 ) -> FifoSizing:
     """Smallest FIFO depths for the throughput that unlimited FIFOs would give.
 
     Args:
+        minimal: search for the smallest; otherwise take, after two or three simulations, what the FIFOs held
+            when nothing stopped them.
         tolerance: how much longer than that the initiation interval may be, as a share.
         precision: how close to the smallest a depth has to be, as a share of it; 0 is exact.
         frames: how many are simulated each time.
@@ -40,13 +47,16 @@ def size_fifos(
     free = simulate_streams(graph, frames=frames, depths=unlimited, interval=graph.bottleneck.cycles)
     sizing.goal = int(free.interval * (1 + tolerance))
     # a memory FIFO delays a beat by one cycle more than a register pair: leave room for that
-    enough = {edge: max(_LEAST, free.occupancy[edge] + 2) for edge in graph.edges}
+    held = free.occupancy
+    enough = {edge: held[edge] + 2 if held[edge] > _LEAST else _LEAST for edge in graph.edges}
     while not sizing.keeps(enough):
         enough = {edge: 2 * depth for edge, depth in enough.items()}
-    depths = sizing.shrink(dict(enough), list(graph.edges))
-    for edge in sorted(graph.edges, key=lambda edge: -depths[edge]):
-        if depths[edge] > _LEAST:
-            depths[edge] = sizing.bisect(depths, edge)
+    depths = dict(enough)
+    if minimal:
+        depths = sizing.shrink(depths, list(graph.edges))
+        for edge in sorted(graph.edges, key=lambda edge: -depths[edge]):
+            if depths[edge] > _LEAST:
+                depths[edge] = sizing.bisect(depths, edge)
     edges = tuple(replace(edge, depth=depths[edge]) for edge in graph.edges)
     sized = replace(graph, edges=edges)
     return FifoSizing(sized, simulate_streams(sized, frames=frames), sizing.simulations + 2)

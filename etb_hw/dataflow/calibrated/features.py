@@ -1,0 +1,429 @@
+"""What the cost of a block is made of, as named amounts that a fit weighs.
+
+Amounts are chosen so that each is close to the LUTs (or flip-flops) of one part of the SystemVerilog module:
+weights near 1 then say that the part is understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+from math import ceil, lcm, prod
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.add_streams import AddStreams
+from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
+from etb_hw.dataflow.blocks.fifo import Fifo
+from etb_hw.dataflow.blocks.label_select import LabelSelect
+from etb_hw.dataflow.blocks.max_pool import MaxPool
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
+from etb_hw.dataflow.blocks.sum_pool import SumPool
+from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.width_converter import WidthConverter
+from etb_hw.dataflow.blocks.window_pool import WindowPool
+from etb_hw.dataflow.calibrated.memories import banks, bits_of, lutram, rom_functions, rom_luts
+from etb_hw.integer.datatype import BIPOLAR
+
+Amounts = Mapping[str, float]
+
+
+def kind_of(block: Block) -> str:
+    """Which fit a block belongs to."""
+    if isinstance(block, Mvau):
+        if block.weight_dtype != BIPOLAR:
+            return "Mvau products"
+        return "Mvau binary" if block.xnor else "Mvau bipolar weights"
+    if isinstance(block, WindowPool):
+        return "MaxPool"
+    if isinstance(block, Channelwise):
+        return f"Channelwise {block.func}"
+    if isinstance(block, SlidingWindow) and block.pointwise:
+        return "SlidingWindow pointwise"
+    return type(block).__name__
+
+
+def lut_amounts(block: Block) -> Amounts:
+    """Parts of the LUT count."""
+    return _luts(block)
+
+
+def ff_amounts(block: Block) -> Amounts:
+    """Parts of the flip-flop count."""
+    return _ffs(block)
+
+
+@singledispatch
+def _luts(block: Block) -> Amounts:
+    raise AssertionError(f"{type(block).__name__} has no calibrated model")
+
+
+@singledispatch
+def _ffs(block: Block) -> Amounts:
+    raise AssertionError(f"{type(block).__name__} has no calibrated model")
+
+
+def popcount_leaf(n: int) -> int:
+    """LUTs that count n <= 18 agreeing pairs: two a triple, then counters of six."""
+    counter = (0, 0, 2, 2, 3, 3, 3)
+    triples, rest = divmod(n, 3)
+    ones, twos = triples + (rest > 0), triples + (rest == 2)
+    return 2 * triples + (0, 1, 2)[rest] + counter[ones] + counter[twos] + (4 if n > 6 else n // 3)
+
+
+def tree(n: int, leaf: int, leaf_bits: int, popcount: bool) -> tuple[int, int, int]:
+    """A dot product of n terms: LUTs of popcount leaves, bits of all adders, bits of all registers."""
+    groups = ceil(n / leaf)
+    levels = bits_of(groups)
+
+    def bits(terms: int) -> int:
+        return terms.bit_length() if popcount else leaf_bits + bits_of(terms)
+
+    def visit(terms: int, level: int) -> tuple[int, int, int]:
+        if level == 0:
+            luts = popcount_leaf(terms) if popcount else 0
+            added = bits(terms) if not popcount and terms == 2 else 0
+            return luts, added, bits(terms)
+        parts = ceil(terms / leaf)
+        if parts == 1:
+            luts, added, registers = visit(terms, level - 1)
+            return luts, added, registers + bits(terms)
+        low = (parts + 1) // 2 * leaf
+        a, b = visit(low, level - 1), visit(terms - low, level - 1)
+        return a[0] + b[0], a[1] + b[1] + bits(terms), a[2] + b[2] + bits(terms)
+
+    return visit(n, levels)
+
+
+@_luts.register
+def _(block: Mvau) -> Amounts:
+    pe, simd = block.pe, block.simd
+    rows, columns = block.mh // pe, block.mw // simd
+    x, w = block.input_dtype.bits, block.weight_dtype.bits
+    steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
+    acc = block.rtl_accumulator.bits
+    width, style = pe * simd * w, block.rtl_ram_style
+    amounts: dict[str, float] = {
+        "one": 1,
+        "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
+        "rows": bits_of(rows),
+    }
+    if block.xnor:
+        leaf, adders, _ = tree(simd, 18, 1, True)
+        amounts |= {"popcount": pe * leaf, "adders": pe * adders}
+    elif block.weight_dtype == BIPOLAR:
+        _, adders, _ = tree(simd, 2, x, False)
+        amounts |= {"adders": pe * adders, "shared adders": adders, "doubled": pe * acc}
+        if simd == 1:
+            amounts["selected"] = pe * x
+    else:
+        signed = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+        bits = x + signed + w
+        _, adders, _ = tree(simd, 1, bits, False)
+        amounts |= {"products": pe * simd * (x + signed) * w, "adders": pe * adders}
+    if columns > 1:
+        amounts["accumulators"] = pe * acc
+    if steps:
+        amounts["comparators"] = pe * steps * acc / 2
+        amounts["threshold ROM"] = rom_luts(pe * steps * acc, rows)
+        if steps > 1:
+            amounts["step counts"] = pe * steps
+    else:
+        amounts["sums"] = pe * block.output_dtype.bits
+    if rows > 1 and columns > 1:
+        amounts["kept"] = lutram(simd * x, columns)
+        amounts["kept choice"] = simd * x * (banks(columns) if columns > 1 else 0)
+    if style == "distributed":
+        depth = rows * columns
+        amounts["weight ROM" if depth <= 64 else "deep weight ROM"] = rom_luts(width, depth)
+        if depth == 1:
+            # constant weights vanish into the popcount
+            amounts["constant"] = pe * simd
+    elif rows * columns > 1024:
+        amounts["block RAM banks"] = width * ceil(rows * columns / 1024)
+    return amounts
+
+
+@_ffs.register
+def _(block: Mvau) -> Amounts:
+    pe, simd = block.pe, block.simd
+    rows, columns = block.mh // pe, block.mw // simd
+    x, w = block.input_dtype.bits, block.weight_dtype.bits
+    steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
+    acc = block.rtl_accumulator.bits
+    amounts: dict[str, float] = {
+        "one": 1,
+        "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
+        "input": simd * x,
+        "sums": pe * acc,
+        "output": pe * block.output_dtype.bits,
+    }
+    if block.xnor:
+        _, _, registers = tree(simd, 18, 1, True)
+    elif block.weight_dtype == BIPOLAR:
+        _, _, registers = tree(simd, 2, x, False)
+        amounts["shared tree"] = registers + acc
+    else:
+        signed = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+        _, _, registers = tree(simd, 1, x + signed + w, False)
+    amounts["trees"] = pe * registers
+    if columns > 1:
+        amounts["accumulators"] = pe * acc
+    if steps and rows > 1:
+        amounts["thresholds"] = rom_functions(pe * steps * acc, rows)
+    if block.rtl_ram_style == "distributed" and rows * columns > 1:
+        amounts["weights"] = rom_functions(pe * simd * w, rows * columns)
+    return amounts
+
+
+@_luts.register
+def _(block: SlidingWindow) -> Amounts:
+    width = block.simd * block.dtype.bits
+    height, across = block.size
+    fold = block.channels // block.simd
+    if block.pointwise:
+        return {"one": 1, "counters": bits_of(height) + bits_of(across) + bits_of(fold)}
+    out_h, out_w = block.out_size
+    loops = bits_of(out_h) + bits_of(out_w) + bits_of(fold)
+    amounts: dict[str, float] = {
+        "one": 1,
+        "loops": loops,
+        "address": bits_of(block.depth),
+        "level": _level_bits(block),
+    }
+    if block.ram_style == "distributed":
+        amounts["buffer"] = lutram(width, block.depth)
+        amounts["banks"] = width * (banks(block.depth) - 1)
+    return amounts
+
+
+@_ffs.register
+def _(block: SlidingWindow) -> Amounts:
+    width = block.simd * block.dtype.bits
+    fold = block.channels // block.simd
+    counters = sum(bits_of(n) for n in (*block.out_size, *block.size, fold))
+    if block.pointwise:
+        return {"one": 1, "counters": counters, "output": width}
+    return {
+        "one": 1,
+        "counters": counters,
+        "addresses": bits_of(block.depth) + _level_bits(block),
+        "output": width if block.ram_style == "distributed" else 0,
+    }
+
+
+def _level_bits(block: SlidingWindow) -> int:
+    """Bits of the fill level: it also counts the beats that a jump to the next window skips."""
+    fold = block.channels // block.simd
+    (height, across), (out_h, out_w) = block.size, block.out_size
+    along = block.stride[1] * fold
+    down = block.stride[0] * across * fold - (out_w - 1) * along
+    around = height * across * fold - (out_h - 1) * block.stride[0] * across * fold - (out_w - 1) * along
+    return bits_of(block.depth + max(along, down, around) + 1) + 1
+
+
+@_luts.register
+def _(block: Padding) -> Amounts:
+    _, height, across = (0, *block.outputs[0].shape[:2])
+    counters = bits_of(height) + bits_of(across) + bits_of(block.channels // block.simd)
+    return {"one": 1, "counters": counters, "lanes": block.simd * block.dtype.bits if block.value else 0}
+
+
+@_ffs.register
+def _(block: Padding) -> Amounts:
+    height, across, _ = block.outputs[0].shape
+    counters = bits_of(height) + bits_of(across) + bits_of(block.channels // block.simd)
+    return {"one": 1, "counters": counters, "output": block.simd * block.dtype.bits}
+
+
+@_luts.register
+def _(block: MaxPool) -> Amounts:
+    fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
+    return _pool(block.pe, block.dtype.bits, fold * across, bits_of(fold) + bits_of(across))
+
+
+@_luts.register
+def _(block: WindowPool) -> Amounts:
+    return _pool(block.pe, block.dtype.bits, 1, bits_of(block.taps))
+
+
+def _pool(pe: int, bits: int, words: int, counters: int) -> Amounts:
+    return {
+        "one": 1,
+        "counters": counters + bits_of(words),
+        "maxima": pe * bits if bits == 1 else pe * (1.5 * bits + 1),
+        "row": lutram(pe * bits, words),
+        "banks": pe * bits * (banks(words) - 1),
+    }
+
+
+@_ffs.register
+def _(block: MaxPool) -> Amounts:
+    fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
+    counters = bits_of(fold) + bits_of(across) + bits_of(fold * across)
+    return {"one": 1, "counters": counters, "output": block.pe * block.dtype.bits}
+
+
+@_ffs.register
+def _(block: WindowPool) -> Amounts:
+    return {"one": 1, "counters": bits_of(block.taps), "output": 2 * block.pe * block.dtype.bits}
+
+
+@_luts.register
+def _(block: Thresholding) -> Amounts:
+    fold, bits = block.channels // block.pe, block.threshold_dtype.bits
+    steps = int(block.thresholds.shape[1])
+    return {
+        "one": 1,
+        "counters": bits_of(fold),
+        "comparators": block.pe * steps * bits / 2,
+        "ROM": rom_luts(block.pe * steps * bits, fold),
+        "step counts": block.pe * steps if steps > 1 else 0,
+    }
+
+
+@_ffs.register
+def _(block: Thresholding) -> Amounts:
+    fold, steps = block.channels // block.pe, int(block.thresholds.shape[1])
+    return {
+        "one": 1,
+        "counters": bits_of(fold),
+        "input": block.pe * block.input_dtype.bits,
+        "output": block.pe * block.output_dtype.bits,
+        "ROM": rom_functions(block.pe * steps * block.threshold_dtype.bits, fold),
+    }
+
+
+@_luts.register
+def _(block: WidthConverter) -> Amounts:
+    narrow, wide, between = _converter(block)
+    amounts: dict[str, float] = {"one": 1}
+    if between != wide:
+        # joins, keeps two words, splits
+        amounts |= {"kept": between, "split": between, "counters": bits_of(between // narrow) * 2}
+    elif block.lanes_in > block.lanes_out:
+        amounts |= {"split": wide, "counters": bits_of(between // narrow)}
+    else:
+        amounts |= {"join counters": bits_of(between // narrow)}
+    return amounts
+
+
+@_ffs.register
+def _(block: WidthConverter) -> Amounts:
+    narrow, wide, between = _converter(block)
+    words = 4 if between != wide else 1
+    return {"one": 1, "counters": bits_of(between // narrow), "words": words * between}
+
+
+def _converter(block: WidthConverter) -> tuple[int, int, int]:
+    """Narrow, wide and common width in bits."""
+    narrow, wide = sorted((block.inputs[0].width, block.outputs[0].width))
+    return narrow, wide, lcm(narrow, wide)
+
+
+@_luts.register
+def _(block: Fifo) -> Amounts:
+    return fifo_luts(block.stream.width, block.depth, block.rtl_ram_style)
+
+
+@_ffs.register
+def _(block: Fifo) -> Amounts:
+    return fifo_ffs(block.stream.width, block.depth, block.rtl_ram_style)
+
+
+def fifo_luts(width: int, depth: int, style: str) -> Amounts:
+    """A FIFO: two registers, or a memory and a register."""
+    if depth <= 2:
+        return {"pair": 1, "choice": width}
+    words = depth - 1
+    amounts: dict[str, float] = {"one": 1, "pointers": bits_of(words)}
+    if style != "block":
+        amounts |= {"words": lutram(width, words), "banks": width * (banks(words) - 1)}
+    return amounts
+
+
+def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
+    """Flip-flops of a FIFO."""
+    if depth <= 2:
+        return {"pair": 1, "words": 2 * width}
+    return {"one": 1, "pointers": bits_of(depth - 1), "output": width if style != "block" else 0}
+
+
+@_luts.register
+def _(block: AddStreams) -> Amounts:
+    return {"one": 1, "sums": block.pe * block.output_dtype.bits}
+
+
+@_ffs.register
+def _(block: AddStreams) -> Amounts:
+    return {"one": 1, "sums": block.pe * block.output_dtype.bits}
+
+
+@_luts.register
+def _(block: DuplicateStreams) -> Amounts:
+    return {"one": 1, "copies": block.copies}
+
+
+@_ffs.register
+def _(block: DuplicateStreams) -> Amounts:
+    return {"copies": block.copies}
+
+
+@_luts.register
+def _(block: SumPool) -> Amounts:
+    width, fold = block.pe * block.output_dtype.bits, block.channels // block.pe
+    return {
+        "one": 1,
+        "counters": bits_of(fold) + bits_of(prod(block.size)),
+        "sums": width,
+        "partial": lutram(width, fold),
+        "banks": width * (banks(fold) - 1),
+    }
+
+
+@_ffs.register
+def _(block: SumPool) -> Amounts:
+    width, fold = block.pe * block.output_dtype.bits, block.channels // block.pe
+    return {"one": 1, "counters": bits_of(fold) + bits_of(prod(block.size)), "sums": width}
+
+
+@_luts.register
+def _(block: LabelSelect) -> Amounts:
+    return {
+        "one": 1,
+        "compared": block.pe * block.dtype.bits,
+        "later": max(0, block.pe - 1) * block.dtype.bits,
+        "labels": bits_of(block.labels),
+    }
+
+
+@_ffs.register
+def _(block: LabelSelect) -> Amounts:
+    return {"one": 1, "best": block.dtype.bits, "labels": bits_of(block.labels)}
+
+
+@_luts.register
+def _(block: Channelwise) -> Amounts:
+    fold, bits = block.channels // block.pe, block.parameter_dtype.bits
+    amounts: dict[str, float] = {
+        "one": 1,
+        "counters": bits_of(fold),
+        "ROM": rom_luts(block.pe * bits, fold),
+    }
+    if block.func == "add":
+        return amounts | {"sums": block.pe * block.output_dtype.bits}
+    return amounts | {"products": block.pe * block.input_dtype.bits * bits}
+
+
+@_ffs.register
+def _(block: Channelwise) -> Amounts:
+    fold = block.channels // block.pe
+    return {
+        "one": 1,
+        "counters": bits_of(fold),
+        "input": block.pe * block.input_dtype.bits,
+        "output": block.pe * block.output_dtype.bits,
+        "ROM": rom_functions(block.pe * block.parameter_dtype.bits, fold),
+    }

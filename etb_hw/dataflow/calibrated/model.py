@@ -1,0 +1,95 @@
+"""A resource model fitted to synthesis: named parts of each block, weighed by coefficients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.fifo import Fifo
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
+from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts
+from etb_hw.dataflow.calibrated.memories import block_rams
+from etb_hw.dataflow.resources import Resources, urams
+
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedModel:
+    """``etb_hw.dataflow.ResourceModel`` of our own RTL.
+
+    Attributes:
+        tool: the synthesis tool and version that the coefficients were fitted to.
+        family: its target.
+        lut, ff: by kind of block, the weight of every amount of ``features``.
+        held_out: by kind, median and 90th percentile of the relative LUT error on rows that the fit had not
+            seen, and how many rows there are.
+    """
+
+    tool: str
+    family: str
+    lut: Mapping[str, Weights]
+    ff: Mapping[str, Weights]
+    held_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @cached_property
+    def name(self) -> str:
+        return f"calibrated ({self.tool}, {self.family})"
+
+    def __call__(self, block: Block) -> Resources:
+        """LUTs of logic and memory, flip-flops, block RAMs and DSPs of a block of our RTL."""
+        kind = kind_of(block)
+        bram, uram = _block_memories(block)
+        return Resources(
+            lut=_weigh(lut_amounts(block), self.lut[kind]),
+            ff=_weigh(ff_amounts(block), self.ff[kind]),
+            bram_18k=bram,
+            uram=uram,
+            dsp=block.pe if isinstance(block, Channelwise) and block.func == "mul" else 0,
+        )
+
+
+def load_calibration(data: Mapping[str, Any] | None = None) -> CalibratedModel:
+    """The model of the package's coefficients, or of others in the same form."""
+    if data is None:
+        text = (files("etb_hw.dataflow.calibrated") / "coefficients.json").read_text(encoding="utf-8")
+        data = json.loads(text)
+    return CalibratedModel(
+        tool=data["tool"],
+        family=data["family"],
+        lut={kind: fit["lut"] for kind, fit in data["kinds"].items()},
+        ff={kind: fit["ff"] for kind, fit in data["kinds"].items()},
+        held_out={kind: fit["held_out"] for kind, fit in data["kinds"].items()},
+    )
+
+
+def _weigh(amounts: Mapping[str, float], weights: Weights) -> float:
+    return round(sum(weights.get(name, 0.0) * amount for name, amount in amounts.items()), 1)
+
+
+def _block_memories(block: Block) -> tuple[int, int]:
+    """RAMB18s and UltraRAMs of a block's large memory."""
+    match block:
+        case Mvau():
+            width, depth, style = (
+                block.pe * block.simd * block.weight_dtype.bits,
+                block.depth,
+                block.rtl_ram_style,
+            )
+            style = "block" if style == "ultra" else style  # UltraRAM has no contents at power-up
+        case SlidingWindow() if not block.pointwise:
+            width, depth, style = block.simd * block.dtype.bits, block.depth, block.ram_style
+        case Fifo() if block.depth > 2:
+            width, depth, style = block.stream.width, block.depth - 1, block.rtl_ram_style
+        case _:
+            return 0, 0
+    if style == "ultra":
+        return 0, urams(width, depth)
+    return (block_rams(width, depth) if style in ("block", "auto") else 0), 0

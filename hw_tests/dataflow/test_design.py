@@ -1,0 +1,31 @@
+"""From a flow file's build section to a design that runs."""
+
+from __future__ import annotations
+
+import networks
+import pytest
+
+from etb_hw.config import BuildConfig
+from etb_hw.dataflow.design import design
+from etb_hw.dataflow.simulation import simulate_streams
+from etb_hw.errors import BadInput, InfeasibleTarget
+
+
+def test_a_residual_network_gets_fifos_that_keep_its_rate() -> None:
+    graph = networks.resnet18((8, 12), size=8, blocks=1)
+    built = design(graph, BuildConfig(target_fps=5_000, device="Pynq-Z1"))
+    assert built.graph.fps >= 5_000
+    assert simulate_streams(built.graph).interval <= built.graph.bottleneck.cycles
+
+
+def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:
+    graph = networks.vgg_small((32, 32, 48, 48, 64, 64), 16)
+    wish = BuildConfig(target_fps=20_000, device="Zybo-Z7-10", max_utilization=0.2)
+    with pytest.raises(InfeasibleTarget, match="xc7z010") as caught:
+        design(graph, wish)
+    assert "frames/s" in caught.value.remedy
+
+
+def test_neither_rate_nor_device() -> None:
+    with pytest.raises(BadInput, match="device"):
+        design(networks.mlp(36, (8,)), BuildConfig())
