@@ -100,7 +100,7 @@ class BuildConfig(Section):
     device: str | None = Field(None, description="a board or part; with no target_fps: fastest that fits")
     max_utilization: float = Field(0.7, gt=0, le=1)
     clk_ns: float = Field(10.0, gt=0, description="clock period in nanoseconds")
-    fifo_sizing: Literal["off", "quick", "minimal"] = Field(
+    fifo_sizing: Literal["quick", "minimal"] = Field(
         "quick", description="FIFO depths by stream simulation: enough, or the smallest (minutes if large)"
     )
     pad_channels: bool = Field(False, description="add dead channels where that folds cheaper (exact)")

@@ -45,8 +45,10 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         target_fps=build.target_fps,
         device=None if build.device is None else find_device(build.device),
         max_utilization=build.max_utilization,
+        pad_channels=build.pad_channels,
+        time_limit_s=build.time_limit_s,
     )
-    sized = size_fifos(folding.graph)
+    sized = size_fifos(folding.graph, minimal=build.fifo_sizing == "minimal")
     return Design(sized.graph, folding, sized.report)
 
 
@@ -58,6 +60,7 @@ def quality(made: Design) -> dict[str, Any]:
         "objective_lut_equivalents": folding.objective,
         "bound_lut_equivalents": folding.bound,
         "optimal": folding.optimal,
+        "fps_bound": folding.fps_bound,
         "dead_channels": dict(folding.dead_channels),
         "estimated_interval_cycles": made.graph.bottleneck.cycles,
         "simulated_interval_cycles": streams.interval,
