@@ -67,8 +67,7 @@ print(f"accuracy {np.mean(result.argmax(1) == data.test_y):.2%}")
 
 # %%
 from etb_hw.dataflow import finn
-from etb_hw.rtl import generate
-from etb_hw.rtl.simulate import simulate
+from etb_hw.rtl import generate, simulate
 
 design = finn.read(run_dir / "dataflow.onnx")
 files = generate(design)

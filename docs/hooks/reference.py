@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from etb_hw.cli.main import COMMANDS
 from etb_hw.cli.main import main as etb_hw
 from etb_hw.config import Flow
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIMITS = {
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -27,10 +29,10 @@ LIMITS = {
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the documentation."""
-    for path, content in (
-        ("reference/flow-file.md", flow_file()),
-        ("reference/command-line.md", command_line()),
-    ):
+    pages = {"reference/flow-file.md": flow_file(), "reference/command-line.md": command_line()}
+    for notebook in sorted(NOTEBOOKS.glob("*.py")):
+        pages[f"tutorials/{notebook.stem}.md"] = tutorial(notebook.read_text(encoding="utf-8"))
+    for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
 
@@ -79,6 +81,18 @@ def _one(option: dict[str, Any]) -> str:
     words = {"number": "number", "integer": "whole number", "string": "text", "boolean": "true or false"}
     limits = [text.format(f"{option[key]:g}") for key, text in LIMITS.items() if key in option]
     return " ".join([words.get(kind, kind), *([f"({', '.join(limits)})"] if limits else [])])
+
+
+def tutorial(source: str) -> str:
+    """A notebook in percent format as a page: its words and its code, without outputs."""
+    parts = []
+    for cell in source.split("\n# %%")[1:]:
+        kind, _, content = cell.partition("\n")
+        if "[markdown]" in kind:
+            parts.append("\n".join(line.removeprefix("#").removeprefix(" ") for line in content.splitlines()))
+        else:
+            parts.append(f"```python\n{content.strip()}\n```")
+    return "\n\n".join(parts)
 
 
 def command_line() -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from etb_hw.errors import BadInput
-from etb_hw.report import compare, render
+from etb_hw.report import compare, pictures, render, show
 from etb_hw.report.metrics import Epoch
 from etb_hw.training import Row
 
@@ -155,6 +156,25 @@ def test_comparison(run_dir: Path, other_run: Path) -> None:
     assert "All 2 runs are proved" in text
     with pytest.raises(BadInput, match="at least two"):
         compare([run_dir])
+
+
+def test_pictures_are_svg_files_of_their_own(run_dir: Path, residual_run: Path) -> None:
+    found = pictures(run_dir)
+    assert set(found) == {"evolution.svg", "filters.svg", "pipeline.svg", "proof.svg"}
+    for svg in found.values():
+        root = ElementTree.fromstring(svg)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "--paper" in svg
+    assert set(pictures(residual_run)) == {"pipeline.svg"}
+
+
+def test_sections_for_notebooks(run_dir: Path) -> None:
+    html = show(run_dir, "filters", height=300)._repr_html_()
+    assert html.startswith('<iframe srcdoc="')
+    assert "height:300px" in html
+    assert "<" not in html.split('srcdoc="')[1].split('"')[0]
+    with pytest.raises(BadInput, match="use one of: summary, proof"):
+        show(run_dir, "nothing")
 
 
 # --- in a real browser

@@ -27,7 +27,7 @@ def evolution(run: Run) -> Section:
     marks = _phases(run.epochs)
     loss = _curve(run.epochs, "loss", "c4", lambda e: e.loss)
     pictures = [
-        figure(_shares(run.epochs), "Share of the filters in each state."),
+        figure(shares_picture(run.epochs), "Share of the filters in each state."),
         figure(
             _accuracy(run, marks),
             "Accuracy on test images, and on training images as they come. Dense: the unpruned network.",
@@ -54,7 +54,8 @@ def evolution(run: Run) -> Section:
     return Section(key, title, INTRO, side_by_side(*pictures))
 
 
-def _shares(epochs: Sequence[Epoch]) -> Markup:
+def shares_picture(epochs: Sequence[Epoch]) -> Markup:
+    """Shares of binary, ternary and zero filters over the epochs."""
     xs = [e.epoch for e in epochs]
     curves = [
         Curve("binary", xs, [e.shares.binary for e in epochs], "binary"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from etb_hw.report.run import Run
+from markupsafe import Markup
+
+from etb_hw.report.run import Pruning, Run
 from etb_hw.report.section import Column, Section, figure, legend, table
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 
@@ -17,25 +19,7 @@ def filters(run: Run) -> Section:
     key, title = "filters", "Filters kept, layer by layer"
     if run.pruning is None:
         return Section(key, title, INTRO, None, "pruning writes pruning.json: etb-hw prune FLOW.toml")
-    most = max(row.filters.before for row in run.pruning.layers)
-    bars = [
-        Bar(
-            row.name,
-            (
-                Part(row.filters.after, "binary", f"{row.filters.after} filters kept"),
-                Part(
-                    row.filters.before - row.filters.after,
-                    "cut",
-                    f"{row.filters.before - row.filters.after} filters cut",
-                ),
-            ),
-            most,
-            f"{row.filters.after:,} of {row.filters.before:,}"
-            + (f"  (−{row.filters.ratio:.1%})" if row.filters.ratio else ""),
-        )
-        for row in run.pruning.layers
-    ]
-    picture = bar_chart("Filters kept a layer", bars)
+    picture = filters_picture(run.pruning)
     columns = [
         Column("layer"),
         Column("filters", True),
@@ -69,3 +53,26 @@ def filters(run: Run) -> Section:
         + table(columns, rows, "tight")
     )
     return Section(key, title, INTRO, body)
+
+
+def filters_picture(pruning: Pruning) -> Markup:
+    """Bars of kept and cut filters."""
+    most = max(row.filters.before for row in pruning.layers)
+    bars = [
+        Bar(
+            row.name,
+            (
+                Part(row.filters.after, "binary", f"{row.filters.after} filters kept"),
+                Part(
+                    row.filters.before - row.filters.after,
+                    "cut",
+                    f"{row.filters.before - row.filters.after} filters cut",
+                ),
+            ),
+            most,
+            f"{row.filters.after:,} of {row.filters.before:,}"
+            + (f"  (−{row.filters.ratio:.1%})" if row.filters.ratio else ""),
+        )
+        for row in pruning.layers
+    ]
+    return bar_chart("Filters kept a layer", bars)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from etb_hw.report.network import Stage
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section, figure, legend
@@ -40,7 +42,7 @@ def pipeline(run: Run) -> Section:
     key, title = "pipeline", "The pipeline, block by block"
     if not run.stages:
         return Section(key, title, INTRO, None, "mapping writes dataflow.onnx: etb-hw build MODEL.onnx")
-    picture = draw("Dataflow pipeline", rows(run.stages))
+    picture = pipeline_picture(run.stages)
     seen = {kind(stage)[1] for stage in run.stages}
     names = [
         ("mvau", "matrix-vector unit"),
@@ -62,6 +64,11 @@ def pipeline(run: Run) -> Section:
     return Section(
         key, title, INTRO, legend(*(entry for entry in names if entry[0] in seen)) + figure(picture, caption)
     )
+
+
+def pipeline_picture(stages: Sequence[Stage]) -> Markup:
+    """The blocks from top to bottom."""
+    return draw("Dataflow pipeline", rows(stages))
 
 
 def kind(stage: Stage) -> tuple[str, str, bool]:

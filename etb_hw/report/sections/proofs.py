@@ -44,10 +44,16 @@ def proofs(run: Run) -> Section:
         Column("largest difference", True),
         Column("result"),
     ]
-    return Section(key, title, INTRO, _graph(run.proofs) + table(columns, rows))
+    return Section(
+        key,
+        title,
+        INTRO,
+        figure(proofs_picture(run.proofs), "A line is a comparison, bit for bit.") + table(columns, rows),
+    )
 
 
-def _graph(rows: Sequence[Proof]) -> Markup:
+def proofs_picture(rows: Sequence[Proof]) -> Markup:
+    """Stages, and lines between those that were compared."""
     links = [
         Link(
             row.against,
@@ -57,6 +63,4 @@ def _graph(rows: Sequence[Proof]) -> Markup:
         )
         for row in rows
     ]
-    return figure(
-        proof_graph("Which stage was compared with which", links), "A line is a comparison, bit for bit."
-    )
+    return proof_graph("Which stage was compared with which", links)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -72,15 +73,34 @@ def reproduce(run: Run) -> Section:
 
 def _commands(run: Run) -> Markup:
     out = run.path.as_posix()
+    flow, model = run.flow or {}, f"{out}/model.qonnx.onnx"
     lines = [
         (f"etb-hw run FLOW.toml --out {out}", "the whole run; goes on where inputs changed"),
-        (f"etb-hw simulate {out}/model.qonnx.onnx", "the test set through the integer network"),
-        (f"etb-hw build {out}/model.qonnx.onnx", "mapping and estimates again, or for another device"),
+        (
+            f"etb-hw build {model}{_build_options(flow.get('build', {}))}",
+            "mapping and estimates",
+        ),
+        (
+            f"etb-hw simulate {model} --data {_data(flow.get('data', {}))}",
+            "the test set again",
+        ),
+        (f"etb-hw rtl {out}/dataflow.onnx", "the SystemVerilog"),
         (f"etb-hw report {out}", "this page"),
     ]
     width = max(len(command) for command, _ in lines)
     text = "\n".join(f"{command:<{width}}  # {why}" for command, why in lines)
     return Markup("<h3>Commands</h3><pre>{}</pre>").format(text)
+
+
+def _build_options(build: Mapping[str, Any]) -> str:
+    names = ("target_fps", "device", "max_utilization", "clk_ns")
+    given = {name: build[name] for name in names if build.get(name) is not None}
+    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    name, path = data.get("name", "digits"), data.get("path")
+    return str(name) if path is None else shlex.quote(str(path) if name == "npz" else f"{name}:{path}")
 
 
 def _versions() -> Markup:
