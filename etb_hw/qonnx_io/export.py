@@ -15,6 +15,7 @@ from qonnx.util.cleanup import cleanup_model
 from etb_hw.errors import BadInput
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.metadata import stamp
+from etb_hw.qonnx_io.small_constants import fold_small_constants
 
 _OPSET = 13
 UINT8 = DataType.unsigned(8)
@@ -65,6 +66,7 @@ def exported_model(
         ) from error
     finally:
         module.train(was_training)
+    fold_small_constants(exported.graph, _OPSET)
     wrapped = cleanup_model(ModelWrapper(exported))
     if input_dtype is not None:
         wrapped.set_tensor_datatype(wrapped.graph.input[0].name, QonnxType[input_dtype.name])

@@ -1,4 +1,4 @@
-"""Networks of stock Brevitas layers in the form that this package deploys: exact thresholds, integer logits."""
+"""Stock Brevitas networks in the form that this package deploys: exact thresholds, integer logits."""
 
 from __future__ import annotations
 

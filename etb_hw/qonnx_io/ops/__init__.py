@@ -52,9 +52,10 @@ HANDLERS: Mapping[str, Handler] = {
     "Pad": shapes.pad,
     # constants
     "Constant": constants.constant,
-    "Gather": constants.gather,
-    "Concat": constants.concat,
-    "Slice": constants.slice_,
+    "ConstantOfShape": constants.shape_arithmetic,
+    "Gather": constants.shape_arithmetic,
+    "Concat": constants.shape_arithmetic,
+    "Slice": constants.shape_arithmetic,
     # classes
     "TopK": classes.top_k,
     "ArgMax": classes.arg_max,
