@@ -52,7 +52,8 @@ class TrainingConfig(Section):
     epochs: int = Field(60, ge=1)
     batch: int = Field(64, ge=2, description="images a step, over all devices")
     optimizer: Literal["sgd", "adam"] = "adam"
-    lr: float = Field(1e-2, gt=0, description="highest learning rate: flat to half the run, then cosine to 0")
+    lr: float = Field(1e-2, gt=0, description="highest learning rate: flat at first, then a cosine to 0")
+    flat: Fraction = Field(0.5, description="share of the run before the learning rate falls")
     warmup_epochs: float = Field(0.0, ge=0, description="epochs of linearly rising learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     weight_decay: float = Field(0.0, ge=0, description="on latent weights")

@@ -18,7 +18,7 @@ class Schedule:
         steps: of the whole run; an_epoch of them make an epoch.
         warmup: first step at which filters may be given up. harden: step before which the network is hardened
             and slimmed. fade: steps that a given-up filter takes to reach zero.
-        rise: steps of rising learning rate.
+        rise: steps of rising learning rate. fall: step at which it starts to fall.
     """
 
     steps: int
@@ -27,12 +27,13 @@ class Schedule:
     harden: int
     fade: int
     rise: int
+    fall: int
 
     def learning_rate(self, step: int) -> float:
-        """Factor on the learning rate: rising, flat to half the run, then a cosine to 0."""
+        """Factor on the learning rate: rising, flat, then a cosine to 0."""
         if step < self.rise:
             return (step + 1) / (self.rise + 1)
-        share = max(0.0, step / self.steps - 0.5) * 2
+        share = max(0, step - self.fall) / max(1, self.steps - self.fall)
         return 0.5 * (1 + math.cos(math.pi * share))
 
     def evolved(self, step: int) -> float:
@@ -54,4 +55,4 @@ def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: 
     warmup = min(harden, round(steps * evolution.warmup))
     fade = max(1, round((harden - warmup) * (1 - BUDGET_SHARE)))
     rise = round(training.warmup_epochs * an_epoch)
-    return Schedule(steps, an_epoch, warmup, harden, fade, rise)
+    return Schedule(steps, an_epoch, warmup, harden, fade, rise, round(steps * training.flat))
