@@ -22,11 +22,12 @@ from etb_hw.qonnx_io import ImportOptions
 
 @dataclass(frozen=True)
 class Net:
-    """A generated network, how its input maps, and samples with the extremes first."""
+    """A generated network, how its input maps, samples with the extremes first, and torch's outputs."""
 
     model: onnx.ModelProto
     options: ImportOptions
     samples: NDArray[np.int64]
+    golden: NDArray[np.float32] | None = None
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What hypothesis prints for a failure: the graph with its constants, as onnx.parser reads it."""

@@ -31,7 +31,7 @@ def _quantizer(out: Emitter, x: str, kind: str) -> str:
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(channels, st.sampled_from(["bipolar", "few-bit"]), st.sampled_from([0.0, 1e-5, 1e-3]))
 def test_every_integer_gets_the_level_of_float32(
     rows: list[tuple[float, float, float, float]], kind: str, epsilon: float
@@ -45,8 +45,9 @@ def test_every_integer_gets_the_level_of_float32(
         graph = import_model(model)
     except EtbError:
         golden = execute(model, samples)  # refused only where float32 itself overflows
-        inverse = np.float32(1) / np.sqrt(np.asarray([r[3] for r in rows], np.float32) + np.float32(epsilon))
         with np.errstate(all="ignore"):
+            variance = np.asarray([r[3] for r in rows], np.float32)
+            inverse = np.float32(1) / np.sqrt(variance + np.float32(epsilon))
             factor = inverse * np.asarray([r[0] for r in rows], np.float32)
             overflow = not np.isfinite(np.asarray([r[2] for r in rows], np.float32) * factor).all()
         assert overflow or np.isnan(golden).any() or not np.isfinite(factor).all()
@@ -68,7 +69,11 @@ def test_chains_in_either_operand_order(steps: list[tuple[str, float, bool]]) ->
         y = out.node(op, *operands)
     model = out.model(_quantizer(out, y, "few-bit"))
     samples = every_int8[:, None]
-    graph = import_model(model)
+    try:
+        graph = import_model(model)
+    except EtbError:
+        assert np.isnan(execute(model, samples)).any()  # infinity times zero
+        return
     np.testing.assert_array_equal(graph.dequantize(reference(graph, samples)), execute(model, samples))
 
 
