@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -24,6 +24,7 @@ from etb_hw.training.allocation import make_limits, reached
 from etb_hw.training.batches import Batches
 from etb_hw.training.controller import Controller
 from etb_hw.training.devices import pick_device
+from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.metrics import Callback, Progress, Row, Shares
 from etb_hw.training.optim import Optimizers, slice_state
@@ -63,9 +64,11 @@ class _Run:
     """The moving parts of a run."""
 
     net: BinaryNet
+    trained: nn.Module  # net, or net behind what makes its training step parallel
     optimizers: Optimizers
     controller: Controller
     schedule: Schedule
+    team: Team
     step: int = 0
     hard: bool = False
     loss_sum: float = 0.0
@@ -96,11 +99,29 @@ def train(
         cost: what ``evolution.ratio`` counts, as a function of the widths a group; needed for ``luts``.
         stop_after: leave after this many steps in all with the state saved; returns None.
 
+    Under torchrun all processes call this alike and share the work (see distributed.py).
+
     Raises:
         InfeasibleTarget: the ratio cannot be reached within the limits.
         BadInput: the settings do not fit the data, or training diverged.
         ProofFailed: slimming changed a logit (never seen).
     """
+    with joined(training.device) as team:
+        return _train(team, model, training, evolution, dataset, out_dir, progress, cost, stop_after)
+
+
+def _train(
+    team: Team,
+    model: ModelConfig,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    out_dir: Path | None,
+    progress: Callback | None,
+    cost: Cost | None,
+    stop_after: int | None,
+) -> TrainResult | None:
+    check_batch(team, training.batch)
     device = pick_device(training.device)
     if training.threads:
         torch.set_num_threads(training.threads)
@@ -113,11 +134,17 @@ def train(
     )
     controller.to(device)
     batches = Batches(
-        torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device), training
+        torch.from_numpy(dataset.train_x).to(device),
+        torch.from_numpy(dataset.train_y).to(device),
+        training,
+        team.rank,
+        team.ranks,
     )
     test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     key = _key(spec, training, evolution, dataset)
-    run = _start(spec, training, controller, device, out_dir, key)
+    run = _start(spec, training, controller, device, out_dir, key, team)
+    if not team.leads:
+        out_dir = progress = None
     if out_dir is not None:
         metrics.rewind(out_dir / METRICS_FILE, run.step)
     saved = begun = time.monotonic()
@@ -136,6 +163,7 @@ def train(
                 counts = metrics.shares(run.net, spec)
             if run.step % schedule.an_epoch == 0:
                 epoch = run.step // schedule.an_epoch
+                share_buffers(run.net, team)
                 if epoch % training.evaluate_every == 0 or done:
                     found = accuracy(run.net, test_x, test_y)
                 counts = metrics.shares(run.net, spec)
@@ -188,7 +216,7 @@ def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, da
 
 def _start(
     spec: NetSpec, training: TrainingConfig, controller: Controller, device: torch.device,
-    out_dir: Path | None, key: str,
+    out_dir: Path | None, key: str, team: Team = Team(),  # noqa: B008 (frozen)
 ) -> _Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
     snapshot = load_snapshot(out_dir / STATE_FILE, key) if out_dir is not None else None
@@ -198,7 +226,14 @@ def _start(
         net = BinaryNet(snapshot.spec if snapshot else spec)
     net.to(device).train()
     if snapshot is None:
-        return _Run(net, Optimizers(net, training, threshold_lr), controller, controller.schedule)
+        return _Run(
+            net,
+            wrapped(net, team),
+            Optimizers(net, training, threshold_lr),
+            controller,
+            controller.schedule,
+            team,
+        )
     net.load_state_dict(dict(snapshot.net))
     net.to(device)
     if snapshot.hard:
@@ -211,12 +246,15 @@ def _start(
         getattr(controller, kind)[group] = value.to(device)
     extra = dict(snapshot.extra)
     extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
-    return _Run(net, optimizers, controller, controller.schedule, snapshot.step, snapshot.hard, **extra)
+    return _Run(
+        net, wrapped(net, team), optimizers, controller, controller.schedule, team,
+        snapshot.step, snapshot.hard, **extra,
+    )  # fmt: skip
 
 
 def _train_step(run: _Run, batches: Batches, training: TrainingConfig) -> float:
     x, y = batches.batch(run.step)
-    output = run.net(x)
+    output = run.trained(x)
     loss = F.cross_entropy(output, y, label_smoothing=training.label_smoothing)
     loss.backward()
     if not run.hard:
@@ -241,6 +279,7 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
     if config.ratio > 0:
         controller.give_up(run.net, run.step, config.ratio)
     keep = controller.keep()
+    share_buffers(run.net, run.team)
     for group, since in controller.given_up_at.items():
         run.net.set_alive(group, (since < 0).float())
     run.net.set_hard()
@@ -251,7 +290,7 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
         *run.proofs,
         prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),
     )
-    run.net, run.hard = slimmed, True
+    run.net, run.trained, run.hard = slimmed, wrapped(slimmed, run.team), True
     run.optimizers = Optimizers(slimmed, training, config.threshold_lr)
     run.optimizers.load(state)
 
@@ -266,13 +305,15 @@ def _row(
     an_epoch = run.schedule.an_epoch
     images = an_epoch * training.batch
     acts, weights = metrics.mean_thresholds(run.net)
+    device = next(run.net.parameters()).device
+    loss_sum, correct = total(run.team, device, run.loss_sum, run.correct)
     widths = _widths(run.controller)
     return Row(
         epoch=epoch,
         step=run.step,
         phase="binary" if run.hard else "evolving",
-        loss=run.loss_sum / an_epoch,
-        train_accuracy=run.correct / images,
+        loss=loss_sum / an_epoch / run.team.ranks,
+        train_accuracy=correct / images,
         accuracy=found if epoch % training.evaluate_every == 0 else None,
         lr=training.lr * run.schedule.learning_rate(run.step - 1),
         shares=counts,
@@ -305,6 +346,7 @@ def _save(run: _Run, out_dir: Path, key: str) -> None:
 def _finish(
     run: _Run, dense: NetSpec, evolution: EvolutionConfig, sample: Tensor, test_x: Tensor, test_y: Tensor
 ) -> TrainResult:
+    share_buffers(run.net, run.team)
     hard = harden(run.net)
     keep = run.controller.keep()
     widened = hard.widened(dense, keep)
