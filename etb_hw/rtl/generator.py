@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etb_hw.dataflow.graph import DataflowGraph, Port
+from etb_hw.dataflow.resources import small_memory_style
 from etb_hw.dataflow.stream import Stream
 from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
@@ -96,7 +97,7 @@ def top_text(design: DataflowGraph) -> str:
                 instance_text(
                     "etb_fifo",
                     f"u_{name}",
-                    {"WIDTH": wire.stream.width, "DEPTH": max(2, edge.depth)},
+                    fifo_parameters(wire.stream.width, edge.depth),
                     [*clocks(), *stream_ports("in", wire.name), *stream_ports("out", name)],
                 )
             )
@@ -144,6 +145,12 @@ def top_text(design: DataflowGraph) -> str:
         + "\n".join(body)
         + "endmodule\n"
     )
+
+
+def fifo_parameters(width: int, depth: int) -> dict[str, int | str]:
+    """Parameters of the FIFO of an edge."""
+    depth = max(2, depth)
+    return {"WIDTH": width, "DEPTH": depth, "RAM_STYLE": small_memory_style(width, depth)}
 
 
 def clocks() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.rtl import cache
 from etb_hw.rtl.cells import CELLS, Usage, count
-from etb_hw.rtl.generator import TOP, block_ports, generate
+from etb_hw.rtl.generator import TOP, block_ports, fifo_parameters, generate
 from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.tools import Tool, find_yosys
@@ -200,7 +200,7 @@ def fifo_sources(width: int, depth: int) -> dict[str, str]:
     heads = ["input logic clk", "input logic rst"]
     heads += [f"input logic [{width - 1}:0] i0_data", "input logic i0_valid", "output logic i0_ready"]
     heads += [f"output logic [{width - 1}:0] o0_data", "output logic o0_valid", "input logic o0_ready"]
-    parameters = {"WIDTH": width, "DEPTH": depth}
+    parameters = fifo_parameters(width, depth)
     return _with_modules(
         "etb_fifo", heads, instance_text("etb_fifo", "u_fifo", parameters, block_ports(["i0"], ["o0"]))
     )

@@ -204,6 +204,15 @@ class Mvau(Block):
         """What the RTL accumulates: agreeing pairs for bipolar x bipolar (sum = 2 agreements - MW)."""
         return DataType.smallest(0, self.mw + 1) if self.xnor else self.accumulator
 
+    @property
+    def rtl_biased(self) -> bool:
+        """Whether sums start from minus the threshold, so that their sign is the output bit.
+
+        Stored thresholds are then negative and a bit wider than the accumulator.
+        """
+        single = self.thresholds is not None and self.thresholds.shape[1] == 1
+        return single and (self.xnor or self.weight_dtype != BIPOLAR)
+
     def threshold_words(self) -> tuple[int, ...]:
         """The threshold memory, a word an output fold: PE x T thresholds, T fastest, as accumulator bits."""
         if self.xnor:
@@ -212,13 +221,16 @@ class Mvau(Block):
         else:
             thresholds = self.clipped_thresholds
         folded = thresholds.reshape(self.mh // self.pe, -1)
+        if self.rtl_biased:
+            wider = DataType.integer(self.rtl_accumulator.bits + 1)
+            return pack_words(encode(-folded, wider), wider.bits)
         return pack_words(encode(folded, self.rtl_accumulator), self.rtl_accumulator.bits)
 
     def rtl(self) -> RtlInstance:
         steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
         memories = [RtlMemory("WEIGHTS", self.pe * self.simd * self.weight_dtype.bits, self.weight_words())]
         if steps:
-            width = self.pe * steps * self.rtl_accumulator.bits
+            width = self.pe * steps * (self.rtl_accumulator.bits + int(self.rtl_biased))
             memories.append(RtlMemory("THRESHOLDS", width, self.threshold_words()))
         return RtlInstance(
             "mvau",

@@ -123,18 +123,21 @@ def _(block: Mvau) -> Amounts:
         bits = x + signed + w
         _, adders, _ = tree(simd, 1, bits, False)
         amounts |= {"products": pe * simd * (x + signed) * w, "adders": pe * adders}
-    if columns > 1:
-        amounts["accumulators"] = pe * acc
-    if steps:
-        amounts["comparators"] = pe * steps * acc / 2
+    if block.rtl_biased:
+        acc += 1
+        amounts["threshold ROM"] = rom_luts(pe * acc, rows)
+    elif steps:
+        amounts["comparators"] = pe * steps * acc
         amounts["threshold ROM"] = rom_luts(pe * steps * acc, rows)
         if steps > 1:
             amounts["step counts"] = pe * steps
-    else:
+    if columns > 1 or block.rtl_biased:
+        amounts["accumulators"] = pe * acc
+    if not steps:
         amounts["sums"] = pe * block.output_dtype.bits
     if rows > 1 and columns > 1:
         amounts["kept"] = lutram(simd * x, columns)
-        amounts["kept choice"] = simd * x * (banks(columns) if columns > 1 else 0)
+        amounts["kept banks"] = simd * x * (banks(columns) - 1)
     if style == "distributed":
         depth = rows * columns
         amounts["weight ROM" if depth <= 64 else "deep weight ROM"] = rom_luts(width, depth)
@@ -156,8 +159,8 @@ def _(block: Mvau) -> Amounts:
     amounts: dict[str, float] = {
         "one": 1,
         "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
-        "input": simd * x,
-        "sums": pe * acc,
+        "input": simd * x if rows == 1 or columns == 1 else 0,
+        "sums": pe * (acc + int(block.rtl_biased)),
         "output": pe * block.output_dtype.bits,
     }
     if block.xnor:
@@ -169,10 +172,8 @@ def _(block: Mvau) -> Amounts:
         signed = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
         _, _, registers = tree(simd, 1, x + signed + w, False)
     amounts["trees"] = pe * registers
-    if columns > 1:
-        amounts["accumulators"] = pe * acc
     if steps and rows > 1:
-        amounts["thresholds"] = rom_functions(pe * steps * acc, rows)
+        amounts["thresholds"] = rom_functions(pe * steps * (acc + int(block.rtl_biased)), rows)
     if block.rtl_ram_style == "distributed" and rows * columns > 1:
         amounts["weights"] = rom_functions(pe * simd * w, rows * columns)
     return amounts

@@ -1,5 +1,5 @@
-// Sums the valid inputs up to and with the `last` one, then starts again from zero. Sums wrap at AB bits.
-// SINGLE: every input is a last one, so nothing is summed. Latency: one cycle.
+// Running sum of the valid inputs; the `fresh` one starts from `bias`. Sums wrap at AB bits.
+// SINGLE: every input is a fresh one. Latency: one cycle; the sum stands until the next valid input.
 module etb_accumulate #(
     parameter int YB       = 4,
     parameter bit Y_SIGNED = 0,
@@ -7,14 +7,13 @@ module etb_accumulate #(
     parameter bit SINGLE   = 0
 ) (
     input  logic          clk,
-    input  logic          rst,
-    input  logic          en,
-    input  logic          valid,
-    input  logic          last,
+    input  logic          step,
+    input  logic          fresh,
     input  logic [YB-1:0] y,
-    output logic [AB-1:0] total
+    input  logic [AB-1:0] bias,
+    output logic [AB-1:0] sum
 );
-  logic [AB-1:0] wide;
+  logic [AB-1:0] wide, start;
   generate
     if (AB > YB) begin : g_extend
       assign wide = {{(AB - YB) {Y_SIGNED & y[YB-1]}}, y};
@@ -26,16 +25,13 @@ module etb_accumulate #(
       end
     end
     if (SINGLE) begin : g_single
-      always_ff @(posedge clk) if (en) total <= wide;
+      assign start = bias;
       logic unused;
-      assign unused = &{1'b0, rst, valid, last};
+      assign unused = fresh;
     end else begin : g_many
-      logic [AB-1:0] acc, next;
-      assign next = acc + wide;
-      always_ff @(posedge clk)
-        if (rst) acc <= '0;
-        else if (en & valid) acc <= last ? '0 : next;
-      always_ff @(posedge clk) if (en) total <= next;
+      assign start = fresh ? bias : sum;
     end
   endgenerate
+  // in this order the choice of the start fits the LUT before the carry chain
+  always_ff @(posedge clk) if (step) sum <= wide + start;
 endmodule

@@ -5,9 +5,10 @@
 // What is accumulated:
 //   bipolar x bipolar: how many of the MW pairs agree; thresholds are given in that domain, sums are 2y - MW
 //   else: the sum of the products.
-// STEPS = 0 sends sums of OUT_BITS bits, else lane p of a beat is OUT_BIAS + #{t : sum >= t}.
+// STEPS = 0 sends sums of OUT_BITS bits, else lane p of a beat is OUT_BIAS + #{t : sum >= t}. A single
+// threshold costs no comparator: the sum starts from -t, and its sign is the answer.
 // Weight word nf * SF + sf holds PE * SIMD weights, row-major, column 0 in the least significant bits.
-// Threshold word nf holds PE * STEPS values of ACC_BITS bits.
+// Threshold word nf holds PE * STEPS values of ACC_BITS bits; a single threshold as -t, a bit wider.
 // Latency from the last input beat: LAT + 3 cycles.
 module etb_mvau #(
     parameter int MW         = 18,
@@ -50,6 +51,8 @@ module etb_mvau #(
   localparam int LEAF = MODE == 0 ? 18 : MODE == 1 ? 2 : 1;
   localparam int LAT = 1 + $clog2((SIMD + LEAF - 1) / LEAF);
   localparam int YB = MODE == 0 ? $clog2(SIMD + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(SIMD);
+  localparam bit BIASED = STEPS == 1 && MODE != 1;
+  localparam int AB = BIASED ? ACC_BITS + 1 : ACC_BITS;
   localparam bit Y_SIGNED = MODE == 2 || (MODE == 1 && IN_SIGNED);
 
   // the whole pipeline moves together; it stops only while a finished beat is not taken
@@ -84,8 +87,11 @@ module etb_mvau #(
       always_ff @(posedge clk) if (en & ~from_buffer) x <= in_data;
     end else begin : g_keep
       (* ram_style = "distributed" *) logic [SIMD*IN_BITS-1:0] kept[SF];
+      logic [SFB-1:0] sf_q;
       always_ff @(posedge clk) if (step & ~from_buffer) kept[sf] <= in_data;
-      always_ff @(posedge clk) if (en) x <= from_buffer ? kept[sf] : in_data;
+      always_ff @(posedge clk) if (en) sf_q <= sf;
+      // also a beat that streams in is read back from here, so that nothing has to choose between the two
+      assign x = kept[sf_q];
     end
   endgenerate
 
@@ -138,7 +144,12 @@ module etb_mvau #(
     end
 
   // stages 2 .. LAT + 1: dot products; stage LAT + 2: accumulators
-  logic [PE*ACC_BITS-1:0] total, sum;
+  logic [PE*AB-1:0] total, bias;
+  logic add, fresh;
+  assign add = en & valid_q[LAT];
+  always_ff @(posedge clk)
+    if (rst) fresh <= 1'b1;
+    else if (add) fresh <= last_q[LAT];
   for (genvar p = 0; p < PE; p++) begin : g_pe
     logic [YB-1:0] y;
     etb_dot #(
@@ -147,13 +158,13 @@ module etb_mvau #(
         .clk(clk), .en(en), .x(xs), .w(ws[p*SIMD*WB+:SIMD*WB]), .y(y)
     );
     etb_accumulate #(
-        .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(ACC_BITS), .SINGLE(SF == 1)
+        .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(AB), .SINGLE(SF == 1)
     ) u_acc (
-        .clk(clk), .rst(rst), .en(en), .valid(valid_q[LAT]), .last(last_q[LAT]), .y(y),
-        .total(total[p*ACC_BITS+:ACC_BITS])
+        .clk(clk), .step(add), .fresh(fresh), .y(y), .bias(bias[p*AB+:AB]), .sum(total[p*AB+:AB])
     );
   end
 
+  logic [PE*ACC_BITS-1:0] sum;
   generate
     if (MODE == 1) begin : g_bipolar
       // sum(w * x) = 2 * (sum of x where w = +1) - (sum of x); the second one is shared by all rows
@@ -167,7 +178,7 @@ module etb_mvau #(
       etb_accumulate #(
           .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(ACC_BITS), .SINGLE(SF == 1)
       ) u_acc (
-          .clk(clk), .rst(rst), .en(en), .valid(valid_q[LAT]), .last(last_q[LAT]), .y(y), .total(all)
+          .clk(clk), .step(add), .fresh(fresh), .y(y), .bias('0), .sum(all)
       );
       for (genvar p = 0; p < PE; p++) begin : g_pe
         assign sum[p*ACC_BITS+:ACC_BITS] = {total[p*ACC_BITS+:ACC_BITS-1], 1'b0} - all;
@@ -175,14 +186,29 @@ module etb_mvau #(
         assign unused = &{1'b0, total[(p+1)*ACC_BITS-1]};
       end
     end else begin : g_plain
-      assign sum = total;
+      for (genvar p = 0; p < PE; p++) begin : g_pe
+        assign sum[p*ACC_BITS+:ACC_BITS] = total[p*AB+:ACC_BITS];
+      end
     end
   endgenerate
 
   // last stage: thresholds, or the sums themselves
   logic [PE*OUT_BITS-1:0] result;
   generate
-    if (STEPS > 0) begin : g_thresholds
+    if (BIASED) begin : g_sign
+      // read a cycle earlier than the accumulators need it
+      etb_rom #(
+          .WIDTH(PE * AB), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+      ) u_thresholds (
+          .clk(clk), .en(en), .addr(nf_q[(LAT-1)*NFB+:NFB]), .data(bias)
+      );
+      for (genvar p = 0; p < PE; p++) begin : g_pe
+        assign result[p*OUT_BITS+:OUT_BITS] = OUT_BITS'(OUT_BIAS) + OUT_BITS'(~total[(p+1)*AB-1]);
+      end
+      logic unused;
+      assign unused = &{1'b0, row, sum};
+    end else if (STEPS > 0) begin : g_thresholds
+      assign bias = '0;
       logic [PE*STEPS*ACC_BITS-1:0] t;
       etb_rom #(
           .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
@@ -198,6 +224,7 @@ module etb_mvau #(
         );
       end
     end else begin : g_sums
+      assign bias = '0;
       for (genvar p = 0; p < PE; p++) begin : g_pe
         logic [OUT_BITS-1:0] wide;
         etb_extend #(

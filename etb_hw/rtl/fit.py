@@ -1,0 +1,102 @@
+"""Fits the calibrated resource model to the rows that ``calibrate`` made.
+
+``python -m etb_hw.rtl.fit DATA.json COEFFICIENTS.json`` writes the coefficients, and prints by kind of block
+the errors on rows that the fit had not seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.calibrated.features import Amounts, ff_amounts, kind_of, lut_amounts
+from etb_hw.rtl.calibrate import block_of
+
+Floats = NDArray[np.float64]
+FOLDS = 10
+
+
+def fit(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Coefficients by kind of block, none negative, by least squares of the relative error.
+
+    Returns:
+        The contents of a coefficients file, with the held-out errors of a ten-fold cross-validation.
+    """
+    groups: dict[str, list[tuple[Block, Mapping[str, int]]]] = {}
+    for row in data["rows"]:
+        block = block_of(row["spec"])
+        groups.setdefault(kind_of(block), []).append((block, row["usage"]))
+    kinds = {}
+    for kind, rows in sorted(groups.items()):
+        luts = np.array([usage.get("lut", 0) + usage.get("lutram", 0) for _, usage in rows], dtype=float)
+        ffs = np.array([usage.get("ff", 0) for _, usage in rows], dtype=float)
+        lut_parts = [lut_amounts(block) for block, _ in rows]
+        errors = held_out(lut_parts, luts)
+        kinds[kind] = {
+            "lut": _solve(lut_parts, luts),
+            "ff": _solve([ff_amounts(block) for block, _ in rows], ffs),
+            "held_out": {
+                "rows": len(rows),
+                "median": round(float(np.median(errors)), 4),
+                "p90": round(float(np.quantile(errors, 0.9)), 4),
+            },
+        }
+    return {"tool": data["tool"], "family": data["family"], "kinds": kinds}
+
+
+def held_out(parts: Sequence[Amounts], counts: Floats) -> Floats:
+    """Relative errors of rows, each predicted by a fit to the folds that it is not in."""
+    errors = np.zeros(len(parts))
+    order = np.random.default_rng(0).permutation(len(parts))
+    for part in range(min(FOLDS, len(parts))):
+        out = set(order[part :: min(FOLDS, len(parts))].tolist())
+        rest = [i for i in range(len(parts)) if i not in out]
+        if not rest:
+            errors[list(out)] = np.inf
+            continue
+        weights = _solve([parts[i] for i in rest], counts[rest])
+        for i in out:
+            guess = sum(weights.get(name, 0.0) * amount for name, amount in parts[i].items())
+            errors[i] = abs(guess - counts[i]) / max(1.0, counts[i])
+    return errors
+
+
+def _solve(parts: Sequence[Amounts], counts: Floats) -> dict[str, float]:
+    from scipy.optimize import nnls  # type: ignore[import-untyped]
+
+    names = list(dict.fromkeys(name for part in parts for name in part))
+    table = np.array([[part.get(name, 0.0) for name in names] for part in parts])
+    scale = 1 / np.maximum(counts, 8.0)
+    weights, _ = nnls(table * scale[:, None], counts * scale)
+    return {name: round(float(w), 4) for name, w in zip(names, weights, strict=True) if w > 0}
+
+
+def main() -> None:
+    """Fit a data file."""
+    import click
+    from rich.console import Console
+    from rich.table import Table
+
+    @click.command()
+    @click.argument("data", type=click.Path(exists=True, path_type=Path))
+    @click.argument("coefficients", type=click.Path(path_type=Path))
+    def command(data: Path, coefficients: Path) -> None:
+        found = fit(json.loads(data.read_text(encoding="utf-8")))
+        coefficients.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        table = Table("kind", "rows", "median error", "90th percentile", title="LUTs, held out")
+        for kind, made in found["kinds"].items():
+            e = made["held_out"]
+            table.add_row(kind, str(e["rows"]), f"{e['median']:.1%}", f"{e['p90']:.1%}")
+        Console().print(table)
+
+    command()
+
+
+if __name__ == "__main__":
+    main()
