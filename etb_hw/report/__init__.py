@@ -2,7 +2,7 @@
 
 from etb_hw.report.comparison import compare
 from etb_hw.report.fragment import Fragment, show
+from etb_hw.report.pages import render
 from etb_hw.report.pictures import pictures
-from etb_hw.report.run_page import render
 
 __all__ = ["Fragment", "compare", "pictures", "render", "show"]

@@ -43,6 +43,7 @@ class Summary(Record):
     simulated_images_per_second: float | None = None
     confusion: list[list[int]] | None = None
     classes: list[str] | None = None
+    versions: dict[str, str] | None = None
 
 
 class Count(Record):
@@ -150,18 +151,18 @@ def read_run(run_dir: Path) -> Run:
     """
     if not run_dir.is_dir():
         raise BadInput(str(run_dir), "is no folder", "give the folder of a run, such as runs/digits")
-    flow = _read(run_dir / "flow.json", TypeAdapter(dict[str, Any]))
-    pruning = _read(run_dir / "pruning.json", TypeAdapter(Pruning))
-    cycles = _read(run_dir / "report/estimate_layer_cycles.json", TypeAdapter(dict[str, float]))
-    resources = _read(
+    flow = read_json(run_dir / "flow.json", TypeAdapter(dict[str, Any]))
+    pruning = read_json(run_dir / "pruning.json", TypeAdapter(Pruning))
+    cycles = read_json(run_dir / "report/estimate_layer_cycles.json", TypeAdapter(dict[str, float]))
+    resources = read_json(
         run_dir / "report/estimate_layer_resources.json", TypeAdapter(dict[str, dict[str, float]])
     )
     stages = read_stages(run_dir / "dataflow.onnx", cycles or {}, resources or {})
     drawn = {"total", *(stage.name for stage in stages or ())}
-    proofs = _read(run_dir / "verification.json", TypeAdapter(list[Proof]))
+    proofs = read_json(run_dir / "verification.json", TypeAdapter(list[Proof]))
     run = Run(
         path=run_dir,
-        summary=_read(run_dir / "summary.json", TypeAdapter(Summary)),
+        summary=read_json(run_dir / "summary.json", TypeAdapter(Summary)),
         proofs=None if proofs is None else tuple(proofs),
         pruning=pruning,
         epochs=read_metrics(run_dir / "metrics.jsonl"),
@@ -169,8 +170,8 @@ def read_run(run_dir: Path) -> Run:
         thresholds=read_thresholds(run_dir / "streamlined.onnx"),
         stages=stages,
         plumbing={name: found for name, found in (resources or {}).items() if name not in drawn},
-        performance=_read(run_dir / "report/estimate_network_performance.json", TypeAdapter(Performance)),
-        rtl=_read(run_dir / "rtl.json", TypeAdapter(Rtl)),
+        performance=read_json(run_dir / "report/estimate_network_performance.json", TypeAdapter(Performance)),
+        rtl=read_json(run_dir / "rtl.json", TypeAdapter(Rtl)),
         flow=flow,
         steps=_steps(run_dir),
     )
@@ -183,7 +184,7 @@ def read_run(run_dir: Path) -> Run:
     return run
 
 
-def _read(path: Path, shape: TypeAdapter[T]) -> T | None:
+def read_json(path: Path, shape: TypeAdapter[T]) -> T | None:
     """A JSON file of a known shape, None where there is no file."""
     try:
         return shape.validate_json(path.read_bytes())

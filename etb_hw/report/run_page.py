@@ -33,7 +33,7 @@ SECTIONS: tuple[Callable[[Run], Section], ...] = (
 )
 
 
-def render(run_dir: Path) -> str:
+def run_page(run_dir: Path) -> str:
     """One self-contained HTML page from the files of a run folder.
 
     Sections whose files are not there yet are left out, with a line saying which step makes them.

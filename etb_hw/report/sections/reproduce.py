@@ -52,7 +52,7 @@ def reproduce(run: Run) -> Section:
                 table([Column("step"), Column("time", True)], [*rows, ("all", total)], "tight")
             )
         )
-    columns.append(Markup("<div><h3>Versions</h3>{}</div>").format(_versions()))
+    columns.append(Markup("<div><h3>Versions</h3>{}</div>").format(_versions(run)))
     found = [name for name in FILES if (run.path / name).is_file()]
     files = [
         (
@@ -103,7 +103,10 @@ def _data(data: Mapping[str, Any]) -> str:
     return str(name) if path is None else shlex.quote(str(path) if name == "npz" else f"{name}:{path}")
 
 
-def _versions() -> Markup:
+def _versions(run: Run) -> Markup:
+    """Of the run itself, or of what is installed where it did not note them."""
+    if run.summary is not None and run.summary.versions:
+        return table([Column("package"), Column("version")], list(run.summary.versions.items()), "tight")
     rows = [("etb-hw", __version__), ("Python", platform.python_version())]
     for name in PACKAGES:
         try:

@@ -1,0 +1,183 @@
+"""Pages about many runs: a sweep with its Pareto fronts, and a comparison with baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from pydantic import Field, TypeAdapter
+
+from etb_hw.report.page import page
+from etb_hw.report.run import Record, read_json
+from etb_hw.report.section import Column, Section, figure, side_by_side, table
+from etb_hw.report.svg.dots import Dots, dot_chart
+from etb_hw.report.svg.scatter import Point, scatter
+
+TITLES = {  # of etb_hw.training.baselines, which would load torch
+    "dense": "dense, unpruned",
+    "small": "small dense, same size, from scratch",
+    "l1": "L1-ranked pruning",
+    "random": "random pruning",
+    "etb": "ETB",
+    "etb widths": "dense with the widths ETB found, from scratch",
+}
+SWEEP, BASELINES = "sweep.json", "baselines.json"
+PRICES = {"bytes": "bytes of weights and thresholds", "lut": "estimated LUT"}
+
+
+class Trained(Record):
+    """A finished training: what it reached and what it costs. ``estimate`` holds hardware figures by name."""
+
+    seed: int
+    accuracy: float
+    parameters: int
+    bytes: int
+    estimate: dict[str, float] = Field(default_factory=dict)
+
+
+class SweepPoint(Trained):
+    """A point of ``sweep.json``."""
+
+    ratio: float
+
+
+class Sweep(Record):
+    """``sweep.json``."""
+
+    source: str
+    model: str
+    points: list[SweepPoint]
+
+
+class BaselineRun(Trained):
+    """A run of ``baselines.json``."""
+
+    method: str
+    macs: int
+    seconds: float
+
+
+class Baselines(Record):
+    """``baselines.json``."""
+
+    source: str
+    model: str
+    epochs: int
+    ratio: float
+    count: str
+    runs: list[BaselineRun]
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a sweep or a comparison with baselines."""
+    return (folder / SWEEP).is_file() or (folder / BASELINES).is_file()
+
+
+def study(folder: Path) -> str:
+    """One self-contained HTML page about a sweep, a comparison with baselines, or both. Raises BadInput."""
+    sweep = read_json(folder / SWEEP, TypeAdapter(Sweep))
+    baselines = read_json(folder / BASELINES, TypeAdapter(Baselines))
+    about = sweep or baselines
+    subtitle = f"{about.model} on {about.source}" if about is not None else ""
+    sections = [_front(sweep), _ratios(sweep), _methods(baselines)]
+    return page(folder.resolve().name, "ETB study", subtitle, None, sections)
+
+
+def _front(sweep: Sweep | None) -> Section:
+    intro = "Each point is a run. The dashed line joins those that no other run beats in both measures."
+    if sweep is None or not sweep.points:
+        return Section("pareto", "Pareto front", intro, None, "a sweep makes it: etb-hw sweep FLOW.toml")
+    pictures = []
+    for price, words in PRICES.items():
+        points = [
+            Point(
+                float(p.bytes) if price == "bytes" else p.estimate[price],
+                p.accuracy,
+                f"ratio {p.ratio:.0%}, seed {p.seed}: {p.accuracy:.2%}",
+            )
+            for p in sweep.points
+            if price == "bytes" or price in p.estimate
+        ]
+        if points:
+            picture = scatter(f"Accuracy and {price}", points, x_label=words, y_label="accuracy")
+            pictures.append(figure(picture, f"Accuracy on the test images against {words}."))
+    return Section("pareto", "Pareto front", intro, side_by_side(*pictures))
+
+
+def _ratios(sweep: Sweep | None) -> Section:
+    key, title = "ratios", "Every pruning ratio"
+    intro = "Means over the seeds, with the standard deviation of the accuracy."
+    if sweep is None or not sweep.points:
+        return Section(
+            "ratios", "Every pruning ratio", intro, None, "a sweep makes it: etb-hw sweep FLOW.toml"
+        )
+    by_ratio = {
+        ratio: [p for p in sweep.points if p.ratio == ratio] for ratio in {p.ratio for p in sweep.points}
+    }
+    names = _estimates(sweep.points)
+    rows = [
+        (f"{ratio:.0%}", str(len(points)), spread(p.accuracy for p in points), *_costs(points, names))
+        for ratio, points in sorted(by_ratio.items())
+    ]
+    columns = [Column("to cut"), Column("seeds", True), Column("accuracy", True), *_cost_columns(names)]
+    return Section(key, title, intro, table(columns, rows))
+
+
+def _methods(baselines: Baselines | None) -> Section:
+    key, title = "methods", "ETB against what it must beat"
+    intro = "The same recipe, budget and seeds for every method. The small dense network is the one to beat."
+    if baselines is None or not baselines.runs:
+        return Section(key, title, intro, None, "a comparison makes it: etb-hw baselines FLOW.toml")
+    by_method: dict[str, list[BaselineRun]] = {}
+    for run in baselines.runs:
+        by_method.setdefault(run.method, []).append(run)
+    order = [method for method in TITLES if method in by_method]
+    order += [method for method in by_method if method not in TITLES]
+    words = {method: TITLES.get(method, method) for method in order}
+    dots = [
+        Dots(
+            words[method],
+            [run.accuracy for run in by_method[method]],
+            spread(run.accuracy for run in by_method[method]),
+            "c2" if method == "etb" else "c6",
+        )
+        for method in order
+    ]
+    names = _estimates(baselines.runs)
+    rows = []
+    for method in order:
+        runs = by_method[method]
+        costs = _costs(runs, names)
+        seconds = f"{mean(run.seconds for run in runs):,.0f} s"
+        rows.append((words[method], str(len(runs)), spread(run.accuracy for run in runs), *costs, seconds))
+    columns = [Column("method"), Column("seeds", True), Column("accuracy", True), *_cost_columns(names)]
+    caption = (
+        f"Accuracy on the test images of {baselines.source}: a dot a seed, a bar at the mean. "
+        f"{baselines.epochs} epochs, {baselines.ratio:.1%} of the {baselines.count} to cut."
+    )
+    body = figure(dot_chart("Accuracy of every method", dots), caption)
+    return Section(key, title, intro, body + table([*columns, Column("training", True)], rows))
+
+
+def spread(values: Iterable[float]) -> str:
+    """Mean and standard deviation of shares, in percent."""
+    found = list(values)
+    deviation = f" ± {100 * stdev(found):.2f}" if len(found) > 1 else ""
+    return f"{100 * mean(found):.2f}{deviation} %"
+
+
+def _estimates(runs: Sequence[Trained]) -> list[str]:
+    """Hardware figures that all runs have."""
+    return sorted(set.intersection(*(set(run.estimate) for run in runs)))
+
+
+def _cost_columns(names: Sequence[str]) -> list[Column]:
+    return [Column("parameters", True), Column("bytes", True), *(Column(name, True) for name in names)]
+
+
+def _costs(runs: Sequence[Trained], names: Sequence[str]) -> list[str]:
+    means = [mean(run.parameters for run in runs), mean(run.bytes for run in runs)]
+    estimates: list[Mapping[str, float]] = [run.estimate for run in runs]
+    means += [mean(estimate[name] for estimate in estimates) for name in names]
+    return [f"{value:,.0f}" for value in means]

@@ -1,0 +1,79 @@
+"""Pages about sweeps and baselines, from files written by their own writers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from etb_hw.errors import BadInput
+from etb_hw.report import render
+from etb_hw.report.study import TITLES, Baselines, spread
+from etb_hw.report.study import Sweep as ReadSweep
+from etb_hw.report.svg.scatter import Point as Dot
+from etb_hw.report.svg.scatter import front
+from etb_hw.training import baselines, sweep
+
+
+def write_sweep(folder: Path) -> None:
+    points = tuple(
+        sweep.Point(
+            ratio, seed, 0.95 - ratio**2 / 4 - seed / 100, 1000, int(9000 * (1 - ratio)), {"lut": 7000.0}
+        )
+        for ratio in (0.2, 0.4, 0.6)
+        for seed in (0, 1)
+    )
+    found = sweep.Sweep("noise", "vgg_small", points, {})
+    (folder / sweep.RESULT_FILE).write_text(json.dumps(found.to_json()))
+
+
+def write_baselines(folder: Path) -> None:
+    runs = tuple(
+        baselines.Run(method, seed, 0.9 + i / 100 + seed / 1000, 1000 + i, 500, 60_000, {}, 12.0)
+        for i, method in enumerate(baselines.METHODS)
+        for seed in range(3)
+    )
+    found = baselines.Baselines("noise", "vgg_small", 5, 0.4, "parameters", runs)
+    (folder / "baselines.json").write_text(json.dumps({"key": "x", **found.to_json()}))
+
+
+def test_sweep_page(tmp_path: Path) -> None:
+    write_sweep(tmp_path)
+    html = render(tmp_path)
+    assert html.count('class="point c1"') == 12  # six runs, against bytes and against LUT
+    assert "ratio 40%, seed 1: 90.00%" in html
+    assert re.search(r"<th>60%</th>.*?2</td>.*?85.50 ± 0.71 %", html, re.DOTALL)
+    assert "etb-hw baselines FLOW.toml" in html  # what is not there
+
+
+def test_baselines_page(tmp_path: Path) -> None:
+    write_baselines(tmp_path)
+    html = render(tmp_path)
+    for method in baselines.METHODS:
+        assert TITLES[method] in html
+    assert "94.10 ± 0.10 %" in html
+    assert html.count("point c2") == 3
+
+
+def test_readers_know_the_writers_fields() -> None:
+    assert TITLES == baselines.TITLES
+    for reader, writer in ((ReadSweep, sweep.Sweep), (Baselines, baselines.Baselines)):
+        assert set(reader.model_fields) <= set(writer.__dataclass_fields__)
+
+
+def test_damaged_study_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_text('{"source": "x", "model": "y", "points": [{}]}')
+    with pytest.raises(BadInput, match=r"sweep\.json: points\.0\.seed"):
+        render(tmp_path)
+
+
+def test_front_keeps_what_nothing_beats() -> None:
+    points = [Dot(1, 0.5, "a"), Dot(2, 0.4, "b"), Dot(3, 0.9, "c"), Dot(3, 0.8, "d"), Dot(4, 0.9, "e")]
+    assert [point.label for point in front(points)] == ["a", "c"]
+
+
+def test_spread() -> None:
+    assert spread([0.9]) == "90.00 %"
+    assert spread([0.9, 0.92]) == "91.00 ± 1.41 %"
