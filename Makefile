@@ -25,8 +25,9 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
+# all benchmarks, or one: make bench ONLY=packed
 bench: setup
-	$(BIN)/python -m hw_tests.benchmarks
+	$(BIN)/python -m hw_tests.benchmarks $(ONLY)
 
 lint: setup
 	$(BIN)/ruff check etb_hw hw_tests

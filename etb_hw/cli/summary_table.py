@@ -20,8 +20,8 @@ def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
         ("parameters pruned", f"{summary['pruned_parameter_ratio']:.1%}"),
         ("size", f"{summary['size_bytes']:,} bytes"),
         ("estimated speed", f"{summary['estimated_fps']:,.0f} frames/s at {summary['clk_ns']:g} ns"),
-        ("estimated LUT", f"{summary['lut']:,.0f}"),
-        ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}"),
+        ("estimated LUT", f"{summary['lut']:,.0f}{_dense(summary, 'lut')}"),
+        ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}{_dense(summary, 'bram_18k')}"),
         ("bit-accurate simulation", f"{summary['simulated_images_per_second']:,.0f} images/s"),
         ("RTL simulation", _rtl(summary.get("rtl", {}))),
         ("files", str(run_dir)),
@@ -38,3 +38,9 @@ def _rtl(found: Mapping[str, Any]) -> str:
         return "not asked for (verification.rtl_frames)"
     interval = f"{found['initiation_interval']:,} cycles" if found["initiation_interval"] else "not measured"
     return f"{found['frames']} frames equal; interval {interval}, estimated {found['estimated_interval']:,}"
+
+
+def _dense(summary: Mapping[str, Any], resource: str) -> str:
+    """What the dense network takes at the same frame rate, where that was asked for."""
+    found = summary.get("comparison", {}).get("at_equal_fps", {}).get("dense")
+    return f" (dense network: {found['resources'][resource]:,.0f})" if found else ""

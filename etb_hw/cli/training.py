@@ -1,14 +1,18 @@
-"""What ``etb-hw baselines`` shows."""
+"""What ``etb-hw baselines`` and ``etb-hw sweep`` show."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from rich.console import Console
 
 from etb_hw import data
 from etb_hw.cli.console import console
+from etb_hw.cli.sweep_table import sweep_table
 from etb_hw.config import load_flow
-from etb_hw.flow.hardware_cost import estimate, training_cost
-from etb_hw.training import baselines
+from etb_hw.flow.hardware_cost import hardware_estimate, training_cost
+from etb_hw.training import baselines, sweep
 
 
 def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
@@ -17,21 +21,37 @@ def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-baselines"
     terminal = console()
-    asks = flow.build.target_fps is not None or flow.build.device is not None
-
-    def announce(title: str) -> None:
-        terminal.print(f"[dim]{title}[/]", highlight=False)
-
     baselines.run(
         flow.model,
         flow.training,
         flow.evolution,
         dataset,
         folder,
-        seeds=tuple(range(flow.training.seed, flow.training.seed + seeds)),
-        progress=announce,
+        seeds=seeds_from(flow.training.seed, seeds),
+        progress=_announce(terminal),
         cost=training_cost(flow, dataset),
-        estimate=estimate(flow.build) if asks else None,
+        estimate=hardware_estimate(flow.build),
     )
     terminal.print((folder / "baselines.md").read_text(encoding="utf-8"), markup=False)
     terminal.print(f"files: {folder}")
+
+
+def run_sweep(flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int) -> None:
+    """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
+    flow = load_flow(flow_file)
+    dataset = data.load(flow.data)
+    folder = out or Path("runs") / f"{flow_file.stem}-sweep"
+    terminal = console()
+    cost, estimate = training_cost(flow, dataset), hardware_estimate(flow.build)
+    task = sweep.Task(flow.model, flow.training, flow.evolution, dataset, cost, estimate)
+    found = sweep.run(task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(terminal))
+    terminal.print(sweep_table(found))
+    terminal.print(f"files: {folder}")
+
+
+def seeds_from(first: int, count: int) -> tuple[int, ...]:
+    return tuple(range(first, first + count))
+
+
+def _announce(terminal: Console) -> Callable[[str], None]:
+    return lambda title: terminal.print(f"[dim]{title}[/]", highlight=False)

@@ -2,7 +2,18 @@
 
 from etb_hw.flow.run import run
 from etb_hw.flow.step import Context, Observer, Silent, Step
-from etb_hw.flow.steps import baseline, build, export, prune, report, rtl, simulate, streamline, train
+from etb_hw.flow.steps import (
+    baseline,
+    build,
+    compare,
+    export,
+    prune,
+    report,
+    rtl,
+    simulate,
+    streamline,
+    train,
+)
 from etb_hw.flow.steps.report import read_summary
 
 STEPS: tuple[Step, ...] = (
@@ -12,6 +23,7 @@ STEPS: tuple[Step, ...] = (
     export.STEP,
     streamline.STEP,
     build.STEP,
+    compare.STEP,
     simulate.STEP,
     rtl.STEP,
     report.STEP,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,9 +13,8 @@ from etb_hw.config import BuildConfig, Flow
 from etb_hw.data import Dataset
 from etb_hw.dataflow import finn_model
 from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.devices import find_device
-from etb_hw.dataflow.folding import Weights, cycles_for, fold
-from etb_hw.dataflow.lower import lower
+from etb_hw.dataflow.design import design
+from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import BIPOLAR, DataType
 from etb_hw.models import NetSpec, specify
@@ -33,24 +33,28 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
         remedy = "give build.target_fps, or count parameters"
         raise BadInput("evolution.count", "luts depend on the frame rate", remedy)
     spec = specify(flow.model, dataset.shape, len(dataset.classes))
-    return lut_cost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns))
+    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns))
 
 
-def lut_cost(spec: NetSpec, cycles: int) -> Cost:
+@dataclass(frozen=True)
+class LutCost:
     """LUT equivalents of all matrix products, each at its cheapest legal folding of ``cycles`` a frame.
 
     Counts with few divisors cost more, so that a controller that minimises this prefers counts that fold.
     """
 
-    def cost(widths: Mapping[str, int]) -> float:
-        total = 0.0
-        for layer in spec.weighted:
-            geometry = spec.geometry(layer, {**spec.widths, **widths})
-            pixels = spec.is_pixels(layer.inputs[0])
-            total += _matrix(geometry.fan_in, geometry.outputs, geometry.sums, pixels, cycles, layer.name)
-        return total
+    spec: NetSpec
+    cycles: int
 
-    return cost
+    def __call__(self, widths: Mapping[str, int]) -> float:
+        total = 0.0
+        for layer in self.spec.weighted:
+            geometry = self.spec.geometry(layer, {**self.spec.widths, **widths})
+            pixels = self.spec.is_pixels(layer.inputs[0])
+            total += _matrix(
+                geometry.fan_in, geometry.outputs, geometry.sums, pixels, self.cycles, layer.name
+            )
+        return total
 
 
 @lru_cache(maxsize=65536)
@@ -74,18 +78,20 @@ def _matrix(inputs: int, outputs: int, sums: int, pixels: bool, cycles: int, nam
     return min(costs)
 
 
-def estimate(build: BuildConfig) -> Callable[[HardNet], Mapping[str, float]]:
+@dataclass(frozen=True)
+class HardwareEstimate:
     """LUT, BRAM and frames/s of a finished network, folded as the flow asks (rows of the baseline table)."""
 
-    def of(hard: HardNet) -> Mapping[str, float]:
+    build: BuildConfig
+
+    def __call__(self, hard: HardNet) -> Mapping[str, float]:
         module = deployable(hard)
         graph = qonnx_io.import_model(exported_model(module, module.input_shape))
-        device = None if build.device is None else find_device(build.device)
-        design = lower(graph, clk_ns=build.clk_ns)
-        made = fold(
-            design, target_fps=build.target_fps, device=device, max_utilization=build.max_utilization
-        ).graph
+        made = design(graph, self.build).graph
         total = made.cost(finn_model)
         return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.fps}
 
-    return of
+
+def hardware_estimate(build: BuildConfig) -> HardwareEstimate | None:
+    """The estimate that a flow asks for; None where it names neither frame rate nor device."""
+    return None if build.target_fps is None and build.device is None else HardwareEstimate(build)

@@ -10,7 +10,7 @@ from typing import Any
 from etb_hw.errors import BadInput
 from etb_hw.files import write_json, write_text
 from etb_hw.flow.step import Context, Step
-from etb_hw.flow.steps import baseline, rtl, simulate
+from etb_hw.flow.steps import baseline, compare, rtl, simulate
 from etb_hw.report import render
 from etb_hw.verification import Proof
 
@@ -52,6 +52,7 @@ def _run(context: Context) -> list[Proof]:
             "bram_18k": resources["BRAM_18K"],
             "simulated_images": simulated["images"],
             "simulated_images_per_second": simulated["images_per_second"],
+            "comparison": read[compare.FILE],
             "rtl": read[rtl.FILE],
             "versions": {name: version(name) for name in PACKAGES},
             "classes": simulated["classes"],
@@ -64,6 +65,6 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "report", "Summarise", lambda flow: flow.model_dump(mode="json"),
-    ("pruning.json", baseline.FILE, simulate.FILE, rtl.FILE, RESOURCES, PERFORMANCE),
+    ("pruning.json", baseline.FILE, compare.FILE, simulate.FILE, rtl.FILE, RESOURCES, PERFORMANCE),
     (FILE, "report.html"), _run,
 )  # fmt: skip

@@ -1,0 +1,47 @@
+"""What ``etb-hw compare`` shows and writes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from etb_hw.cli.console import console
+from etb_hw.cli.models import build_config, import_options
+from etb_hw.dataflow import find_device, lower
+from etb_hw.dataflow.comparison import compare, comparison_picture, comparison_table
+from etb_hw.errors import BadInput
+from etb_hw.files import write_bytes, write_json
+from etb_hw.qonnx_io import import_model
+
+
+def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, Any]) -> None:
+    """Compare models, print the table, write JSON and picture where asked. Raises EtbError."""
+    build = build_config(options)
+    if build.target_fps is None and build.device is None:
+        raise BadInput("compare", "needs a frame rate or a device", "give --target-fps, --device or both")
+    mapping = import_options(options)
+    names = [str(path) for path in models]
+    if len(set(names)) < len(names):
+        raise BadInput("compare", "a model is named twice", "name each model once")
+    designs = {
+        name: lower(import_model(path, mapping), clk_ns=build.clk_ns)
+        for name, path in zip(names, models, strict=True)
+    }
+    found = compare(
+        designs,
+        target_fps=build.target_fps,
+        device=None if build.device is None else find_device(build.device),
+        max_utilization=build.max_utilization,
+        time_limit_s=build.time_limit_s,
+    )
+    terminal = console()
+    terminal.print(comparison_table(found))
+    if out is not None:
+        picture = io.BytesIO()
+        comparison_picture(found).savefig(picture, format="svg")
+        write_json(out / "comparison.json", asdict(found))
+        write_bytes(out / "comparison.svg", picture.getvalue())
+        terminal.print(f"files: {out}")
