@@ -7,7 +7,6 @@ URAM shapes; LUTRAM wins wherever a memory is not nearly full.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -67,20 +66,21 @@ class Thresholding(Block):
     def clipped_thresholds(self) -> NDArray[np.int64]:
         return np.clip(self.thresholds, self.input_dtype.min, self.input_dtype.max + 1)
 
-    def resources(self) -> Resources:
-        fold, bits = self.channels // self.pe, self.threshold_dtype.bits
-        stages = range(self.output_dtype.bits)
-        return Resources(lut=sum(self.pe * bits * ceil(fold * 2**stage / 64) for stage in stages))
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return {f"param_threshold_{self.threshold_dtype.bits}b": int(self.thresholds.size)}
-
-    def finn_node(self) -> FinnNode:
+    @cached_property
+    def _finn_thresholds(self) -> tuple[NDArray[np.int64], DataType]:
+        """Thresholds as FINN holds them, and the narrowest type that does."""
         values = self.clipped_thresholds
         if self.input_dtype == BIPOLAR:
             values = -(-(values + 1) // 2)  # -1, +1 travel as 0, 1
-        kind = DataType.smallest(min(0, int(values.min())), int(values.max()))
+        return values, DataType.smallest(min(0, int(values.min())), int(values.max()))
+
+    def resources(self) -> Resources:
+        fold, bits = self.channels // self.pe, self._finn_thresholds[1].bits
+        stages = range(self.output_dtype.bits)
+        return Resources(lut=sum(self.pe * bits * ceil(fold * 2**stage / 64) for stage in stages))
+
+    def finn_node(self) -> FinnNode:
+        values, kind = self._finn_thresholds
         return FinnNode(
             self.op,
             domain_of(self.op),
