@@ -52,7 +52,7 @@ class TrainingConfig(Section):
     epochs: int = Field(60, ge=1)
     batch: int = Field(64, ge=2, description="images a step, over all devices")
     optimizer: Literal["sgd", "adam"] = "adam"
-    lr: float = Field(1e-2, gt=0, description="highest learning rate: flat at first, then a cosine to 0")
+    lr: float = Field(1e-2, gt=0, description="highest learning rate: flat, then a cosine to 0")
     flat: Fraction = Field(0.5, description="share of the run before the learning rate falls")
     warmup_epochs: float = Field(0.0, ge=0, description="epochs of linearly rising learning rate")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
@@ -71,7 +71,7 @@ class TrainingConfig(Section):
 
 
 class EvolutionConfig(Section):
-    """Evolution from ternary to binary or zero, and the pruning-ratio controller. Times are shares of the run."""
+    """Evolution from ternary to binary or zero, and the ratio controller. Times are shares of the run."""
 
     ratio: Fraction = Field(0.4, description="share of `count` to cut; 0 trains the dense network")
     count: Literal["parameters", "filters", "macs", "luts"] = Field(

@@ -1,0 +1,112 @@
+"""Training throughput: the ETB step against stock Brevitas binary layers and plain float PyTorch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from etb_hw.config import TrainingConfig
+from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models.vgg_small import vgg_small
+from etb_hw.pruning import slim
+from etb_hw.training.optim import Optimizers
+
+WIDTH, SHAPE, BATCH, STEPS, ROUNDS, KEPT = 0.25, (3, 16, 16), 64, 3, 4, 0.7
+
+
+def twin(spec: NetSpec, stock: bool) -> nn.Module:
+    """The same network in stock Brevitas binary layers, or in plain float layers."""
+    layers: list[nn.Module] = []
+    for layer in spec.weighted:
+        size = spec.geometry(layer)
+        if layer.op == "conv":
+            kind = {"weight_quant": SignedBinaryWeightPerTensorConst} if stock else {}
+            conv = QuantConv2d if stock else nn.Conv2d
+            layers.append(conv(size.inputs, size.outputs, 3, padding=1, bias=False, **kind))
+            layers += [nn.MaxPool2d(2)] if layer.pool > 1 else []
+            layers.append(nn.BatchNorm2d(size.outputs))
+            layers.append(QuantIdentity(act_quant=SignedBinaryActPerTensorConst) if stock else nn.ReLU())
+        else:
+            kind = {"weight_quant": SignedBinaryWeightPerTensorConst} if stock else {}
+            layers += [
+                nn.Flatten(),
+                (QuantLinear if stock else nn.Linear)(size.fan_in, 10, bias=False, **kind),
+            ]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def plain_step(net: nn.Module) -> Callable[[], None]:
+    optimizer = torch.optim.Adam(net.parameters(), foreach=True)
+    x, y = batch()
+
+    def step() -> None:
+        F.cross_entropy(net(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def etb_step(net: BinaryNet) -> Callable[[], None]:
+    optimizers = Optimizers(net, TrainingConfig(), 1e-3)
+    x, y = batch()
+
+    def step() -> None:
+        F.cross_entropy(net(x), y).backward()
+        optimizers.step(1.0)
+        net.project()
+
+    return step
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randint(0, 256, (BATCH, *SHAPE)).float().contiguous(memory_format=torch.channels_last)
+    return x, torch.randint(0, 10, (BATCH,))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    spec = vgg_small(SHAPE, 10, WIDTH)
+    hard = BinaryNet(spec).train()
+    hard.set_hard()
+    keep = {group: torch.arange(round(KEPT * spec.widths[group])) for group in spec.prunable}
+    cut = BinaryNet(spec).train()
+    for group, channels in keep.items():
+        alive = torch.zeros(spec.widths[group])
+        alive[channels] = 1
+        cut.set_alive(group, alive)
+    cut.set_hard()
+    steps = {
+        "float PyTorch": plain_step(twin(spec, stock=False)),
+        "stock Brevitas binary": plain_step(twin(spec, stock=True)),
+        "ETB, evolving": etb_step(BinaryNet(spec).train()),
+        "ETB, binary phase, unpruned": etb_step(hard),
+        f"ETB, slim ({KEPT:.0%} of the filters)": etb_step(slim(cut, keep)),
+    }
+    best = dict.fromkeys(steps, float("inf"))
+    for _ in range(ROUNDS):  # interleaved, so that a busy machine slows all of them alike
+        for name, step in steps.items():
+            step()
+            begun = time.process_time()
+            for _ in range(STEPS):
+                step()
+            best[name] = min(best[name], (time.process_time() - begun) / STEPS)
+    reference = best["stock Brevitas binary"]
+    table = Table(title=f"VGG-Small x{WIDTH}, {SHAPE[1]}x{SHAPE[2]}, batch {BATCH}, one CPU thread")
+    for column in ("training step", "ms (CPU time)", "images/s", "time / stock Brevitas"):
+        table.add_column(column, justify="left" if column == "training step" else "right")
+    for name, seconds in best.items():
+        table.add_row(name, f"{1e3 * seconds:.1f}", f"{BATCH / seconds:.0f}", f"{seconds / reference:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
