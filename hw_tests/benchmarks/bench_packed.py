@@ -25,6 +25,7 @@ from etb_hw.integer import Conv, Dense, IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.packed.kernel import KERNELS
 from etb_hw.integer.reference import execute
+from etb_hw.simulate import simulate
 from hw_tests.benchmarks.baselines import Run, float_model, in_onnxruntime, in_qonnx, in_torch, qlinear_model
 from hw_tests.benchmarks.clock import clock_hz
 from hw_tests.networks import cnv, mlp, pruned_vgg_small, vgg_small
@@ -94,7 +95,7 @@ def measure(
     return {name: median(values) for name, values in rates.items()}
 
 
-def main(rounds: int = 5) -> None:
+def main(rounds: int = 3) -> None:
     console = Console(width=130)
     limits = {kernel.name: kernel.macs_a_cycle for kernel in KERNELS}
     table = Table(title="images a second, and how many times slower than packed (medians)")
@@ -132,6 +133,19 @@ def main(rounds: int = 5) -> None:
                     cycles.add_row(*_cycles(name, graph, x[:batch], limits))
     console.print(table)
     console.print(cycles)
+    _test_set(console)
+
+
+def _test_set(console: Console) -> None:
+    """A test set of CIFAR-10's size, streamed."""
+    piece = np.random.default_rng(0).integers(0, 256, (500, 3, 32, 32), dtype=np.uint8)
+    processor = time.process_time()
+    report = simulate(vgg_small(), (piece for _ in range(20)), threads=2)
+    processor = time.process_time() - processor
+    console.print(
+        f"{report.images:,} images of 3x32x32 through VGG-Small, simulate() on two threads: "
+        f"{report.seconds:.1f} s on the wall, {processor:.1f} s of processor time"
+    )
 
 
 def _cycles(name: str, graph: IntegerGraph, x: np.ndarray, limits: dict[str, int]) -> list[str]:
@@ -161,5 +175,5 @@ def _cycles(name: str, graph: IntegerGraph, x: np.ndarray, limits: dict[str, int
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     main(parser.parse_args().rounds)

@@ -143,7 +143,8 @@ def test_extreme_bytes_do_not_saturate() -> None:
 
 @pytest.mark.parametrize("batch", [0, 1, 2, 15, 16, 17, 50])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_batches_and_threads(batch: int, threads: int) -> None:
+def test_batches_and_threads(batch: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etb_hw.integer.packed.executor.MACS_A_THREAD", 1)  # a small net counts as work
     graph = vgg_small((16, 20, 33, 35, 40, 50), size=8)
     executor = PackedExecutor(graph, threads=threads)
     x = random_batch(graph, batch).astype(np.uint8)
@@ -196,7 +197,8 @@ def test_full_size_networks_equal_the_reference(graph: IntegerGraph) -> None:
         np.testing.assert_array_equal(got, execute(graph, x))
 
 
-def test_threads_of_the_caller_may_share_an_executor() -> None:
+def test_threads_of_the_caller_may_share_an_executor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etb_hw.integer.packed.executor.MACS_A_THREAD", 1)
     graph = vgg_small((16, 20, 33, 35, 40, 50), size=8)
     executor = PackedExecutor(graph, threads=2)
     batches = [random_batch(graph, 5 + seed, seed).astype(np.uint8) for seed in range(12)]

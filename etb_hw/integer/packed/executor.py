@@ -18,13 +18,16 @@ CHUNK_VALUES = 2**21
 """Values of the largest tensor that a thread takes at a time: enough images to share weights in caches
 and to forget the overhead of a call, few enough to bound memory."""
 
+MACS_A_THREAD = 2**25
+"""Multiply-accumulates that are worth another thread: about a tenth of a millisecond."""
+
 
 class PackedExecutor:
     """Executes an integer graph with XNOR-popcount kernels, bit for bit as `integer.reference.execute`.
 
     Args:
         graph: the network.
-        threads: how many chunks of images run at once.
+        threads: how many chunks of images run at once, where there is work for so many.
         kernel: ``auto`` takes the fastest that this CPU has; a name asks for one (see `kernel.KERNELS`).
 
     Attributes:
@@ -45,6 +48,11 @@ class PackedExecutor:
         self._traced: Plan | None = None
         self._spare: list[Workspace] = []  # one for each thread that ran at once
         largest = max(int(np.prod(kind.shape)) for kind in graph.types.values())
+        self._macs = sum(
+            node.weights.size * graph.types[node.name].pixels
+            for node in graph.nodes
+            if isinstance(node, g.Conv | g.Dense)
+        )
         self._chunk = min(512, max(16, CHUNK_VALUES // largest))
         lowest = graph.input.dtype.min
         self._run_chunk(np.full((1, *graph.input.shape), lowest, dtype=np.int64))  # compiles
@@ -72,17 +80,18 @@ class PackedExecutor:
             return _as_tensor(arrays[self._traced.results[self.graph.output]], shape)
         out = np.empty((x.shape[0], *shape), dtype=np.int64)
 
-        chunk = max(1, min(self._chunk, -(-x.shape[0] // self.threads)))
+        threads = min(self.threads, 1 + x.shape[0] * self._macs // MACS_A_THREAD)
+        chunk = max(1, min(self._chunk, -(-x.shape[0] // threads)))
 
         def run(start: int) -> None:
             out[start : start + chunk] = self._run_chunk(x[start : start + chunk])
 
         starts = range(0, x.shape[0], chunk)
-        if self.threads == 1 or len(starts) <= 1:
+        if threads == 1 or len(starts) <= 1:
             for start in starts:
                 run(start)
         else:
-            pool = ThreadPoolExecutor(self.threads)
+            pool = ThreadPoolExecutor(threads)
             try:
                 list(pool.map(run, starts))
             finally:
