@@ -61,7 +61,8 @@ plt.show()
 # step whose inputs did not change is not repeated.
 
 # %%
-from etb_hw.flow import STEPS, run
+from etb_hw.flow import run
+from etb_hw.flow.steps import STEPS
 
 proofs = run(flow, run_dir, STEPS, until="prune")
 for proof in proofs:

@@ -27,7 +27,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from etb_hw.config import EvolutionConfig, Flow, ModelConfig, TrainingConfig
-from etb_hw.flow import STEPS, run
+from etb_hw.flow import run
+from etb_hw.flow.steps import STEPS
 
 flow = Flow(
     model=ModelConfig(name="vgg_small", width=0.125),
@@ -63,11 +64,11 @@ print(Counter(node.op_type for node in onnx.load(model_file).graph.node))
 # qonnx, the reference implementation of these files, gives the same logits as torch:
 
 # %%
+import torch
+
 from etb_hw.data import load
 from etb_hw.training import logits
 from etb_hw.verification import prove
-
-import torch
 
 data = load(flow.data)
 x = data.test_x[:64]

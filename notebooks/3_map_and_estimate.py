@@ -27,7 +27,8 @@ import matplotlib.pyplot as plt
 
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig, TrainingConfig
-from etb_hw.flow import STEPS, run
+from etb_hw.flow import run
+from etb_hw.flow.steps import STEPS
 
 flow = Flow(
     model=ModelConfig(name="vgg_small", width=0.125),

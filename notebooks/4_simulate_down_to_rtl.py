@@ -29,7 +29,8 @@ import numpy as np
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig, TrainingConfig
 from etb_hw.data import load
-from etb_hw.flow import STEPS, run
+from etb_hw.flow import run
+from etb_hw.flow.steps import STEPS
 
 flow = Flow(
     model=ModelConfig(name="vgg_small", width=0.125),

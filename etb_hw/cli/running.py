@@ -8,7 +8,9 @@ from etb_hw.cli.console import console
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
-from etb_hw.flow import STEPS, read_summary, run
+from etb_hw.flow import run
+from etb_hw.flow.steps import STEPS
+from etb_hw.flow.steps.report import read_summary
 
 
 def run_flow(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from rich.table import Table
 
 from etb_hw.dataflow.blocks.mvau import Mvau
@@ -14,6 +14,9 @@ from etb_hw.dataflow.folding import fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 from etb_hw.errors import InfeasibleTarget
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def comparison_picture(comparison: Comparison) -> Figure:
     """Bars of each figure, relative to the first network; a panel a question."""
+    from matplotlib.figure import Figure  # takes a second to import, and few need a picture
+
     questions = _questions(comparison)
     picture = Figure(figsize=(5.5 * len(questions), 3.5))  # no pyplot: no global state, no window
     axes = picture.subplots(1, len(questions), squeeze=False)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
-import torch
-from brevitas.export import export_qonnx
 from qonnx.core.datatype import DataType as QonnxType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
@@ -16,6 +15,9 @@ from etb_hw.errors import BadInput
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
+
+if TYPE_CHECKING:
+    import torch
 
 _OPSET = 13
 UINT8 = DataType.unsigned(8)
@@ -45,6 +47,10 @@ def exported_model(
     module: torch.nn.Module, input_shape: tuple[int, ...], input_dtype: DataType | None = UINT8
 ) -> onnx.ModelProto:
     """The model that ``export_model`` writes."""
+    # importing these takes seconds, which those who only read models need not wait for
+    import torch
+    from brevitas.export import export_qonnx
+
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise BadInput(

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etb_hw.cli import main
-from etb_hw.flow import STEPS
+from etb_hw.flow.steps import STEPS
 
 FLOW = """
 [data]
