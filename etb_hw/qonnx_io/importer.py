@@ -289,6 +289,5 @@ def _remedy(op: str) -> str:
         "Tanh": "use BipolarQuant or Quant as activation",
         "HardTanh": "export it as Clip",
         "ConvTranspose": "use Conv",
-        "Trunc": "use a global average pool without truncation",
     }
     return near.get(op, "replace it by supported ops: " + ", ".join(HANDLERS))

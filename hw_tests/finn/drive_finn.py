@@ -84,14 +84,19 @@ class Run:
             folding_config_file=args.folding,
             save_intermediate_models=True,
         )
+        self.execute = not args.no_execution
         self.affine = (1.0, 0.0)
         self.result: dict[str, object] = {"stages": []}
 
     def stage(self, name, transform, model, executable=lambda m: m, check=True):  # type: ignore[no-untyped-def]
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         model = transform(model)
-        row = {"stage": name, "seconds": round(time.perf_counter() - started, 3)}
-        if check:
+        row = {
+            "stage": name,
+            "seconds": round(time.perf_counter() - started, 3),
+            "cpu_seconds": round(time.process_time() - cpu, 3),
+        }
+        if check and self.execute:
             row["max_abs_diff"] = self.difference(executable(model))
         self.result["stages"].append(row)  # type: ignore[attr-defined]
         model.save(str(self.models / f"{name}.onnx"))
@@ -231,6 +236,12 @@ def renamed_folding(model: ModelWrapper, path: Path, out: Path) -> str:
     return str(target)
 
 
+def peak_mb() -> float:
+    """Peak memory of this process; unlike getrusage it leaves out what its parent held at the fork."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
 def executable(model: ModelWrapper) -> ModelWrapper:
     """A copy with the hardware-neutral ops: FINN runs *_hls and *_rtl only through compilers."""
     model = copy.deepcopy(model)
@@ -247,6 +258,7 @@ def main() -> None:
     parser.add_argument("--samples", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--folding")
+    parser.add_argument("--no-execution", action="store_true", help="only run the steps, for timings")
     args = parser.parse_args()
     run = Run(args)
     try:
@@ -260,6 +272,7 @@ def main() -> None:
         run.result["error"] = f"{type(error).__name__}: {error}"
         raise
     finally:
+        run.result["peak_mb"] = peak_mb()
         run.finish()
 
 

@@ -12,7 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.infer_shapes import InferShapes
 
 QONNX = "qonnx.custom_op.general"
-_CUSTOM = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold"}
+_CUSTOM = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"}
 
 
 class Emitter:
@@ -39,7 +39,9 @@ class Emitter:
         )
         return names[-1]
 
-    def model(self, output: str, kind: int = TensorProto.FLOAT, opset: int = 13) -> onnx.ModelProto:
+    def model(
+        self, output: str, kind: int = TensorProto.FLOAT, opset: int = 13, custom_opset: int = 1
+    ) -> onnx.ModelProto:
         graph = helper.make_graph(
             self.nodes,
             "fuzz",
@@ -52,7 +54,7 @@ class Emitter:
             graph.quantization_annotation.append(
                 onnx.TensorAnnotation(tensor_name="x", quant_parameter_tensor_names=[pair])
             )
-        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QONNX, 1)]
+        opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QONNX, custom_opset)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
         # qonnx's executor wants a shape on every tensor
         inferred: onnx.ModelProto = ModelWrapper(model).transform(InferShapes()).model

@@ -16,6 +16,7 @@ HANDLERS: Mapping[str, Handler] = {
     "BipolarQuant": quantizers.bipolar_quant,
     "Quant": quantizers.quant,
     "IntQuant": quantizers.quant,
+    "Trunc": quantizers.trunc,
     "Sign": quantizers.sign,
     "MultiThreshold": quantizers.multi_threshold,
     # products

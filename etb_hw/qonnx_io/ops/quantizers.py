@@ -90,6 +90,44 @@ def quant(call: Call) -> Tensor:
     return result.with_chain(then(then(result.chain, "sub", float(offset)), "mul", factor))
 
 
+def trunc(call: Call) -> Tensor:
+    """Drops low bits, as behind Brevitas' truncating average pools; both versions of the op."""
+    value = call.value(0)
+    scale, zero, bits = _scale(call), call.scalar(2), call.scalar(3)
+    if scale.size != 1 or zero != 0 or not 0 < bits <= 64:
+        call.fail("has a zero point or several scales", "truncate with one scale and zero point 0")
+    rounding = str(call.attr("rounding_mode", "FLOOR")).upper()
+    if rounding not in _ROUND:
+        call.fail(f"rounding mode {rounding!r} is unknown", f"use one of {', '.join(_ROUND)}")
+    second = len(call.inputs) > 5
+    if second:
+        unit = np.asarray(call.scalar(4), dtype=np.float32)
+        divisor = np.float32(2) ** np.round(np.log2(unit / scale.reshape(())))
+        width = call.scalar(5)
+        signed, narrow = bool(call.attr("signed", 1)), bool(call.attr("narrow", 0))
+        if not 1 <= width <= 8:
+            call.fail(f"truncates to {width:g} bits", "use 1 to 8 bits")
+        low, high = _range(int(width), signed, narrow)[1:]
+    else:
+        unit = scale.reshape(())
+        divisor = np.float32(2.0 ** (bits - call.scalar(4)))
+        low, high = -(2**31), 2**31
+
+    def level(x: Floats) -> Floats:
+        y = np.round(x) / divisor
+        return _clipped(_ROUND[rounding], low, high)(y) if second else _ROUND[rounding](y)
+
+    chain = then(value.chain, "div", scale.reshape(()))
+    x = call.builder.types[value.core]
+    ends = np.stack([np.asarray(x.low), np.asarray(x.high)], axis=1)
+    reached = level(chain.apply(ends, axis=0))
+    if not np.isfinite(reached).all() or np.abs(reached).max() > 2**16:
+        call.fail("truncates too large a range", "truncate to at most 8 bits")
+    dtype = DataType.smallest(min(0, int(reached.min())), int(reached.max()))
+    result = quantize(call, value.with_chain(chain), level, dtype, max(int(reached.max()), dtype.min))
+    return result.with_chain(then(result.chain, "mul", unit))
+
+
 def multi_threshold(call: Call) -> Tensor:
     """``out_scale * #{thresholds <= x} + out_bias``."""
     value = call.value(0)
