@@ -104,6 +104,9 @@ class BuildConfig(Section):
     fifo_sizing: Literal["quick", "minimal"] = Field(
         "quick", description="FIFO depths by stream simulation: enough, or the smallest (minutes if large)"
     )
+    folding_config: str | None = Field(
+        None, description="a FINN folding_config.json to apply instead of searching"
+    )
     pad_channels: bool = Field(False, description="add dead channels where that folds cheaper (exact)")
     time_limit_s: float = Field(30.0, gt=0, description="for the folding search; then the best design so far")
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow.devices import find_device
-from etb_hw.dataflow.folding import Folding, fold
+from etb_hw.dataflow.devices import Device, find_device
+from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
+from etb_hw.dataflow.folding import Folding, Weights, fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.lower import lower
+from etb_hw.dataflow.resources import finn_model
 from etb_hw.dataflow.simulation import StreamReport, size_fifos
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
 
 
@@ -23,11 +26,13 @@ class Design:
         graph: folded, with FIFOs deep enough for its frame rate.
         folding: how good the folding is, and how that is known.
         streams: interval, latency and stalls of a cycle-level simulation of the streams.
+        config: what became of the user's folding configuration, if one was given.
     """
 
     graph: DataflowGraph
     folding: Folding
     streams: StreamReport
+    config: AppliedConfig | None = None
 
 
 def design(graph: IntegerGraph, build: BuildConfig) -> Design:
@@ -37,6 +42,8 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         UnsupportedNode: a node has no hardware form.
         InfeasibleTarget: the frame rate or the device cannot be met.
     """
+    if build.folding_config is not None:
+        return _as_configured(lower(graph, clk_ns=build.clk_ns), build, Path(build.folding_config))
     if build.target_fps is None and build.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
@@ -52,6 +59,39 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     return Design(sized.graph, folding, sized.report)
 
 
+def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Design:
+    """A design at the user's own folding; InfeasibleTarget where it misses the target or the device."""
+    applied = apply_folding_config(graph, read_folding_config(path))
+    made = applied.graph
+    if build.target_fps is not None and made.fps < build.target_fps:
+        slowest = made.bottleneck
+        raise InfeasibleTarget(
+            f"target of {build.target_fps:,.0f} frames/s",
+            f"{path} folds {slowest.name} to {slowest.cycles:,} cycles, {made.fps:,.0f} frames/s",
+            "raise its PE or SIMD, or leave folding_config out to have it searched",
+        )
+    if build.device is not None:
+        check_fits(made, find_device(build.device), build.max_utilization)
+    cost = Weights().of(made.resources)
+    folding = Folding(made, cost, 0.0, False, None, {}, finn_model.name)
+    sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
+    return Design(sized.graph, folding, sized.report, applied)
+
+
+def check_fits(graph: DataflowGraph, device: Device, max_utilization: float) -> None:
+    """Raise InfeasibleTarget for a design that is too big, naming the resource and its largest user."""
+    used, budget = graph.resources, device.budget(max_utilization)
+    for kind in ("lut", "bram_18k", "uram", "dsp"):
+        if getattr(used, kind) > getattr(budget, kind):
+            largest = max(graph.blocks, key=lambda block: getattr(block.resources(), kind))
+            raise InfeasibleTarget(
+                f"{device.part} at {max_utilization:.0%}",
+                f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}; "
+                f"{largest.name} ({largest.layer}) takes most",
+                "lower its PE or SIMD, choose another ram_style, or a larger device",
+            )
+
+
 def quality(made: Design) -> dict[str, Any]:
     """What is known of a design, for ``report/folding.json``: optimality, and its simulated streams."""
     folding, streams = made.folding, made.streams
@@ -61,6 +101,7 @@ def quality(made: Design) -> dict[str, Any]:
         "bound_lut_equivalents": folding.bound,
         "optimal": folding.optimal,
         "fps_bound": folding.fps_bound,
+        "unmatched_names": dict(made.config.unmatched) if made.config else {},
         "dead_channels": dict(folding.dead_channels),
         "estimated_interval_cycles": made.graph.bottleneck.cycles,
         "simulated_interval_cycles": streams.interval,

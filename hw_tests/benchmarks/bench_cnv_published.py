@@ -69,10 +69,10 @@ def main() -> None:
         f"latency {sized.report.latency:,} cycles"
     )
     console.print(
-        "Why they differ. LUT: FINN's MVAU formula charges 6.6 LUT for each binary product of a cycle, while our\n"
-        "own synthesis of such a unit takes about 1.8; what it charges too much happens to cover what it leaves\n"
-        "out (pools, FIFOs, thresholds, DMA, interconnect). Block RAM: it counts weight memories\n"
-        "only and leaves out thresholds, FIFOs and DMA; window buffers are in LUTRAM here."
+        "Why they differ. LUT: FINN's MVAU formula charges 6.6 LUT for each binary product of a cycle,\n"
+        "while our own synthesis of such a unit takes about 1.8; what it charges too much happens to cover\n"
+        "what it leaves out (pools, FIFOs, thresholds, DMA, interconnect). Block RAM: it counts weight\n"
+        "memories only and leaves out thresholds, FIFOs and DMA; window buffers are in LUTRAM here."
     )
 
 

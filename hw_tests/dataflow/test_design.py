@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import networks
 import pytest
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow.design import design, quality
 from etb_hw.dataflow.simulation import simulate_streams
 from etb_hw.errors import BadInput, InfeasibleTarget
 
@@ -29,3 +32,16 @@ def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:
 def test_neither_rate_nor_device() -> None:
     with pytest.raises(BadInput, match="device"):
         design(networks.mlp(36, (8,)), BuildConfig())
+
+
+def test_a_users_folding_is_applied_and_checked(tmp_path: Path) -> None:
+    graph = networks.vgg_small((8, 8, 12, 12, 16, 16), 8)
+    path = tmp_path / "folding_config.json"
+    path.write_text(json.dumps({"Defaults": {}, "MVAU_hls_0": {"PE": 8, "SIMD": 9}, "MVAU_9": {"PE": 1}}))
+    built = design(graph, BuildConfig(folding_config=str(path)))
+    assert built.graph["MVAU_hls_0"].fold == {"PE": 8, "SIMD": 9}
+    assert list(quality(built)["unmatched_names"]) == ["MVAU_9"]
+    with pytest.raises(InfeasibleTarget, match="MVAU_hls_1"):
+        design(graph, BuildConfig(folding_config=str(path), target_fps=1e5))
+    with pytest.raises(InfeasibleTarget, match="lut"):
+        design(graph, BuildConfig(folding_config=str(path), device="Zybo-Z7-10", max_utilization=0.05))

@@ -17,6 +17,7 @@ from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts
 from etb_hw.dataflow.calibrated.memories import block_rams
 from etb_hw.dataflow.resources import Resources, urams
+from etb_hw.dataflow.stream import Stream
 
 Weights = Mapping[str, float]
 
@@ -54,6 +55,11 @@ class CalibratedModel:
             uram=uram,
             dsp=block.pe if isinstance(block, Channelwise) and block.func == "mul" else 0,
         )
+
+    @staticmethod
+    def fifo(stream: Stream, depth: int) -> Fifo:
+        """The FIFO of an edge as a block, so that it can be estimated too."""
+        return Fifo(name="FIFO", layer="", stream=stream, depth=max(2, depth))
 
 
 def load_calibration(data: Mapping[str, Any] | None = None) -> CalibratedModel:
