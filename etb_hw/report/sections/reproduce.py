@@ -87,15 +87,18 @@ def _commands(run: Run) -> Markup:
         (f"etb-hw rtl {out}/dataflow.onnx", "the SystemVerilog"),
         (f"etb-hw report {out}", "this page"),
     ]
-    width = max(len(command) for command, _ in lines)
-    text = "\n".join(f"{command:<{width}}  # {why}" for command, why in lines)
+    text = "\n".join(f"# {why}\n{command}" for command, why in lines)
     return Markup("<h3>Commands</h3><pre>{}</pre>").format(text)
 
 
 def _build_options(build: Mapping[str, Any]) -> str:
     names = ("target_fps", "device", "max_utilization", "clk_ns")
     given = {name: build[name] for name in names if build.get(name) is not None}
-    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
+    return "".join(f" --{name.replace('_', '-')} {_plain(value)}" for name, value in given.items())
+
+
+def _plain(value: object) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else shlex.quote(str(value))
 
 
 def _data(data: Mapping[str, Any]) -> str:

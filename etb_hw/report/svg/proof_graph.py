@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from etb_hw.report.svg.element import element, group, path, picture, rect, short, text
 
-WIDTH, GAP, ROW, BOX = 1040.0, 34.0, 58.0, 42.0
+WIDTH, GAP, ROW, BOX = 1040.0, 34.0, 62.0, 48.0
+LINES = 3  # of a box at most
 CHARACTER = 7.3  # width of one, about
 
 
@@ -50,8 +51,8 @@ def proof_graph(title: str, links: Sequence[Link]) -> Markup:
     for name in places:
         x, y = corner(name)
         lines = _wrapped(name, int((box - 20) / CHARACTER))
-        first = BOX / 2 + 4 - 7.0 * (len(lines) - 1)
-        words = [text(box / 2, first + 14.0 * i, line, "box-name", "middle") for i, line in enumerate(lines)]
+        first = BOX / 2 + 4 - 6.5 * (len(lines) - 1)
+        words = [text(box / 2, first + 13.0 * i, line, "box-name", "middle") for i, line in enumerate(lines)]
         drawn.append(group(rect(0.0, 0.0, box, BOX, "box", rx=7), *words, x=x, y=y))
     return picture(WIDTH, height + 2, title, *drawn)
 
@@ -90,12 +91,12 @@ def _places(links: Sequence[Link], columns: Mapping[str, int]) -> dict[str, tupl
 
 
 def _wrapped(name: str, characters: int) -> list[str]:
-    """One or two lines, cut where even two are too few."""
+    """A few lines, cut where even these are too short."""
     if len(name) <= characters:
         return [name]
     lines = [""]
     for word in name.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > characters and len(lines) < 2:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > characters and len(lines) < LINES:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()
