@@ -1,6 +1,6 @@
 """Calibration data: a grid of block configurations, synthesised one by one.
 
-``python -m etb_hw.rtl.calibrate OUT.json [--minutes M]`` adds rows to OUT.json, saves after each of them,
+``python -m etb_hw.rtl.calibrate OUT.json [--minutes M]`` adds rows to OUT.json, saves after every batch,
 and goes on where an earlier run stopped. The grid is drawn with a fixed seed, in an order that mixes the
 kinds, so that a part of it is as good a sample as the whole.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from etb_hw.dataflow.stream import Stream
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.rtl import cache
 from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import SynthesisError, synth_block
+from etb_hw.rtl.yosys import SynthesisError, synth_blocks
 
 Spec = dict[str, Any]
 _COUNTS = (3, 8, 10, 16, 20, 24, 32, 37, 48, 64, 71, 93, 96, 128, 140, 192, 256)
@@ -194,7 +194,7 @@ def main() -> None:
 
 
 def extend(out: Path, minutes: float, limit: int, cache_dir: Path) -> None:
-    """Add rows until the time or the limit is reached; the file is replaced atomically after each."""
+    """Add rows until the time or the limit is reached; the file is replaced atomically after each batch."""
     tool = find_yosys()
     data: dict[str, Any] = {"tool": tool.version, "family": "xc7", "rows": []}
     if out.exists():
@@ -202,24 +202,33 @@ def extend(out: Path, minutes: float, limit: int, cache_dir: Path) -> None:
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    for spec in grid():
-        if time.monotonic() > end or len(rows) >= limit:
-            return
-        key = json.dumps(spec, sort_keys=True)
-        if key in done:
-            continue
-        done.add(key)
+    source = grid()
+    while time.monotonic() < end and len(rows) < limit:
+        batch: list[Spec] = []
+        while len(batch) < 8:
+            spec = next(source)
+            key = json.dumps(spec, sort_keys=True)
+            if key not in done:
+                done.add(key)
+                batch.append(spec)
         try:
-            usage = synth_block(block_of(spec), "xc7", cache_dir=cache_dir, yosys=tool, timeout=120)
+            usages = synth_blocks(
+                [block_of(spec) for spec in batch], "xc7", cache_dir=cache_dir, yosys=tool, timeout=60
+            )
         except SynthesisError:
             continue
-        counted = {name: value for name, value in asdict(usage).items() if value}
-        rows.append({"spec": spec, "usage": counted})
-        lines = ",\n".join(json.dumps(row) for row in rows)
-        head = json.dumps({key: value for key, value in data.items() if key != "rows"})[:-1]
-        scratch = out.with_suffix(".tmp")
-        scratch.write_text(f'{head}, "rows": [\n{lines}\n]}}\n', encoding="utf-8")
-        os.replace(scratch, out)
+        for spec, usage in zip(batch, usages, strict=True):
+            counted = {name: value for name, value in asdict(usage).items() if value}
+            rows.append({"spec": spec, "usage": counted})
+        _save(out, data)
+
+
+def _save(out: Path, data: Mapping[str, Any]) -> None:
+    lines = ",\n".join(json.dumps(row) for row in data["rows"])
+    head = json.dumps({key: value for key, value in data.items() if key != "rows"})[:-1]
+    scratch = out.with_suffix(".tmp")
+    scratch.write_text(f'{head}, "rows": [\n{lines}\n]}}\n', encoding="utf-8")
+    os.replace(scratch, out)
 
 
 def _levels(steps: int) -> DataType:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.rtl import cache
 from etb_hw.rtl.cells import CELLS, Usage, count
-from etb_hw.rtl.generator import TOP, block_ports, fifo_parameters, generate
-from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
+from etb_hw.rtl.generator import TOP, block_ports, generate
+from etb_hw.rtl.instance import block_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.tools import Tool, find_yosys
 
-BLOCK_TOP = "etb_block"
+BLOCK_TOP, BATCH_TOP = "etb_block", "etb_batch"
+BATCH = 16  # blocks a run
 Family = Literal["xc7", "xcup", "ecp5", "ice40"]
 
 # without the wide multiplexers behind LUTs ABC needs up to a quarter fewer LUTs for these designs
@@ -88,18 +91,16 @@ def synth(
     if whole:
         usage = synth_sources(generate(design), TOP, family, cache_dir=cache_dir, yosys=tool, timeout=timeout)
         return SynthReport(family, tool.version, (SynthRow(TOP, "", usage),), True)
-    rows = []
-    for block in design.blocks:
-        usage = synth_block(block, family, cache_dir=cache_dir, yosys=tool, timeout=timeout)
-        rows.append(SynthRow(block.name, block.layer, usage))
+    named = [(block.name, block.layer, block) for block in design.blocks]
     for i, edge in enumerate(design.edges):
         if edge.depth > 0:
             stream = design[edge.source.block].outputs[edge.source.index]
-            sources = fifo_sources(stream.width, max(2, edge.depth))
-            usage = synth_sources(
-                sources, BLOCK_TOP, family, cache_dir=cache_dir, yosys=tool, timeout=timeout
-            )
-            rows.append(SynthRow(f"FIFO_{i}", f"{edge.source.block} -> {edge.target.block}", usage))
+            fifo = Fifo(name=f"FIFO_{i}", layer="", stream=stream, depth=edge.depth)
+            named.append((fifo.name, f"{edge.source.block} -> {edge.target.block}", fifo))
+    usages = synth_blocks(
+        [block for _, _, block in named], family, cache_dir=cache_dir, yosys=tool, timeout=timeout
+    )
+    rows = [SynthRow(name, layer, usage) for (name, layer, _), usage in zip(named, usages, strict=True)]
     return SynthReport(family, tool.version, tuple(rows), False)
 
 
@@ -112,8 +113,64 @@ def synth_block(
     timeout: float | None = None,
 ) -> Usage:
     """Resources of one block by itself."""
-    sources = block_sources(block)
-    return synth_sources(sources, BLOCK_TOP, family, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
+    return synth_blocks([block], family, cache_dir=cache_dir, yosys=yosys, timeout=timeout)[0]
+
+
+def synth_blocks(
+    blocks: Sequence[Block],
+    family: Family = "xc7",
+    *,
+    cache_dir: Path = cache.DEFAULT,
+    yosys: Tool | None = None,
+    timeout: float | None = None,
+) -> list[Usage]:
+    """Resources of blocks, each by itself. Several share a run of Yosys, whose start takes seconds.
+
+    Args:
+        timeout: seconds for each block that is not in the cache.
+    """
+    _check(family)
+    tool = yosys or find_yosys()
+    sources = [block_sources(block, BLOCK_TOP) for block in blocks]
+    keys = [_key(tool, _SYNTH[family], given) for given in sources]
+    missing: dict[str, Block] = {}
+    for key, block in zip(keys, blocks, strict=True):
+        if not (cache_dir / "yosys" / key).is_dir():
+            missing.setdefault(key, block)
+    waiting = list(missing.items())
+    for start in range(0, len(waiting), BATCH):
+        batch = waiting[start : start + BATCH]
+        limit = None if timeout is None else timeout * len(batch)
+        for key, cells in _synth_batch(batch, family, tool, limit).items():
+            _store(cache_dir, key, cells)
+    return [_load(cache_dir / "yosys" / key, family) for key in keys]
+
+
+def _synth_batch(
+    batch: Sequence[tuple[str, Block]], family: Family, tool: Tool, timeout: float | None
+) -> dict[str, dict[str, int]]:
+    """Cells by name of each block, by key, from one run."""
+    sources: dict[str, str] = {}
+    heads, body = ["input logic clk", "input logic rst"], ""
+    for number, (_, block) in enumerate(batch):
+        module = f"etb_u{number}"
+        sources |= block_sources(block, module)
+        ports = ["clk", "rst"]
+        for port in block_heads(block)[2:]:
+            direction, name = port.rsplit(" ", 1)
+            heads.append(f"{direction} u{number}_{name}")
+            ports.append(name)
+        wired = ", ".join(
+            f".{name}({name if name in ('clk', 'rst') else f'u{number}_{name}'})" for name in ports
+        )
+        body += f"  {module} u{number} ({wired});\n"
+    head = ",\n  ".join(heads)
+    sources[f"{BATCH_TOP}.sv"] = f"module {BATCH_TOP} (\n  {head}\n);\n{body}endmodule\n"
+    names = [block.name for _, block in batch]
+    with tempfile.TemporaryDirectory(prefix="etb_synth_") as scratch:
+        stat = _run(sources, BATCH_TOP, family, Path(scratch), tool, timeout, where=", ".join(names))
+    modules = {name.lstrip("\\"): made["num_cells_by_type"] for name, made in stat["modules"].items()}
+    return {key: modules[f"etb_u{number}"] for number, (key, _) in enumerate(batch)}
 
 
 def synth_sources(
@@ -127,7 +184,7 @@ def synth_sources(
 ) -> Usage:
     """Resources of module ``top`` of ``sources`` (texts by file name)."""
     folder = netlist(sources, top, family, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
-    return count(json.loads((folder / "cells.json").read_text(encoding="utf-8")), family)
+    return _load(folder, family)
 
 
 def netlist(
@@ -141,9 +198,66 @@ def netlist(
     timeout: float | None = None,
 ) -> Path:
     """A folder with ``cells.json`` (cells by name) and, with ``keep``, the netlist ``netlist.json``."""
+    _check(family)
+    tool = yosys or find_yosys()
+    key = _key(tool, f"{_SYNTH[family]} {top} {keep}", sources)
+
+    def make(folder: Path) -> None:
+        stat = _run(sources, top, family, folder, tool, timeout, keep=keep)
+        for path in folder.iterdir():
+            if path.name != "netlist.json":
+                path.unlink()
+        _write_cells(folder, stat["design"]["num_cells_by_type"])
+
+    return cache.cached_folder(cache_dir, "yosys", key, make)
+
+
+def block_heads(block: Block) -> list[str]:
+    """Port declarations of a module around one block."""
+    heads = ["input logic clk", "input logic rst"]
+    for i, stream in enumerate(block.inputs):
+        heads += [f"input logic [{stream.width - 1}:0] i{i}_data", f"input logic i{i}_valid"]
+        heads.append(f"output logic i{i}_ready")
+    for i, stream in enumerate(block.outputs):
+        heads += [f"output logic [{stream.width - 1}:0] o{i}_data", f"output logic o{i}_valid"]
+        heads.append(f"input logic o{i}_ready")
+    return heads
+
+
+def block_sources(block: Block, module: str) -> dict[str, str]:
+    """A module around one block that keeps its hierarchy, the modules it needs, and its memories."""
+    instance = block.rtl()
+    inputs = [f"i{i}" for i in range(len(block.inputs))]
+    outputs = [f"o{i}" for i in range(len(block.outputs))]
+    # named after the module and not the block, so that equal blocks have equal sources
+    body = block_text(module, instance, block_ports(inputs, outputs))
+    sources = {f"{name}.sv": module_text(name) for name in needed_modules([f"etb_{instance.module}"])}
+    head = ",\n  ".join(block_heads(block))
+    sources[f"{module}.sv"] = f"(* keep_hierarchy *)\nmodule {module} (\n  {head}\n);\n{body}endmodule\n"
+    return sources | {memory_file(module, memory): memory_text(memory) for memory in instance.memories}
+
+
+def _check(family: str) -> None:
     if family not in CELLS:
         raise BadInput(f"family {family!r}", "is not supported", f"use one of: {', '.join(CELLS)}")
-    tool = yosys or find_yosys()
+
+
+def _key(tool: Tool, recipe: str, sources: Mapping[str, str]) -> str:
+    return cache.key_of([tool.version, recipe, *(part for item in sorted(sources.items()) for part in item)])
+
+
+def _run(
+    sources: Mapping[str, str],
+    top: str,
+    family: Family,
+    folder: Path,
+    tool: Tool,
+    timeout: float | None,
+    *,
+    keep: bool = False,
+    where: str = "",
+) -> dict[str, Any]:
+    """Synthesise in ``folder``; Yosys' statistics."""
     files = {name: text for name, text in sources.items() if name.endswith((".sv", ".mem"))}
     steps = [
         f"read_verilog -sv -defer {' '.join(name for name in files if name.endswith('.sv'))}",
@@ -152,62 +266,30 @@ def netlist(
     ]
     if keep:
         steps.append("write_json netlist.json")
-    script = "\n".join(steps) + "\n"
-    key = cache.key_of([tool.version, script, *(part for item in sorted(files.items()) for part in item)])
-
-    def make(folder: Path) -> None:
-        for name, text in {**files, "synth.ys": script}.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        try:
-            done = tool.run(["-q", "-s", "synth.ys"], folder, timeout)
-        except subprocess.TimeoutExpired:
-            raise SynthesisError(
-                top, f"Yosys took longer than {timeout} s", "allow more time, or fold the block more"
-            ) from None
-        if done.returncode:
-            lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-            raise SynthesisError(top, "\n".join(lines) or done.stderr[-1000:], "report this with the design")
-        text = (folder / "stat.json").read_text(encoding="utf-8")
-        cells = json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
-        for path in folder.iterdir():
-            if path.name != "netlist.json":
-                path.unlink()
-        (folder / "cells.json").write_text(json.dumps(cells, indent=1, sort_keys=True), encoding="utf-8")
-
-    return cache.cached_folder(cache_dir, "yosys", key, make)
+    for name, text in {**files, "synth.ys": "\n".join(steps) + "\n"}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    try:
+        done = tool.run(["-q", "-s", "synth.ys"], folder, timeout)
+    except subprocess.TimeoutExpired:
+        raise SynthesisError(
+            where or top, f"Yosys took longer than {timeout:.0f} s", "allow more time, or fold the block more"
+        ) from None
+    if done.returncode:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+        reason = "\n".join(lines) or done.stderr[-1000:]
+        raise SynthesisError(where or top, reason, "report this with the design")
+    text = (folder / "stat.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text[text.index("{") :])
+    return found
 
 
-def block_sources(block: Block) -> dict[str, str]:
-    """A module ``etb_block`` around one block, its modules and memories."""
-    instance = block.rtl()
-    heads = ["input logic clk", "input logic rst"]
-    inputs = [f"i{i}" for i in range(len(block.inputs))]
-    outputs = [f"o{i}" for i in range(len(block.outputs))]
-    for name, stream in zip(inputs, block.inputs, strict=True):
-        heads += [f"input logic [{stream.width - 1}:0] {name}_data", f"input logic {name}_valid"]
-        heads.append(f"output logic {name}_ready")
-    for name, stream in zip(outputs, block.outputs, strict=True):
-        heads += [f"output logic [{stream.width - 1}:0] {name}_data", f"output logic {name}_valid"]
-        heads.append(f"input logic {name}_ready")
-    body = block_text("block", instance, block_ports(inputs, outputs))
-    sources = _with_modules(f"etb_{instance.module}", heads, body)
-    # the block's own name must not matter for the cache
-    return sources | {memory_file("block", memory): memory_text(memory) for memory in instance.memories}
+def _store(cache_dir: Path, key: str, cells: Mapping[str, int]) -> None:
+    cache.cached_folder(cache_dir, "yosys", key, lambda folder: _write_cells(folder, cells))
 
 
-def fifo_sources(width: int, depth: int) -> dict[str, str]:
-    """A module ``etb_block`` that is one FIFO."""
-    heads = ["input logic clk", "input logic rst"]
-    heads += [f"input logic [{width - 1}:0] i0_data", "input logic i0_valid", "output logic i0_ready"]
-    heads += [f"output logic [{width - 1}:0] o0_data", "output logic o0_valid", "input logic o0_ready"]
-    parameters = fifo_parameters(width, depth)
-    return _with_modules(
-        "etb_fifo", heads, instance_text("etb_fifo", "u_fifo", parameters, block_ports(["i0"], ["o0"]))
-    )
+def _write_cells(folder: Path, cells: Mapping[str, int]) -> None:
+    (folder / "cells.json").write_text(json.dumps(cells, indent=1, sort_keys=True), encoding="utf-8")
 
 
-def _with_modules(module: str, heads: list[str], body: str) -> dict[str, str]:
-    sources = {f"{name}.sv": module_text(name) for name in needed_modules([module])}
-    head = ",\n  ".join(heads)
-    sources[f"{BLOCK_TOP}.sv"] = f"module {BLOCK_TOP} (\n  {head}\n);\n{body}endmodule\n"
-    return sources
+def _load(folder: Path, family: Family) -> Usage:
+    return count(json.loads((folder / "cells.json").read_text(encoding="utf-8")), family)

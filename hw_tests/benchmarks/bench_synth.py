@@ -1,0 +1,108 @@
+"""Resource estimates beside synthesis: our calibrated model, FINN's formulas, and what Yosys counts.
+
+Two tables: the errors of both models over the stored calibration rows (ours on rows held out of the fit), and
+a small pruned network synthesised now, block by block and as a whole. `--network vgg` takes a pruned
+VGG-Small at half a million cycles a frame instead, which takes many minutes the first time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+
+import numpy as np
+from networks import POOL, conv_net, pruned_vgg_small
+from rich.console import Console
+from rich.table import Table
+
+from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
+from etb_hw.dataflow.calibrated import load_calibration
+from etb_hw.dataflow.calibrated.features import kind_of
+from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.rtl import synth
+from etb_hw.rtl.calibrate import block_of
+
+
+def rows_table() -> Table:
+    """Median and 90th percentile of the LUT errors by kind of block."""
+    model = load_calibration()
+    text = (files("etb_hw.dataflow.calibrated") / "calibration.json").read_text(encoding="utf-8")
+    finn: dict[str, list[float]] = {}
+    for row in json.loads(text)["rows"]:
+        block = block_of(row["spec"])
+        counted = row["usage"].get("lut", 0) + row["usage"].get("lutram", 0)
+        finn.setdefault(kind_of(block), []).append(abs(block.resources().lut - counted) / max(1, counted))
+    table = Table(title=f"LUT error against {model.tool}, {model.family}, on the calibration rows")
+    for name in ("kind", "rows", "ours median", "ours 90 %", "FINN median", "FINN 90 %"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind, held in model.held_out.items():
+        errors = finn[kind]
+        table.add_row(
+            kind,
+            str(int(held["rows"])),
+            f"{held['median']:.1%}",
+            f"{held['p90']:.1%}",
+            f"{np.median(errors):.0%}",
+            f"{np.quantile(errors, 0.9):.0%}",
+        )
+    return table
+
+
+def design_table(design: DataflowGraph, title: str) -> Table:
+    """Every block and FIFO of a design: estimates, synthesis, ratios."""
+    model = load_calibration()
+    report = synth(design, "xc7")
+    table = Table(title=f"{title}: LUTs and RAMB18s, {report.tool}, {report.family}")
+    for name in ("block", "LUT synth", "ours", "ratio", "FINN", "ratio", "RAMB18 synth", "ours", "FINN"):
+        table.add_column(name, justify="left" if name == "block" else "right")
+    sums = np.zeros(6)
+    for row in report.rows:
+        if row.name in design.by_name:
+            ours, finn = model(design[row.name]), finn_model(design[row.name])
+        else:
+            edge = design.edges[int(row.name.removeprefix("FIFO_"))]
+            fifo = model.fifo(design[edge.source.block].outputs[edge.source.index], edge.depth)
+            ours, finn = model(fifo), finn_model(fifo)
+        values = (row.usage.luts, ours.lut, finn.lut, row.usage.bram, ours.bram_18k, finn.bram_18k)
+        sums += values
+        if row.name in design.by_name:
+            _add(table, row.name, values)
+    _add(table, "all, with FIFOs", tuple(sums.tolist()))
+    return table
+
+
+def _add(table: Table, name: str, values: tuple[float, ...]) -> None:
+    luts, ours, finn, brams, our_brams, finn_brams = values
+    scale = max(1.0, luts)
+    table.add_row(
+        name,
+        f"{luts:.0f}",
+        f"{ours:.0f}",
+        f"{ours / scale:.2f}",
+        f"{finn:.0f}",
+        f"{finn / scale:.2f}",
+        f"{brams:.0f}",
+        f"{our_brams:.0f}",
+        f"{finn_brams:.0f}",
+    )
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", choices=("small", "vgg"), default="small")
+    network = parser.parse_args(list(arguments)).network
+    console = Console(width=120)
+    console.print(rows_table())
+    if network == "small":
+        graph, cycles = conv_net([11, 14, POOL, 22], [], (3, 8, 8)), 2000
+    else:
+        graph, cycles = pruned_vgg_small(), 500_000
+    design = size_fifos(fold(lower(graph), target_cycles=cycles, time_limit_s=10).graph).graph
+    console.print(design_table(design, f"{network} network at {design.bottleneck.cycles} cycles a frame"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,184 @@
+"""Yosys: cells counted, families, cache, errors; the calibrated model on its own data."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import mlp
+
+from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
+from etb_hw.dataflow.blocks import MaxPool, Mvau
+from etb_hw.dataflow.calibrated import load_calibration
+from etb_hw.dataflow.calibrated.features import kind_of, lut_amounts
+from etb_hw.dataflow.calibrated.memories import block_rams, lutram, rom_luts
+from etb_hw.errors import BadInput, MissingTool
+from etb_hw.integer.datatype import BIPOLAR
+from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
+from etb_hw.rtl.calibrate import block_of
+from etb_hw.rtl.cells import count
+from etb_hw.rtl.fit import held_out
+from etb_hw.rtl.place import place_ecp5
+from etb_hw.rtl.tools import find_yosys
+from etb_hw.rtl.yosys import synth_sources
+
+POOL = MaxPool(name="p", layer="", size=(4, 4), channels=4, kernel=(2, 2), dtype=BIPOLAR, pe=2)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> DataflowGraph:
+    return fold(lower(mlp(16, (6,), 3)), target_cycles=32, time_limit_s=3).graph
+
+
+def test_a_design_block_by_block(tiny: DataflowGraph, synthesis_cache: Path) -> None:
+    report = synth(tiny, "xc7", cache_dir=synthesis_cache)
+    names = [row.name for row in report.rows]
+    assert [name for name in names if not name.startswith("FIFO")] == [block.name for block in tiny.blocks]
+    assert sum(name.startswith("FIFO") for name in names) == len(tiny.edges)
+    assert report.total.luts == sum(row.usage.luts for row in report.rows) > 0
+    assert not report.total.other
+    assert report.tool.startswith("Yosys")
+
+
+def test_equal_blocks_are_synthesised_once(synthesis_cache: Path) -> None:
+    first = synth_block(POOL, "xc7", cache_dir=synthesis_cache)
+    before = len(list((synthesis_cache / "yosys").iterdir()))
+    again = MaxPool(name="other", layer="x", size=(4, 4), channels=4, kernel=(2, 2), dtype=BIPOLAR, pe=2)
+    assert synth_block(again, "xc7", cache_dir=synthesis_cache) == first
+    assert len(list((synthesis_cache / "yosys").iterdir())) == before
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+def test_other_families(family: str, synthesis_cache: Path) -> None:
+    usage = synth_block(POOL, family, cache_dir=synthesis_cache)  # type: ignore[arg-type]
+    assert usage.luts > 0
+    assert usage.ff > 0
+    assert not usage.other
+
+
+def test_bad_family_and_bad_source(synthesis_cache: Path) -> None:
+    with pytest.raises(BadInput, match="xc7"):
+        synth_block(POOL, "virtex2", cache_dir=synthesis_cache)  # type: ignore[arg-type]
+    with pytest.raises(SynthesisError, match="syntax error"):
+        synth_sources({"a.sv": "module a (; endmodule"}, "a", "xc7", cache_dir=synthesis_cache)
+
+
+def test_cells_are_counted_as_the_vendor_counts_them() -> None:
+    cells = {"LUT6": 3, "LUT2": 1, "RAM32M": 2, "RAMB36E1": 1, "RAMB18E1": 1, "FDRE": 7, "BUFG": 1, "X": 2}
+    usage = count(cells, "xc7")
+    assert usage == Usage(lut=4, lutram=8, ff=7, bram=3, other={"X": 2})
+    assert usage.luts == 12
+    assert (usage + usage).other == {"X": 4}
+
+
+@pytest.mark.slow
+def test_place_and_route_on_ecp5(tiny: DataflowGraph, synthesis_cache: Path) -> None:
+    try:
+        placed = place_ecp5(tiny, "25k", cache_dir=synthesis_cache)
+    except MissingTool as error:
+        pytest.skip(str(error))
+    assert placed.fmax_mhz > 50
+    assert placed.bitstream
+    assert 0 < placed.utilization["TRELLIS_FF"][0] < placed.utilization["TRELLIS_FF"][1]
+
+
+@pytest.mark.slow
+def test_both_yosys_count_alike(synthesis_cache: Path) -> None:
+    try:
+        tools = [find_yosys("native"), find_yosys("pip")]
+    except MissingTool as error:
+        pytest.skip(str(error))
+    luts = [synth_block(POOL, "xc7", cache_dir=synthesis_cache, yosys=tool).luts for tool in tools]
+    assert abs(luts[0] - luts[1]) <= 0.2 * luts[0]
+
+
+# -- the calibrated model
+
+
+def rows() -> list[dict[str, dict[str, int]]]:
+    text = (files("etb_hw.dataflow.calibrated") / "calibration.json").read_text(encoding="utf-8")
+    found = json.loads(text)["rows"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_model_is_nearer_to_synthesis_than_finns_formulas() -> None:
+    model = load_calibration()
+    ours, finn = [], []
+    for row in rows():
+        block = block_of(row["spec"])
+        counted = row["usage"].get("lut", 0) + row["usage"].get("lutram", 0)
+        ours.append(abs(model(block).lut - counted) / counted)
+        finn.append(abs(finn_model(block).lut - counted) / counted)
+    assert np.median(ours) < 0.05
+    assert np.quantile(ours, 0.9) < 0.15
+    assert np.median(finn) > 4 * np.median(ours)
+
+
+def test_every_block_of_the_library_has_a_fit() -> None:
+    model = load_calibration()
+    kinds = {kind_of(block_of(row["spec"])) for row in rows()}
+    assert kinds == set(model.lut) == set(model.ff) == set(model.held_out)
+    assert "calibrated" in model.name
+    assert "Yosys" in model.name
+
+
+def test_cost_grows_with_the_fold() -> None:
+    model = load_calibration()
+    rng = np.random.default_rng(0)
+    weights = rng.choice(np.array([-1, 1]), (64, 576))
+    common = {
+        "name": "m",
+        "layer": "",
+        "weight_dtype": BIPOLAR,
+        "input_dtype": BIPOLAR,
+        "output_dtype": BIPOLAR,
+    }
+    sizes = [
+        model(
+            Mvau(
+                **common,  # type: ignore[arg-type]
+                weights=weights,
+                thresholds=np.zeros((64, 1), dtype=np.int64),
+                pixels=(4, 4),
+                pe=fold,
+                simd=fold,
+                ram_style="block",
+            )
+        ).lut
+        for fold in (1, 4, 16, 32)
+    ]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 5 * sizes[0]
+
+
+def test_memory_rules() -> None:
+    assert lutram(6, 32) == 4
+    assert lutram(24, 64) == 32
+    assert lutram(0, 9) == 0
+    assert block_rams(36, 512) == 1
+    assert block_rams(256, 576) == 15
+    assert block_rams(64, 2304) == 9
+    assert rom_luts(100, 1) == 0
+    assert rom_luts(8, 64) == 8
+    assert rom_luts(4, 4) < 4
+    assert rom_luts(1, 256) == 5
+
+
+def test_held_out_rows_are_not_seen() -> None:
+    """A row that follows no rule cannot be predicted from the others."""
+    parts = [{"one": 1.0, "n": float(n)} for n in range(1, 31)]
+    counts = np.array([10.0 + 3 * n for n in range(1, 31)])
+    assert held_out(parts, counts).max() < 1e-6
+    counts[7] *= 4
+    assert held_out(parts, counts)[7] > 0.5
+
+
+def test_parts_are_named_and_positive() -> None:
+    for row in rows()[:40]:
+        amounts = lut_amounts(block_of(row["spec"]))
+        assert amounts
+        assert min(amounts.values()) >= 0
