@@ -53,6 +53,10 @@ def check_input(graph: g.IntegerGraph, x: g.Ints) -> None:
         return  # no value of this array type can be wrong: bytes need no second look
     if x.size and (int(x.min()) < dtype.min or int(x.max()) > dtype.max):
         raise BadInput("input data", f"leaves the range of {dtype.name}", "check the data's scaling")
+    if dtype.step != 1 and x.size and ((x.astype(np.int64) - dtype.min) % dtype.step).any():
+        raise BadInput(
+            "input data", f"holds values between those of {dtype.name}", "check the data's scaling"
+        )
 
 
 def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:

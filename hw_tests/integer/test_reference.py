@@ -23,6 +23,7 @@ from etb_hw.integer import (
     SumPool,
     Threshold,
 )
+from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute
 from hw_tests.integer.random_graphs import integers, random_batch, random_graph
 
@@ -200,6 +201,14 @@ def test_the_input_is_checked() -> None:
     for wrong in (np.zeros((1, 3, 3, 2), int), np.zeros((1, 2, 3, 3)), np.full((1, 2, 3, 3), -1)):
         with pytest.raises(BadInput, match="input data"):
             execute(graph, wrong)
+
+
+def test_a_bipolar_input_holds_no_zero() -> None:
+    graph = _one(Flatten(name="y", inputs=("x",)), (3,), BIPOLAR)
+    assert execute(graph, np.array([[1, -1, 1]])).tolist() == [[1, -1, 1]]
+    for execution in (execute, lambda graph, x: PackedExecutor(graph).run(x)):
+        with pytest.raises(BadInput, match="between"):
+            execution(graph, np.array([[1, 0, 1]]))
 
 
 def test_an_unknown_layer_lists_the_known_ones() -> None:
