@@ -96,6 +96,10 @@ def _metadata(graph: DataflowGraph) -> dict[str, str]:
         "etb_hw.clk_ns": repr(graph.clk_ns),
         "etb_hw.dequant": json.dumps(steps),
     }
+    # FINN has no exact residual sums of XNOR products either; a reader has to know which tensors are matches
+    matches = {b.name: b.mw for b in graph.blocks if isinstance(b, Mvau) and b.xnor and b.thresholds is None}
+    if matches:
+        notes["etb_hw.matches"] = json.dumps(matches)
     last = graph[graph.output_port.block]
     if isinstance(last, Mvau) and last.xnor and last.thresholds is None:
         notes["etb_hw.output"] = f"integer logits are 2 * output - {last.mw}"
