@@ -81,8 +81,10 @@ class EvolutionConfig(Section):
     harden: float = Field(
         0.5, gt=0, le=1, description="all filters are binary or zero, and zero ones are cut out"
     )
-    criterion: Literal["gradient", "l1", "random"] = Field(
-        "gradient", description="what ranks filters; l1 and random are baselines that cut all at once"
+    criterion: Literal["gradient", "magnitude", "l1", "random"] = Field(
+        "gradient",
+        description="what ranks filters: the loss's first-order change when a filter goes, or its magnitude; "
+        "l1 and random are baselines that cut all at once",
     )
     caps: tuple[float, ...] | None = Field(
         None, description="largest share to cut of each channel group; rising with depth by default"

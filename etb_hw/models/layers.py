@@ -36,11 +36,11 @@ class Layer(nn.Module):
     def set_input_alive(self, alive: Tensor) -> None:
         """Tell which input channels (C,) are alive: borders are padded with -alive."""
 
-    def forget_mirrors(self) -> None:
+    def read_mirrors(self) -> None:
         """Read values that are mirrored outside of buffers anew, after loading a state."""
         for quantizer in (self.weight_quant(), self.act_quant()):
             if quantizer is not None:
-                quantizer.is_hard = None
+                quantizer.read_mirrors()
 
     def set_hard(self) -> None:
         """Weights and activations become binary for good."""
@@ -108,18 +108,18 @@ class BinaryConv(Weighted):
         if spec.output == "stream":
             nn.init.constant_(self.norm.weight, STREAM_SLOPE)
         self.register_buffer("input_alive", torch.ones(geometry.inputs))
-        self.uniform_border: bool | None = None
+        self.uniform_border = True  # mirror of input_alive
 
     def act_quant(self) -> ChannelQuant:
         return act_quantizer(self.act)
 
     def set_input_alive(self, alive: Tensor) -> None:
         self.input_alive.copy_(alive)
-        self.uniform_border = None
+        self.uniform_border = bool(self.input_alive.min().item() == 1)
 
-    def forget_mirrors(self) -> None:
-        super().forget_mirrors()
-        self.uniform_border = None
+    def read_mirrors(self) -> None:
+        super().read_mirrors()
+        self.uniform_border = bool(self.input_alive.min().item() == 1)
 
     def pad(self, x: Tensor) -> Tensor:
         """Borders: 0 around pixels, -1 around bipolar channels, 0 around dead ones."""
@@ -127,8 +127,6 @@ class BinaryConv(Weighted):
             return x
         if self.pixels:
             return pad_channels(x, self.padding, 0.0)
-        if self.uniform_border is None:
-            self.uniform_border = bool(self.input_alive.min().item() == 1)
         return pad_channels(x, self.padding, -1.0 if self.uniform_border else -self.input_alive)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -75,10 +75,10 @@ class BinaryNet(nn.Module):
             if self.spec.group_of(spec.inputs[0]) == group:
                 self.layer(spec.name).set_input_alive(alive)
 
-    def forget_mirrors(self) -> None:
+    def read_mirrors(self) -> None:
         """Re-read what layers mirror of their buffers; call it after load_state_dict."""
         for name in self.layers:
-            self.layer(name).forget_mirrors()
+            self.layer(name).read_mirrors()
 
     def set_hard(self) -> None:
         """Make all weights and activations binary for good."""

@@ -54,6 +54,7 @@ def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
     slimmed.load_state_dict(state)
     slimmed.to(device)  # after loading, which re-creates the quantizers
     slimmed.set_hard()
+    slimmed.read_mirrors()
     for name, layer in slimmed.weighted().items():
         _keep_signs(net.weighted()[name], layer, net.spec.by_name[name], net.spec, kept)
     slimmed.train(net.training)

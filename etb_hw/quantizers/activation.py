@@ -39,8 +39,8 @@ class ChannelQuant(nn.Module):
         self.register_buffer("scale", torch.ones(()), persistent=False)
         self.register_buffer("zero_point", torch.zeros(()), persistent=False)
         # mirrors of ``hard`` and ``alive``: reading a device scalar each step is slow
-        self.is_hard: bool | None = None
-        self.all_alive: bool | None = None
+        self.is_hard = False
+        self.all_alive = True
 
     def soft_values(self, y: Tensor) -> Tensor:
         """Values while evolving."""
@@ -51,14 +51,16 @@ class ChannelQuant(nn.Module):
         raise NotImplementedError
 
     def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self.is_hard is None or self.all_alive is None:
-            self.is_hard = bool(self.hard.item())
-            self.all_alive = bool(self.alive.min().item() == 1)
         a = self.hard_values(y) if self.is_hard else self.soft_values(y)
         if not self.all_alive:
             a = a * per_channel(self.alive, a, 1)
         bits = self.hard_bits if self.is_hard else self.soft_bits
         return a, self.scale, self.zero_point, self.scale * bits
+
+    def read_mirrors(self) -> None:
+        """Follow the buffers after a state was loaded."""
+        self.is_hard = bool(self.hard.item())
+        self.all_alive = bool(self.alive.min().item() == 1)
 
     def set_hard(self) -> None:
         """Thresholds are ignored from now on."""

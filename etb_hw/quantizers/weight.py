@@ -41,7 +41,7 @@ class EvolvingWeightQuant(nn.Module):
         self.register_buffer("offset", torch.zeros(channels))
         self.register_buffer("scale", torch.ones(()), persistent=False)
         self.register_buffer("zero_point", torch.zeros(()), persistent=False)
-        self.is_hard: bool | None = None  # mirror of ``hard``: reading a device scalar each step is slow
+        self.is_hard = False  # mirror of ``hard``: reading a device scalar each step is slow
 
     def standardise(self, latent: Tensor) -> Tensor:
         """Zero mean and unit deviation a filter, plus the filter's offset."""
@@ -52,14 +52,16 @@ class EvolvingWeightQuant(nn.Module):
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         v = self.standardise(latent)
-        if self.is_hard is None:
-            self.is_hard = bool(self.hard.item())
         if self.is_hard:
             q = BinaryWeight.apply(v)
         else:
             q = TernaryWeight.apply(v, DEAD_ZONE_A_THRESHOLD * self.threshold)
         q = q * per_channel(self.alive, q, 0)
         return q, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
+
+    def read_mirrors(self) -> None:
+        """Follow the buffers after a state was loaded."""
+        self.is_hard = bool(self.hard.item())
 
     def set_hard(self) -> None:
         """Make the values binary for good."""

@@ -13,8 +13,8 @@ from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.models import NetSpec
 from etb_hw.pruning.sizes import Cost
 
-SLACK = 1.15  # default caps allow for so much more than the target, for importance to choose within
-DEPTH_GAIN = 2.0  # the last group's default cap is 1 + so many times the first group's
+SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within
+DEPTH_GAIN = 0.0  # the last group's default cap is 1 + so many times the first group's
 HIGHEST_CAP = 0.9
 TOLERANCE = 0.005  # overshoot of the ratio that is not worth looking for a better fitting filter
 

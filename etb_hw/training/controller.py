@@ -16,6 +16,9 @@ from etb_hw.training.allocation import Limits, choose
 from etb_hw.training.schedule import Schedule
 
 
+GRADUAL = ("gradient", "magnitude")  # criteria by which filters are given up while evolving
+
+
 @dataclass
 class Controller:
     """State of the evolution, a channel group.
@@ -65,6 +68,8 @@ class Controller:
             match self.config.criterion:
                 case "gradient":
                     values = mean
+                case "magnitude":
+                    values = mean.abs()
                 case "l1":
                     values = _l1(net, group)
                 case "random":
@@ -81,7 +86,7 @@ class Controller:
     @torch.no_grad()
     def control(self, net: BinaryNet, step: int) -> None:
         """Give up filters as the budget demands, let them fade, and anneal the others to binary."""
-        if self.config.ratio > 0 and self.config.criterion == "gradient" and step >= self.schedule.warmup:
+        if self.config.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
             self.give_up(net, step, self.config.ratio * self.schedule.budget(step))
         ceiling = 1 - self.schedule.evolved(step)
         for group, since in self.given_up_at.items():

@@ -62,9 +62,10 @@ def check_batch(team: Team, batch: int) -> None:
         )
 
 
-def wrapped(net: nn.Module, team: Team) -> nn.Module:
-    """The module to call for training: averages gradients over the processes."""
-    return DistributedDataParallel(net) if team.ranks > 1 else net
+def wrapped(net: nn.Module, team: Team, compiled: bool) -> nn.Module:
+    """The module to call for training: averages gradients over the processes; compiled if asked for."""
+    module = DistributedDataParallel(net) if team.ranks > 1 else net
+    return torch.compile(module) if compiled else module  # type: ignore[return-value]
 
 
 @torch.no_grad()

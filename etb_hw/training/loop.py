@@ -36,6 +36,7 @@ STATE_FILE = "training.safetensors"
 METRICS_FILE = "metrics.jsonl"
 PROOF_IMAGES = 256
 UPDATE_STEPS = 10
+LOSS_SCALE = 1024.0  # keeps float16 gradients out of underflow; fixed, so that resuming needs no state
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def _start(
     if snapshot is None:
         return _Run(
             net,
-            wrapped(net, team),
+            wrapped(net, team, training.compile),
             Optimizers(net, training, threshold_lr),
             controller,
             controller.schedule,
@@ -238,7 +239,7 @@ def _start(
     net.to(device)
     if snapshot.hard:
         net.set_hard()
-    net.forget_mirrors()
+    net.read_mirrors()
     optimizers = Optimizers(net, training, threshold_lr)
     optimizers.load(snapshot.optimizer)
     for name, value in snapshot.controller.items():
@@ -247,16 +248,22 @@ def _start(
     extra = dict(snapshot.extra)
     extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
     return _Run(
-        net, wrapped(net, team), optimizers, controller, controller.schedule, team,
+        net, wrapped(net, team, training.compile), optimizers, controller, controller.schedule, team,
         snapshot.step, snapshot.hard, **extra,
     )  # fmt: skip
 
 
 def _train_step(run: _Run, batches: Batches, training: TrainingConfig) -> float:
     x, y = batches.batch(run.step)
-    output = run.trained(x)
-    loss = F.cross_entropy(output, y, label_smoothing=training.label_smoothing)
-    loss.backward()
+    # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
+    with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
+        output = run.trained(x)
+    loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
+    if training.amp and x.is_cuda:
+        (loss * LOSS_SCALE).backward()
+        torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
+    else:
+        loss.backward()
     if not run.hard:
         run.controller.observe(run.net)
     run.optimizers.step(run.schedule.learning_rate(run.step))
@@ -290,7 +297,7 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
         *run.proofs,
         prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),
     )
-    run.net, run.trained, run.hard = slimmed, wrapped(slimmed, run.team), True
+    run.net, run.trained, run.hard = slimmed, wrapped(slimmed, run.team, training.compile), True
     run.optimizers = Optimizers(slimmed, training, config.threshold_lr)
     run.optimizers.load(state)
 

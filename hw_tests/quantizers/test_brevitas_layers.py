@@ -18,6 +18,7 @@ def test_state_survives_loading():
     quantizer.offset[1] = 0.25
     quantizer.set_hard()
     other.load_state_dict(conv.state_dict())
+    other.weight_quant.tensor_quant.read_mirrors()
     x = torch.randn(2, 3, 6, 6)
     assert torch.equal(conv(x), other(x))
     loaded = other.weight_quant.tensor_quant(other.weight)[0]
