@@ -46,7 +46,7 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
             x = inputs[0]
             if len(x.shape) != 1 or node.weights.shape[1] != x.shape[0]:
                 _misfit(node, f"weights of {node.weights.shape[1]} inputs meet a tensor of shape {x.shape}")
-            low, high = _matmul_range(node.weights.astype(np.int64), *_bounds(x))
+            low, high = _matmul_range(node, node.weights, *_bounds(x))
             return _typed((node.weights.shape[0],), low, high)
         case g.Threshold():
             x = inputs[0]
@@ -111,7 +111,8 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
     # a group's filters see their own slice of the input channels, each at every kernel position
     ranges = [
         _matmul_range(
-            node.weights[i * a_group : (i + 1) * a_group].astype(np.int64).reshape(a_group, -1),
+            node,
+            node.weights[i * a_group : (i + 1) * a_group].reshape(a_group, -1),
             *(
                 np.repeat(bound[i * inputs_a_group : (i + 1) * inputs_a_group], kernel_h * kernel_w)
                 for bound in (low, high)
@@ -123,10 +124,23 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
     return _typed(shape, np.concatenate(lows), np.concatenate(highs))
 
 
-def _matmul_range(weights: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> Range:
-    positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    lowest, highest = positive @ low + negative @ high, positive @ high + negative @ low
-    return np.asarray(lowest, dtype=np.int64), np.asarray(highest, dtype=np.int64)
+def _matmul_range(
+    node: Node, weights: NDArray[np.integer], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> Range:
+    """Extremes of ``weights @ x`` for low <= x <= high: centre plus and minus spread.
+
+    In floats, for which there are fast products; all sums are integers that the chosen type holds exactly.
+    """
+    largest = max(np.abs(low).max(initial=0), np.abs(high).max(initial=0))
+    steepest = max(abs(int(weights.min(initial=0))), abs(int(weights.max(initial=0))))
+    reach = 2.0 * weights.shape[1] * steepest * float(largest)
+    if reach >= 2**53:
+        _misfit(node, "its sums may leave the exact range of 53 bits")
+    exact = np.float32 if reach < 2**24 else np.float64
+    rows = weights.astype(exact)
+    centre = rows @ (low + high).astype(exact)
+    spread = np.abs(rows, out=rows) @ (high - low).astype(exact)
+    return ((centre - spread) / 2).astype(np.int64), ((centre + spread) / 2).astype(np.int64)
 
 
 def _bounds(x: TensorType) -> Range:

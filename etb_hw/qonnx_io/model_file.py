@@ -75,7 +75,7 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise BadInput(where, "holds NaN or infinite values", "check the training run, then export again")
-        array = array.astype(np.float32)
+        array = array.astype(np.float32, copy=False)
     return array
 
 

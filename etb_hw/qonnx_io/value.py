@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -14,12 +15,35 @@ from etb_hw.integer.graph import Pads
 
 @dataclass(frozen=True, eq=False)
 class Const:
-    """A tensor known now. Where it came through a quantizer: ``value = ints * scale`` (broadcast)."""
+    """A tensor known now: plain ``array``, or behind a quantizer ``ints * scale`` (broadcast).
 
-    value: NDArray[np.generic]
+    Attributes:
+        dtype: integer type of the array or of ``ints``, where it is known.
+    """
+
+    array: NDArray[np.generic] | None
     ints: NDArray[np.generic] | None = None
     scale: NDArray[np.float32] | None = None
     dtype: DataType | None = None
+
+    @cached_property
+    def value(self) -> NDArray[np.generic]:
+        """The float values; weights are mostly used as integers, so that this waits for a reader."""
+        if self.array is not None:
+            return self.array
+        assert self.ints is not None
+        assert self.scale is not None
+        return self.ints.astype(np.float32) * self.scale
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        known = self.array if self.array is not None else self.ints
+        assert known is not None
+        return known.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,11 +17,11 @@ def integer_weights(call: Call, const: Const) -> tuple[NDArray[np.integer], NDAr
 
     Raises UnsupportedNode where the weights are not few-bit integers times a scale an output channel.
     """
-    outputs = const.value.shape[0]
-    if const.value.size == 0:
+    outputs = const.shape[0]
+    if 0 in const.shape:
         call.fail("has no weights", "export the network again")
     if const.ints is not None and const.scale is not None:
-        full = np.broadcast_to(const.scale, const.value.shape).reshape(outputs, -1)
+        full = np.broadcast_to(const.scale, const.shape).reshape(outputs, -1)
         scale = np.ascontiguousarray(full[:, 0])
         if (full != scale[:, None]).any():
             call.fail(
@@ -56,8 +56,8 @@ def _split(call: Call, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64],
     left = np.ones(len(rows), dtype=bool)
     for part in range(1, 9):  # the smallest weight may be several steps from zero
         step = (smallest / part).astype(np.float32)
-        with np.errstate(over="ignore"):
-            ratio = rows / step[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            ratio = np.clip(rows / step[:, None], -1e9, 1e9)
         near = np.rint(ratio)
         fits = left & (np.abs(ratio - near) <= 1e-6 * np.maximum(1, np.abs(near))).all(axis=1)
         fits &= np.abs(near).max(axis=1) <= limit

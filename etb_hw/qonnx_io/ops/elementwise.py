@@ -58,22 +58,22 @@ def _fold(call: Call, a: Const, b: Const) -> Const:
     """Two constants; a common factor keeps quantized weights recognisable."""
     try:
         with np.errstate(all="ignore"):
-            shape = np.broadcast_shapes(a.value.shape, b.value.shape)
+            shape = np.broadcast_shapes(a.shape, b.shape)
             if int(np.prod(shape)) > 1 << 28:
                 call.fail(f"a constant of shape {shape} is too large", "fold it before export")
             result = np.asarray(_NUMPY[call.node.op_type](a.value, b.value))
     except ValueError:
-        call.fail(f"shapes {a.value.shape} and {b.value.shape} do not fit", "export the network again")
+        call.fail(f"shapes {a.shape} and {b.shape} do not fit", "export the network again")
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         call.fail("the constant result is NaN or infinite", "check the constants")
     if result.dtype.kind == "f":
         result = result.astype(np.float32)
     for q, c in ((a, b), (b, a)):
-        if q.ints is None or q.scale is None or c.ints is not None or result.shape != q.value.shape:
+        if q.ints is None or q.scale is None or c.ints is not None or result.shape != q.shape:
             continue
         if call.node.op_type == "Mul" or (call.node.op_type == "Div" and q is a):
             scale = np.asarray(_NUMPY[call.node.op_type](q.scale, c.value), dtype=np.float32)
-            return Const(result, q.ints, scale, q.dtype)
+            return Const(None, q.ints, scale, q.dtype)
     return Const(result)
 
 

@@ -20,10 +20,8 @@ from etb_hw.qonnx_io.windows import pair
 def conv(call: Call) -> Tensor:
     """Two-dimensional convolution; weights (O, I/groups, KH, KW)."""
     value, const = call.value(0), call.const(1)
-    if const.value.ndim != 4 or len(value.axes) != 3:
-        call.fail(
-            f"weights have shape {const.value.shape}", "only two-dimensional convolutions are supported"
-        )
+    if const.ndim != 4 or len(value.axes) != 3:
+        call.fail(f"weights have shape {const.shape}", "only two-dimensional convolutions are supported")
     if value.axes != (0, 1, 2):
         call.fail("reads a tensor whose channels are not the second axis", "use the NCHW layout")
     weights, scale, dtype = integer_weights(call, const)
@@ -67,8 +65,8 @@ def gemm(call: Call) -> Tensor:
 
 
 def _dense(call: Call, value: Value, const: Const) -> Value:
-    if const.value.ndim != 2:
-        call.fail(f"weights have shape {const.value.shape}", "weights must be a matrix")
+    if const.ndim != 2:
+        call.fail(f"weights have shape {const.shape}", "weights must be a matrix")
     weights, scale, dtype = integer_weights(call, const)
     if any(value.pads):
         call.fail("reads a padded tensor", "remove the Pad")
@@ -98,11 +96,11 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
 
 
 def _transposed(call: Call, const: Const) -> Const:
-    if const.value.ndim != 2:
-        call.fail(f"weights have shape {const.value.shape}", "weights must be a matrix")
+    if const.ndim != 2:
+        call.fail(f"weights have shape {const.shape}", "weights must be a matrix")
     if const.ints is None or const.scale is None:
-        return replace(const, value=const.value.T)
-    return Const(const.value.T, const.ints.T, np.broadcast_to(const.scale, const.value.shape).T, const.dtype)
+        return replace(const, array=const.value.T)
+    return Const(None, const.ints.T, np.broadcast_to(const.scale, const.shape).T, const.dtype)
 
 
 def _input_affine(call: Call, value: Value) -> Affine:

@@ -36,8 +36,8 @@ def bipolar_quant(call: Call) -> Tensor:
     scale = _scale(call)
     source = call.inputs[0]
     if isinstance(source, Const):
-        ints = np.where(source.value.astype(np.float32) >= 0, 1, -1).astype(np.int8)
-        return Const(ints * scale, ints, scale, BIPOLAR)
+        ints = np.where(source.value.astype(np.float32, copy=False) >= 0, np.int8(1), np.int8(-1))
+        return Const(None, ints, scale, BIPOLAR)
     value = call.value(0)
     result = quantize(call, value, _signs, BIPOLAR, 1)
     return result.with_chain(then(result.chain, "mul", call.per_channel(value, scale)))
@@ -82,7 +82,7 @@ def quant(call: Call) -> Tensor:
     if isinstance(source, Const):
         levels = round_(source.value.astype(np.float32) / scale + zero)
         ints = levels.astype(np.int64) - offset
-        return Const(ints.astype(np.float32) * scale, ints, scale, dtype if offset == 0 else None)
+        return Const(None, ints, scale, dtype if offset == 0 else None)
     value = call.value(0)
     factor = call.per_channel(value, scale)
     chain = value.chain.then("div", factor) if (factor != 1).any() else value.chain

@@ -26,7 +26,7 @@ def cast(call: Call) -> Tensor:
     source, to = call.inputs[0], call.attr("to")
     if isinstance(source, Const):
         integer = to in (TensorProto.INT64, TensorProto.INT32)
-        return replace(source, value=source.value.astype(np.int64 if integer else np.float32))
+        return replace(source, array=source.value.astype(np.int64 if integer else np.float32))
     if to not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32):
         call.fail("casts to a type that may not hold the values", "keep float32")
     if to in (TensorProto.INT64, TensorProto.INT32) and call.value(0).chain.steps:
@@ -38,7 +38,7 @@ def shape(call: Call) -> Tensor:
     """The shape of a tensor with a batch of one (Reshape puts the real batch back)."""
     source = call.inputs[0]
     if isinstance(source, Const):
-        return Const(np.asarray(source.value.shape, dtype=np.int64))
+        return Const(np.asarray(source.shape, dtype=np.int64))
     return Const(np.asarray(onnx_shape(call, call.value(0)), dtype=np.int64))
 
 
@@ -67,7 +67,7 @@ def reshape(call: Call) -> Tensor:
                 source, lambda a: a.reshape([a.shape[i] if d == 0 else d for i, d in enumerate(target)])
             )
         except (ValueError, IndexError):
-            call.fail(f"shape {source.value.shape} does not become {target}", "export the network again")
+            call.fail(f"shape {source.shape} does not become {target}", "export the network again")
     value = call.value(0)
     before = onnx_shape(call, value)
     size = int(np.prod(before))
@@ -107,9 +107,9 @@ def unsqueeze(call: Call) -> Tensor:
 def transpose(call: Call) -> Tensor:
     source = call.inputs[0]
     if isinstance(source, Const):
-        perm = call.ints("perm", tuple(range(source.value.ndim))[::-1])
-        if sorted(perm) != list(range(source.value.ndim)):
-            call.fail(f"perm {perm} does not fit shape {source.value.shape}", "export the network again")
+        perm = call.ints("perm", tuple(range(source.ndim))[::-1])
+        if sorted(perm) != list(range(source.ndim)):
+            call.fail(f"perm {perm} does not fit shape {source.shape}", "export the network again")
         return _move(source, lambda a: a.transpose(perm))
     value = call.value(0)
     rank = len(value.axes) + 1
@@ -174,6 +174,6 @@ def flat(call: Call, value: Value) -> Value:
 
 def _move(const: Const, move) -> Const:  # type: ignore[no-untyped-def]
     if const.ints is None or const.scale is None:
-        return replace(const, value=move(const.value))
-    scale = move(np.broadcast_to(const.scale, const.value.shape))
-    return Const(move(const.value), move(const.ints), scale, const.dtype)
+        return replace(const, array=move(const.value))
+    scale = move(np.broadcast_to(const.scale, const.shape))
+    return Const(None, move(const.ints), scale, const.dtype)
