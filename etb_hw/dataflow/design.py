@@ -81,7 +81,7 @@ def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Desi
 def check_fits(graph: DataflowGraph, device: Device, max_utilization: float) -> None:
     """Raise InfeasibleTarget for a design that is too big, naming the resource and its largest user."""
     used, budget = graph.resources, device.budget(max_utilization)
-    for kind in ("lut", "bram_18k", "uram", "dsp"):
+    for kind in ("lut", "ff", "bram_18k", "uram", "dsp"):
         if getattr(used, kind) > getattr(budget, kind):
             largest = max(graph.blocks, key=lambda block: getattr(block.resources(), kind))
             raise InfeasibleTarget(

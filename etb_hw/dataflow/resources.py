@@ -20,6 +20,15 @@ class Resources:
     uram: float = 0.0
     dsp: float = 0.0
 
+    @property
+    def amounts(self) -> tuple[float, float, float, float, float]:
+        """LUT, FF, BRAM, URAM, DSP."""
+        return (self.lut, self.ff, self.bram_18k, self.uram, self.dsp)
+
+    def within(self, limit: Resources) -> bool:
+        """Whether no resource exceeds that of ``limit``."""
+        return all(used <= allowed for used, allowed in zip(self.amounts, limit.amounts, strict=True))
+
     def __add__(self, other: Resources) -> Resources:
         return Resources(
             self.lut + other.lut,

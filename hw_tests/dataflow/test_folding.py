@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import product
 
 import networks
@@ -20,6 +21,7 @@ from etb_hw.dataflow import (
     refold,
     set_folding,
 )
+from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.folding.channels import growths
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph, reference
@@ -109,3 +111,26 @@ def test_good_counts_prefer_divisors() -> None:
     assert 97 not in best
     assert growths(97)[:2] == (97, 98)
     assert growths(96) == (96,)
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """Another resource model: flip-flops count too, and products are cheap."""
+
+    name: str = "synthesised"
+
+    def __call__(self, block: Block) -> Resources:
+        lanes = sum(stream.width for stream in block.outputs)
+        return Resources(lut=0.5 * block.resources().lut, ff=8 * lanes, bram_18k=block.resources().bram_18k)
+
+
+def test_another_resource_model_is_searched_and_named() -> None:
+    design = lower(networks.mlp(64, (32, 16)))
+    found = fold(design, target_fps=100_000, model=Synthesised())
+    assert found.model == "synthesised"
+    assert found.optimal
+    assert found.objective == pytest.approx(Weights().of(found.graph.cost(Synthesised())))
+    few = replace(find_device("U250").resources, ff=found.graph.cost(Synthesised()).ff - 1)
+    with suppress(InfeasibleTarget):
+        tighter = fold(design, target_fps=100_000, model=Synthesised(), limit=few).graph
+        assert tighter.cost(Synthesised()).ff <= few.ff

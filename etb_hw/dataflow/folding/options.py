@@ -69,11 +69,7 @@ def useful(options: tuple[Option, ...], cycles: int, weights: Weights, limited: 
 
 def _beats(a: Option, b: Option, weights: Weights, limited: bool) -> bool:
     cheaper = weights.of(a.resources) <= weights.of(b.resources)
-    return cheaper and (not limited or _within(a.resources, b.resources))
-
-
-def _within(a: Resources, b: Resources) -> bool:
-    return a.lut <= b.lut and a.bram_18k <= b.bram_18k and a.uram <= b.uram and a.dsp <= b.dsp
+    return cheaper and (not limited or a.resources.within(b.resources))
 
 
 def _channel_pairs(block: Block, groups: Groups) -> list[tuple[int, int]]:

@@ -69,7 +69,7 @@ def fold(
 
     Args:
         max_utilization: share of every resource of the device that may be used.
-        limit: a budget instead of a device's.
+        limit: a budget instead of a device's; what is left at 0 may not be used.
         clk_ns: clock period, instead of the design's.
         model: what blocks cost; FINN's formulas by default.
         pad_channels: let channel counts grow by dead channels where that is cheaper (exact).
@@ -238,7 +238,7 @@ class _Search:
 
     def _allowed(self, chosen: Mapping[str, Option]) -> bool:
         used = self._built(chosen).cost(self.model)
-        return self.limit is None or all(a <= b for a, b in zip(_each(used), _each(self.limit), strict=True))
+        return self.limit is None or used.within(self.limit)
 
     def _converter(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
         if given[1] == taken[1]:
@@ -318,7 +318,7 @@ class _Search:
 
 
 def _each(resources: Resources) -> tuple[float, ...]:
-    return (resources.lut, resources.bram_18k, resources.uram, resources.dsp)
+    return resources.amounts
 
 
 def _attribute(block: Block, key: str) -> int | str:

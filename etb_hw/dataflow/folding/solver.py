@@ -22,7 +22,7 @@ from etb_hw.dataflow.resources import Resources
 
 Price = Callable[[Edge, tuple[int, int], tuple[int, int]], Resources]
 _SCALE = 16  # prices are rounded to a sixteenth of a LUT
-_KINDS = ("lut", "bram_18k", "uram", "dsp")
+_KINDS = ("lut", "ff", "bram_18k", "uram", "dsp")
 
 
 @dataclass(frozen=True, eq=False)
