@@ -156,19 +156,19 @@ def grid(seed: int = 2025) -> Iterator[Spec]:
     """Configurations without end, the kinds mixed in fixed shares."""
     draw = random.Random(seed)
     kinds: list[tuple[Callable[[random.Random], Spec], int]] = [
-        (_binary, 10),
-        (_eight_bit, 3),
-        (_few_bit, 2),
-        (_window, 5),
-        (_thresholding, 1),
-        (_max_pool, 1),
-        (_padding, 1),
-        (_converter, 2),
-        (_fifo, 2),
-        (_add, 1),
-        (_sum_pool, 1),
-        (_label, 1),
-        (_channelwise, 1),
+        (_binary, 12),
+        (_eight_bit, 4),
+        (_few_bit, 3),
+        (_window, 6),
+        (_thresholding, 3),
+        (_max_pool, 3),
+        (_padding, 2),
+        (_converter, 5),
+        (_fifo, 5),
+        (_add, 2),
+        (_sum_pool, 3),
+        (_label, 2),
+        (_channelwise, 4),
         (_duplicate, 1),
     ]
     while True:
@@ -246,7 +246,7 @@ def _folds(draw: random.Random, rows: int, columns: int, most: int, widest: int)
 def _binary(draw: random.Random) -> Spec:
     mh = draw.choice(_COUNTS[1:])
     mw = draw.choice(_COUNTS[1:]) * draw.choice((9, 9, 9, 1, 4))
-    pe, simd = _folds(draw, mh, mw, draw.choice((128, 512)), 128)
+    pe, simd = _folds(draw, mh, mw, draw.choice((64, 128, 512)), 128)
     style = draw.choice(("distributed", "block"))
     if mh * mw > 2**15 or mh * mw == pe * simd:
         style = "block" if mh * mw > pe * simd else "distributed"

@@ -20,6 +20,23 @@ from etb_hw.rtl.calibrate import block_of
 
 Floats = NDArray[np.float64]
 FOLDS = 10
+# how hard weights are held near the expected ones: to double a weight counts as a relative error of this much
+PULL = 0.05
+# LUTs for a unit of each part as the modules are written, where that is not one
+EXPECTED = {
+    "one": 10.0,
+    "counters": 2.0,
+    "pointers": 4.0,
+    "loops": 2.0,
+    "address": 4.0,
+    "level": 2.0,
+    "steps": 0.5,
+    "jumps": 0.5,
+    "copies": 2.5,
+    "labels": 3.0,
+    "pair": 4.0,
+    "block RAM banks": 0.2,
+}
 
 
 def fit(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +54,7 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
         luts = np.array([usage.get("lut", 0) + usage.get("lutram", 0) for _, usage in rows], dtype=float)
         ffs = np.array([usage.get("ff", 0) for _, usage in rows], dtype=float)
         lut_parts = [lut_amounts(block) for block, _ in rows]
-        errors = held_out(lut_parts, luts)
+        errors = held_out(lut_parts, luts) if len(rows) > 1 else np.ones(1)
         kinds[kind] = {
             "lut": _solve(lut_parts, luts),
             "ff": _solve([ff_amounts(block) for block, _ in rows], ffs),
@@ -57,9 +74,6 @@ def held_out(parts: Sequence[Amounts], counts: Floats) -> Floats:
     for part in range(min(FOLDS, len(parts))):
         out = set(order[part :: min(FOLDS, len(parts))].tolist())
         rest = [i for i in range(len(parts)) if i not in out]
-        if not rest:
-            errors[list(out)] = np.inf
-            continue
         weights = _solve([parts[i] for i in rest], counts[rest])
         for i in out:
             guess = sum(weights.get(name, 0.0) * amount for name, amount in parts[i].items())
@@ -68,12 +82,17 @@ def held_out(parts: Sequence[Amounts], counts: Floats) -> Floats:
 
 
 def _solve(parts: Sequence[Amounts], counts: Floats) -> dict[str, float]:
+    """Weights that are not negative and, where rows are few, stay near what the parts are made of."""
     from scipy.optimize import nnls  # type: ignore[import-untyped]
 
     names = list(dict.fromkeys(name for part in parts for name in part))
     table = np.array([[part.get(name, 0.0) for name in names] for part in parts])
     scale = 1 / np.maximum(counts, 8.0)
-    weights, _ = nnls(table * scale[:, None], counts * scale)
+    expected = np.array([EXPECTED.get(name, 1.0) for name in names])
+    pull = np.diag(PULL / expected)
+    weights, _ = nnls(
+        np.vstack([table * scale[:, None], pull]), np.concatenate([counts * scale, np.full(len(names), PULL)])
+    )
     return {name: round(float(w), 4) for name, w in zip(names, weights, strict=True) if w > 0}
 
 

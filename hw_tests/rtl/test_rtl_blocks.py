@@ -21,6 +21,7 @@ from etb_hw.dataflow.blocks import (
     SumPool,
     Thresholding,
     WidthConverter,
+    WindowPool,
 )
 from etb_hw.dataflow.stream import Stream
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -158,6 +159,8 @@ OTHERS: list[Block] = [
     max_pool(4, 6, 6, (2, 2), BIPOLAR, 2),
     max_pool(6, 6, 3, (3, 2), i(4), 3),
     max_pool(4, 4, 1, (4, 4), u(4), 1),
+    WindowPool(name="", layer="", size=(3, 2), channels=6, kernel=(3, 2), dtype=i(4), pe=2),
+    WindowPool(name="", layer="", size=(2, 2), channels=4, kernel=(3, 3), dtype=BIPOLAR, pe=4),
     thresholding(6, 2, i(7), BIPOLAR),
     thresholding(6, 6, u(4), u(2)),
     thresholding(5, 1, i(9), i(3)),

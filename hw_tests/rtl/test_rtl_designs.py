@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import POOL, conv_net, mlp, resnet18
+from networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18
 from numpy.typing import NDArray
 
 from etb_hw.dataflow import DataflowGraph, fold, lower
@@ -128,3 +128,15 @@ def test_mlp_at_every_fold(simulator_cache: Path) -> None:
         design, frames, expected = case_of(mlp(49, (24, 17), 10), cycles)
         run = simulate(design, frames, stalls=0.2, cache_dir=simulator_cache)
         np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+
+
+@pytest.mark.slow
+def test_a_pruned_vgg_small_to_the_cycle(simulator_cache: Path) -> None:
+    """Three CIFAR-sized frames through the whole network: bits, latency and interval as predicted."""
+    folded = fold(lower(pruned_vgg_small()), target_cycles=600_000, time_limit_s=20).graph
+    sized = size_fifos(folded, frames=3, precision=0.5)
+    frames = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3))
+    run = simulate(sized.graph, frames, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs, sized.graph.execute(frames))
+    assert run.latency == sized.report.latency
+    assert run.ii == sized.report.interval == folded.bottleneck.cycles

@@ -125,14 +125,16 @@ def _(block: Mvau) -> Amounts:
         amounts |= {"products": pe * simd * (x + signed) * w, "adders": pe * adders}
     if block.rtl_biased:
         acc += 1
-        amounts["threshold ROM"] = rom_luts(pe * acc, rows)
-    elif steps:
+    if steps:
+        amounts["threshold ROM"] = rom_luts(pe * steps * _varying_bits(block), rows)
+    if steps and not block.rtl_biased:
         amounts["comparators"] = pe * steps * acc
-        amounts["threshold ROM"] = rom_luts(pe * steps * acc, rows)
         if steps > 1:
             amounts["step counts"] = pe * steps
-    if columns > 1 or block.rtl_biased:
+    if block.rtl_biased:
         amounts["accumulators"] = pe * acc
+    elif columns > 1:
+        amounts["plain accumulators"] = pe * acc
     if not steps:
         amounts["sums"] = pe * block.output_dtype.bits
     if rows > 1 and columns > 1:
@@ -173,26 +175,39 @@ def _(block: Mvau) -> Amounts:
         _, _, registers = tree(simd, 1, x + signed + w, False)
     amounts["trees"] = pe * registers
     if steps and rows > 1:
-        amounts["thresholds"] = rom_functions(pe * steps * (acc + int(block.rtl_biased)), rows)
+        amounts["thresholds"] = rom_functions(pe * steps * _varying_bits(block), rows)
     if block.rtl_ram_style == "distributed" and rows * columns > 1:
         amounts["weights"] = rom_functions(pe * simd * w, rows * columns)
     return amounts
 
 
+def _varying_bits(block: Mvau) -> int:
+    """Bits of a threshold that differ from row to row: they lie near the middle of the sums' range.
+
+    Sums of random products spread like the square root of their number; the bits above that follow from
+    each other.
+    """
+    spread = ceil(block.mw**0.5) * max(abs(block.input_dtype.min), block.input_dtype.max)
+    spread *= max(abs(block.weight_dtype.min), block.weight_dtype.max)
+    return min(block.rtl_accumulator.bits, bits_of(spread) + 1)
+
+
 @_luts.register
 def _(block: SlidingWindow) -> Amounts:
     width = block.simd * block.dtype.bits
-    height, across = block.size
     fold = block.channels // block.simd
     if block.pointwise:
+        height, across = block.size
         return {"one": 1, "counters": bits_of(height) + bits_of(across) + bits_of(fold)}
-    out_h, out_w = block.out_size
-    loops = bits_of(out_h) + bits_of(out_w) + bits_of(fold)
+    inside, between = _window_steps(block)
+    level = _level_bits(block)
     amounts: dict[str, float] = {
         "one": 1,
-        "loops": loops,
+        "loops": sum(bits_of(n) for n in (*block.out_size, *block.kernel, fold)),
         "address": bits_of(block.depth),
-        "level": _level_bits(block),
+        "level": level,
+        "steps": _varying(inside, level) + _varying([n % block.depth for n in inside], level),
+        "jumps": _varying(between, level) + _varying([n % block.depth for n in between], level),
     }
     if block.ram_style == "distributed":
         amounts["buffer"] = lutram(width, block.depth)
@@ -215,14 +230,32 @@ def _(block: SlidingWindow) -> Amounts:
     }
 
 
-def _level_bits(block: SlidingWindow) -> int:
-    """Bits of the fill level: it also counts the beats that a jump to the next window skips."""
+def _window_steps(block: SlidingWindow) -> tuple[list[int], list[int]]:
+    """Beats from a read to the next inside a window, and from a window to the next."""
     fold = block.channels // block.simd
     (height, across), (out_h, out_w) = block.size, block.out_size
+    (kernel_h, kernel_w), (dilation_h, dilation_w) = block.kernel, block.dilation
+    if block.depthwise:
+        extents, reach = (kernel_w, kernel_h), (dilation_w * fold, dilation_h * across * fold, 1)
+    else:
+        extents, reach = (fold, kernel_w), (1, dilation_w * fold, dilation_h * across * fold)
+    back = (extents[0] - 1) * reach[0]
+    inside = [reach[0], reach[1] - back, reach[2] - back - (extents[1] - 1) * reach[1]]
     along = block.stride[1] * fold
     down = block.stride[0] * across * fold - (out_w - 1) * along
     around = height * across * fold - (out_h - 1) * block.stride[0] * across * fold - (out_w - 1) * along
-    return bits_of(block.depth + max(along, down, around) + 1) + 1
+    return inside, [along, down, around]
+
+
+def _varying(values: list[int], bits: int) -> int:
+    """In how many of the low bits some of the values differ."""
+    mask = (1 << bits) - 1
+    return ((values[0] ^ values[1] | values[0] ^ values[2]) & mask).bit_count()
+
+
+def _level_bits(block: SlidingWindow) -> int:
+    """Bits of the fill level: it also counts the beats that a jump to the next window skips."""
+    return bits_of(block.depth + max(_window_steps(block)[1]) + 1) + 1
 
 
 @_luts.register

@@ -39,8 +39,11 @@ def rom_luts(width: int, depth: int) -> float:
     """LUTs of a read-only memory of random bits: 64 words a LUT, and multiplexers behind them."""
     if depth <= 64:
         return rom_functions(width, depth)
-    leaves = ceil(depth / 64)
-    return float(width * (leaves + ceil((leaves - 1) / 3)))
+    leaves, rest = divmod(depth, 64)
+    if rest == 0:
+        return float(width * (leaves + ceil((leaves - 1) / 3)))
+    # a short last leaf fits the multiplexer
+    return float(width * (leaves + (rest > 16) + ceil(leaves / 3)))
 
 
 def block_rams(width: int, depth: int) -> int:
