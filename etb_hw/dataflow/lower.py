@@ -200,6 +200,8 @@ class _Builder:
         return None
 
     def _matrix(self, node: g.Node, weight_dtype: DataType, weights: g.Ints, x: _Tensor) -> None:
+        if weight_dtype.bits < 8:
+            weights = weights.astype(np.int8)  # a search holds several forms of every matrix
         threshold = self._fusible(node)
         dtype = self.graph.types[node.name].dtype if threshold is None else threshold.dtype
         made = self._block(

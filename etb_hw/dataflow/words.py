@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
-def encode(values: NDArray[np.int64], dtype: DataType) -> NDArray[np.int64]:
+def encode(values: NDArray[np.integer], dtype: DataType) -> NDArray[np.int64]:
     """Bit patterns of values: bipolar -1 is 0, others are unsigned or two's complement."""
     if dtype == BIPOLAR:
         return (values > 0).astype(np.int64)

@@ -46,7 +46,7 @@ class Mvau(Block):
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ("accumulator",)
     RAM_STYLES: ClassVar[tuple[str, ...]] = ("auto", "block", "distributed", "ultra")
 
-    weights: NDArray[np.int64]
+    weights: NDArray[np.integer]
     weight_dtype: DataType
     input_dtype: DataType
     output_dtype: DataType

@@ -14,6 +14,7 @@ from etb_hw.dataflow.graph import DataflowGraph, Edge
 from etb_hw.dataflow.simulation.simulate import Deadlock, StreamReport, simulate_streams
 
 _LEAST = 2
+_STEP = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ def size_fifos(
         minimal: search for the smallest; otherwise take, after two or three simulations, what the FIFOs held
             when nothing stopped them.
         tolerance: how much longer than that the initiation interval may be, as a share.
-        precision: how close to the smallest a depth has to be, as a share of it; 0 is exact.
+        precision: how close to the smallest a depth has to be, as a share of it, where a shallower one
+            would save anything; 0 is exact.
         frames: how many are simulated each time.
     """
     sizing = _Sizing(graph, frames, precision)
@@ -60,6 +62,11 @@ def size_fifos(
     edges = tuple(replace(edge, depth=depths[edge]) for edge in graph.edges)
     sized = replace(graph, edges=edges)
     return FifoSizing(sized, simulate_streams(sized, frames=frames), sizing.simulations + 2)
+
+
+def _dearer(depth: int, less: int) -> bool:
+    """Whether a FIFO costs more than a shallower one: shift registers come in steps of 32 beats."""
+    return -(-depth // _STEP) > -(-less // _STEP)
 
 
 class _Sizing:
@@ -98,7 +105,7 @@ class _Sizing:
     def bisect(self, depths: Mapping[Edge, int], edge: Edge) -> int:
         """The least depth of one edge, the others given."""
         low, high = _LEAST, depths[edge]  # low fails, high keeps
-        while high - low > 1 + self.precision * low:
+        while high - low > 1 + self.precision * low and (not self.precision or _dearer(high, low)):
             # depths spread over magnitudes: halve the ratio, not the difference
             middle = min(high - 1, max(low + 1, round((low * high) ** 0.5)))
             if self.keeps({**depths, edge: middle}):
