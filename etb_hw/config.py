@@ -86,6 +86,9 @@ class EvolutionConfig(Section):
         description="what ranks filters: the loss's first-order change when a filter goes, or its magnitude; "
         "l1 and random are baselines that cut all at once",
     )
+    spend: float = Field(
+        0.8, gt=0, le=1, description="share of the time from warmup to harden in which filters are given up"
+    )
     caps: tuple[float, ...] | None = Field(
         None, description="largest share to cut of each channel group; rising with depth by default"
     )

@@ -15,7 +15,6 @@ from etb_hw.pruning.sizes import Cost
 from etb_hw.training.allocation import Limits, choose
 from etb_hw.training.schedule import Schedule
 
-
 GRADUAL = ("gradient", "magnitude")  # criteria by which filters are given up while evolving
 
 

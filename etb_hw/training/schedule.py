@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from etb_hw.config import EvolutionConfig, TrainingConfig
 
-BUDGET_SHARE = 0.8  # of the time between warm-up and hardening; the rest lets the last filters fade
+FADE_SHARE = 0.2  # of the time between warm-up and hardening
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Schedule:
         warmup: first step at which filters may be given up. harden: step before which the network is hardened
             and slimmed. fade: steps that a given-up filter takes to reach zero.
         rise: steps of rising learning rate. fall: step at which it starts to fall.
+        spend: share of the time between warm-up and hardening in which the ratio is decided.
     """
 
     steps: int
@@ -28,6 +29,7 @@ class Schedule:
     fade: int
     rise: int
     fall: int
+    spend: float
 
     def learning_rate(self, step: int) -> float:
         """Factor on the learning rate: rising, flat, then a cosine to 0."""
@@ -41,10 +43,10 @@ class Schedule:
         return min(1.0, max(0.0, (step - self.warmup) / max(1, self.harden - self.warmup)))
 
     def budget(self, step: int) -> float:
-        """Share of the final pruning ratio that is spent by now: a cubic, complete at BUDGET_SHARE."""
+        """Share of the final pruning ratio that is spent by now: a cubic, complete at ``spend``."""
         if step < self.warmup:
             return 0.0
-        return 1 - (1 - min(1.0, self.evolved(step) / BUDGET_SHARE)) ** 3
+        return 1 - (1 - min(1.0, self.evolved(step) / self.spend)) ** 3
 
 
 def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: int) -> Schedule:
@@ -53,6 +55,7 @@ def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: 
     steps = training.epochs * an_epoch
     harden = max(1, round(steps * evolution.harden))
     warmup = min(harden, round(steps * evolution.warmup))
-    fade = max(1, round((harden - warmup) * (1 - BUDGET_SHARE)))
+    fade = max(1, round((harden - warmup) * FADE_SHARE))
     rise = round(training.warmup_epochs * an_epoch)
-    return Schedule(steps, an_epoch, warmup, harden, fade, rise, round(steps * training.flat))
+    fall = round(steps * training.flat)
+    return Schedule(steps, an_epoch, warmup, harden, fade, rise, fall, evolution.spend)

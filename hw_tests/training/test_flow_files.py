@@ -1,0 +1,37 @@
+"""The shipped flow files are valid, and every topology trains, slims and deploys (a few steps, small widths)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from etb_hw import data, training
+from etb_hw.config import ModelConfig, load_flow
+from etb_hw.models import specify
+from etb_hw.pruning import deployable
+
+FLOWS = sorted((Path(__file__).parents[2] / "flows").glob("*.toml"))
+IMAGES = {"cifar10": (3, 32, 32), "mnist": (1, 28, 28), "digits": (1, 8, 8)}
+WIDTH = {"vgg_small": 0.05, "resnet18": 0.1, "cnv": 0.08, "tfc": 0.25, "sfc": 0.06, "lfc": 0.02}
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+def test_a_few_steps_of_every_flow(path, tmp_path):
+    flow = load_flow(path)
+    shape = IMAGES[flow.data.name]
+    assert specify(flow.model, shape, 10).classes == 10
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 256, (48, *shape), dtype=np.uint8)
+    y = generator.integers(0, 10, 48)
+    random = data.Dataset(x, y, x[:16], y[:16], tuple("0123456789"), "random pixels")
+    model = ModelConfig(name=flow.model.name, width=WIDTH[flow.model.name])
+    recipe = flow.training.model_copy(update={"epochs": 2, "batch": 8, "threads": 1, "warmup_epochs": 0.5})
+    evolution = flow.evolution.model_copy(update={"multiple": 1})
+    assert training.train(model, recipe, evolution, random, tmp_path, stop_after=5) is None
+    result = training.train(model, recipe, evolution, random, tmp_path)
+    assert result is not None
+    assert all(proof.mismatches == 0 for proof in result.proofs)
+    assert result.report.reached >= flow.evolution.ratio - 1e-9
+    pixels = torch.from_numpy(x).float()
+    assert torch.equal(deployable(result.hard)(pixels), result.hard(pixels))
