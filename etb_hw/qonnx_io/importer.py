@@ -23,6 +23,7 @@ from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import DOMAINS, check_model, read_model, tensor_annotations, to_array
 from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.options import ImportOptions
+from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
 from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
@@ -71,7 +72,7 @@ class _Interpreter:
                 f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
             )
         call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
-        handler = HANDLERS.get(node.op_type)
+        handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
         if node.domain not in DOMAINS:
             call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
         if handler is None:
@@ -265,6 +266,13 @@ def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
         return value
     core = builder.add(ChannelAffine, "affine", (value.core,), mul=m.astype(np.int64), add=a.astype(np.int64))
     return replace(value, core=core, chain=then(Chain(), "mul", 2.0**-k))
+
+
+def _fold(call: Call) -> Tensor:
+    """An op that has a form only between constants, such as the square root of a variance."""
+    if not all(isinstance(t, Const) for t in call.inputs):
+        call.fail("has no exact integer form here", _remedy(call.node.op_type))
+    return Const(evaluate(call.node, [call.const(i).value for i in range(len(call.inputs))], call.opset))
 
 
 def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:

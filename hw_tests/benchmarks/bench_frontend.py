@@ -1,16 +1,15 @@
-"""Import, streamlining and mapping of a QONNX file beside FINN's front end on the same network.
+"""Import, streamlining and mapping of a full-size VGG-Small beside FINN's front end on the same network.
 
-    python -m hw_tests.benchmarks.bench_frontend [--finn-full]
+    python -m hw_tests.benchmarks.bench_frontend
 
-Each measurement is a process of its own: seconds on the wall and of processor time without the start of
-Python and its imports, and the peak memory of the whole process. FINN (finn-plus, from `make test-finn`'s
-environment) runs its steps up to the hardware graph and executes nothing. By default it gets the network at a
-quarter of the width, because the full one takes it minutes: --finn-full runs that.
+Each measurement is a process of its own: seconds on the wall and of processor time, without the start of
+Python, its imports and writing files, and the peak memory of the whole process. FINN (finn-plus, from the
+environment of `make test-finn`) runs its steps up to step_specialize_layers and executes nothing. "exact" is
+the network as this package deploys it, "float" has BatchNorms as training leaves them.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,41 +17,46 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
+VGG_SMALL = [(128, False), (128, True), (256, False), (256, True), (512, False), (512, True)]
 ROOT = Path(__file__).parents[2]
 FINN = ROOT / ".venv-finn" / "bin" / "python"
 OURS = """
 import json, sys, time
 from etb_hw.dataflow import lower
-from etb_hw.qonnx_io import import_model, write_streamlined
+from etb_hw.qonnx_io import import_model
 wall, cpu = time.perf_counter(), time.process_time()
 graph = import_model(sys.argv[1])
-imported = time.perf_counter() - wall
-write_streamlined(graph, sys.argv[2])
 design = lower(graph)
 peak = next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
 print(json.dumps({
-    "import": imported, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
+    "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu,
     "peak_mb": peak / 1024, "blocks": len(design.blocks),
 }))
 """
-BACK_END = ("step_create_dataflow_partition", "step_specialize_layers", "step_apply_folding_config",
-            "step_minimize_bit_width", "step_generate_estimate_reports")  # fmt: skip
+BACK_END = ("step_apply_folding_config", "step_minimize_bit_width", "step_generate_estimate_reports")
 
 
-def _write_network(folder: Path, width: int) -> Path:
+def _write_network(folder: Path, kind: str) -> Path:
     sys.path.insert(0, str(ROOT / "hw_tests" / "finn"))
     from finn_nets import conv_net
 
     from etb_hw.qonnx_io import export_finn, export_model
 
-    counts = [(width, False), (width, True), (2 * width, False), (2 * width, True)]
-    module = conv_net((3, 32, 32), [*counts, (4 * width, False), (4 * width, True)])
-    path = folder / f"vgg_small_{width}.qonnx.onnx"
+    module = conv_net((3, 32, 32), VGG_SMALL)
+    if kind == "float":
+        for layer in module.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.running_mean.normal_(0, 5)
+                layer.running_var.uniform_(1, 100)
+                layer.weight.data.uniform_(0.2, 2)
+                layer.bias.data.normal_()
+    path = folder / f"{kind}.qonnx.onnx"
     export_model(module, path, (3, 32, 32))
-    export_finn(path, folder / f"vgg_small_{width}.finn.onnx")
+    export_finn(path, folder / f"{kind}.finn.onnx")
     return path
 
 
@@ -60,7 +64,7 @@ def _ours(path: Path) -> dict[str, float]:
     runs = []
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-c", OURS, path, path.with_name("streamlined.onnx")],
+            [sys.executable, "-c", OURS, path],
             capture_output=True, text=True, check=True, cwd=ROOT,
         )  # fmt: skip
         runs.append(json.loads(done.stdout.splitlines()[-1]))
@@ -86,29 +90,22 @@ def _finn(path: Path) -> dict[str, float]:
     }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "--finn-full", action="store_true", help="FINN on the full-size network too (minutes)"
-    )
-    args = parser.parse_args(arguments if arguments is not None else [])
-    table = Table(title="QONNX file to hardware graph")
-    for column in ("VGG-Small of width", "tool", "wall s", "CPU s", "peak MB", "times slower"):
+def main() -> None:
+    table = Table(title="VGG-Small from QONNX file to hardware graph")
+    for column in ("BatchNorms", "tool", "wall s", "CPU s", "peak MB", "times slower (CPU)"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory() as name:
-        for width in (32, 128):
-            path = _write_network(Path(name), width)
+        for kind in ("exact", "float"):
+            path = _write_network(Path(name), kind)
             ours = _ours(path)
-            table.add_row(str(width), "etb_hw", *_cells(ours), "1")
-            if width == 128 and not args.finn_full:
-                continue
-            if not FINN.exists():
-                table.add_row(str(width), "finn-plus", *["-"] * 3, "no .venv-finn: make test-finn")
-                continue
-            finn = _finn(path)
-            table.add_row(str(width), "finn-plus", *_cells(finn), f"{finn['cpu'] / ours['cpu']:.0f}")
+            table.add_row(kind, "etb_hw", *_cells(ours), "1")
+            if FINN.exists():
+                finn = _finn(path)
+                table.add_row(kind, "finn-plus", *_cells(finn), f"{finn['cpu'] / ours['cpu']:.0f}")
+            else:
+                table.add_row(kind, "finn-plus", *["-"] * 3, "no .venv-finn: make test-finn")
     Console().print(table)
-    print("goal, full size: 3 s, 500 MB, 50 times faster than finn-plus")
+    print("goal: 3 s, 500 MB, 50 times faster than finn-plus")
 
 
 def _cells(run: dict[str, float]) -> tuple[str, str, str]:
@@ -116,4 +113,4 @@ def _cells(run: dict[str, float]) -> tuple[str, str, str]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
