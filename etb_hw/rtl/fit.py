@@ -36,6 +36,8 @@ EXPECTED = {
     "labels": 3.0,
     "pair": 4.0,
     "block RAM banks": 0.2,
+    "constant comparators": 0.5,
+    "comparators": 1.0,
 }
 
 

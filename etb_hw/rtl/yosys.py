@@ -30,7 +30,9 @@ _SYNTH = {
     "xc7": "synth_xilinx -family xc7 -flatten -nowidelut -noiopad -top {top}",
     "xcup": "synth_xilinx -family xcup -flatten -nowidelut -noiopad -top {top}",
     "ecp5": "synth_ecp5 -top {top}",
-    "ice40": "synth_ice40 -top {top}",
+    # iCE40 has no LUT memories
+    "ice40": "hierarchy -check -top {top}\nsetattr -unset ram_style a:ram_style=distributed\n"
+    "synth_ice40 -top {top}",
 }
 
 

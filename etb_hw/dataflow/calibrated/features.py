@@ -128,7 +128,7 @@ def _(block: Mvau) -> Amounts:
     if steps:
         amounts["threshold ROM"] = rom_luts(pe * steps * _varying_bits(block), rows)
     if steps and not block.rtl_biased:
-        amounts["comparators"] = pe * steps * acc
+        amounts["comparators" if rows > 1 else "constant comparators"] = pe * steps * acc
         if steps > 1:
             amounts["step counts"] = pe * steps
     if block.rtl_biased:
@@ -260,9 +260,11 @@ def _level_bits(block: SlidingWindow) -> int:
 
 @_luts.register
 def _(block: Padding) -> Amounts:
-    _, height, across = (0, *block.outputs[0].shape[:2])
+    height, across, _ = block.outputs[0].shape
     counters = bits_of(height) + bits_of(across) + bits_of(block.channels // block.simd)
-    return {"one": 1, "counters": counters, "lanes": block.simd * block.dtype.bits if block.value else 0}
+    # a border of zero bits is a synchronous reset of the output register
+    zeros = block.value == (-1 if block.dtype == BIPOLAR else 0)
+    return {"one": 1, "counters": counters, "lanes": 0 if zeros else block.simd * block.dtype.bits}
 
 
 @_ffs.register
