@@ -88,7 +88,12 @@ class Block(ABC):
     @property
     @abstractmethod
     def cycles(self) -> int:
-        """Clock cycles a frame in steady state (the block's initiation interval)."""
+        """Clock cycles a frame in steady state: the initiation interval of our RTL, exactly."""
+
+    @property
+    def finn_cycles(self) -> int:
+        """What FINN's formula says instead; for comparisons with FINN only."""
+        return self.cycles
 
     @property
     def folds(self) -> tuple[Fold, ...]:

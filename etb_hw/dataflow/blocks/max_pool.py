@@ -1,8 +1,8 @@
 """Max-pool over windows that do not overlap; FINN's StreamingMaxPool_hls.
 
-A row of partial maxima is kept; on bipolar streams the maximum is an OR. FINN's formula reads the image and
-then writes the result, ``(H W + OH OW) C/PE`` cycles, and gives the block no resources. FINN folds this block
-only at full width (PE = C); ours takes any PE that divides the channels.
+A row of partial maxima is kept; on bipolar streams the maximum is an OR. Our RTL takes a beat a cycle. FINN's
+formula reads the image and then writes the result, ``(H W + OH OW) C/PE`` cycles, and gives no resources.
+FINN folds this block only at full width (PE = C); ours takes any PE that divides the channels.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class MaxPool(Block):
 
     @property
     def cycles(self) -> int:
+        return self.inputs[0].beats
+
+    @property
+    def finn_cycles(self) -> int:
         return self.inputs[0].beats + self.outputs[0].beats
 
     @property

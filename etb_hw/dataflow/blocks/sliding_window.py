@@ -2,14 +2,16 @@
 
 A cyclic buffer keeps the rows a window spans. One beat of SIMD channels leaves a cycle, windows in
 (ky, kx, channel) order; depthwise windows come as (channel fold, ky, kx, SIMD lanes). A 1x1 kernel only
-skips pixels. Cycles and resources follow FINN's formulas for its default implementation style:
-``cycles = fill + OH max(OW KH KW C/SIMD, stride_w W C/SIMD)``, ``LUT = 300 + lanes ceil(depth / 38)`` for
-distributed buffers, BRAM by the shape that the depth allows.
+skips pixels. Cycles are our RTL's. Resources, and ``finn_cycles``, follow FINN's formulas for its default
+implementation style: ``fill + OH max(OW KH KW C/SIMD, stride_w W C/SIMD)`` cycles (too few for some strides
+and small images, a little too many elsewhere), ``LUT = 300 + lanes ceil(depth / 38)`` for distributed
+buffers, BRAM by the shape that the depth allows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import ClassVar
 
@@ -88,6 +90,13 @@ class SlidingWindow(Block):
 
     @property
     def cycles(self) -> int:
+        fold = self.channels // self.simd
+        if self.pointwise:
+            return self.inputs[0].beats
+        return _interval(self.size, fold, self.kernel, self.stride, self.dilation, self.depthwise, self.depth)
+
+    @property
+    def finn_cycles(self) -> int:
         fold = self.channels // self.simd
         height, width = self.size
         out_h, out_w = self.out_size
@@ -184,6 +193,47 @@ class SlidingWindow(Block):
             rows = rows.reshape(batch, height, width, -1, channels // self.simd, self.simd)
             rows = rows.transpose(0, 1, 2, 4, 3, 5)
         return (rows.reshape(batch, height, width, -1),)
+
+
+@lru_cache(maxsize=65536)
+def _interval(
+    size: tuple[int, int],
+    fold: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    depthwise: bool,
+    depth: int,
+) -> int:
+    """Cycles a frame of the cyclic buffer when input and output never wait.
+
+    A beat is written every cycle while there is room, and read every cycle once it has arrived; a window's
+    reads start at its first pixel's place, and its room is given free when it is done. With ``level`` beats
+    there at its start, read i of beat ``o(i)`` waits until cycle ``o(i) - level + 1``, so that the window
+    takes ``reads + max(0, max(o(i) - i) + 1 - level)`` cycles.
+    """
+    height, width = size
+    out_h, out_w = (conv_output_size(*axis, 0) for axis in zip(size, kernel, stride, dilation, strict=True))
+    rows, columns = np.arange(kernel[0]) * dilation[0] * width, np.arange(kernel[1]) * dilation[1]
+    taps = (rows[:, None] + columns).reshape(-1) * fold
+    folds = np.arange(fold)
+    offsets = (folds[:, None] + taps if depthwise else taps[:, None] + folds).reshape(-1)
+    reads = len(offsets)
+    latest = int((offsets - np.arange(reads)).max()) + 1
+    along = stride[1] * fold
+    down = stride[0] * width * fold - (out_w - 1) * along
+    around = height * width * fold - (out_h - 1) * stride[0] * width * fold - (out_w - 1) * along
+    moves = ([along] * (out_w - 1) + [down]) * (out_h - 1) + [along] * (out_w - 1) + [around]
+    level, spent = 0, 0
+    seen: dict[int, int] = {}
+    while level not in seen:  # frames repeat as soon as they start from a level that one started from
+        seen[level] = len(seen)
+        spent = 0
+        for move in moves:
+            duration = reads + max(0, latest - level)
+            spent += duration
+            level = min(depth, level + duration) - move
+    return spent
 
 
 def is_bypass(kernel: tuple[int, int], stride: tuple[int, int]) -> bool:

@@ -108,6 +108,7 @@ def _(block: Mvau) -> Amounts:
     amounts: dict[str, float] = {
         "one": 1,
         "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
+        "uneven": _uneven(rows, columns, rows * columns),
         "rows": bits_of(rows),
     }
     if block.xnor:
@@ -142,7 +143,11 @@ def _(block: Mvau) -> Amounts:
         amounts["kept banks"] = simd * x * (banks(columns) - 1)
     if style == "distributed":
         depth = rows * columns
-        amounts["weight ROM" if depth <= 64 else "deep weight ROM"] = rom_luts(width, depth)
+        if depth <= 64:
+            amounts["weight ROM"] = rom_luts(width, depth)
+        else:
+            amounts["deep ROM leaves"] = width * ceil(depth / 64)
+            amounts["deep ROM choice"] = rom_luts(width, depth) - width * (depth // 64)
         if depth == 1:
             # constant weights vanish into the popcount
             amounts["constant"] = pe * simd
@@ -206,6 +211,7 @@ def _(block: SlidingWindow) -> Amounts:
         "loops": sum(bits_of(n) for n in (*block.out_size, *block.kernel, fold)),
         "address": bits_of(block.depth),
         "level": level,
+        "uneven": _uneven(*block.out_size, *block.kernel, fold),
         "steps": _varying(inside, level) + _varying([n % block.depth for n in inside], level),
         "jumps": _varying(between, level) + _varying([n % block.depth for n in between], level),
     }
@@ -228,6 +234,11 @@ def _(block: SlidingWindow) -> Amounts:
         "addresses": bits_of(block.depth) + _level_bits(block),
         "output": width if block.ram_style == "distributed" else 0,
     }
+
+
+def _uneven(*counts: int) -> int:
+    """Bits of the counters whose count is no power of two, and which therefore wrap by comparison."""
+    return sum(bits_of(n) for n in counts if n & (n - 1))
 
 
 def _window_steps(block: SlidingWindow) -> tuple[list[int], list[int]]:
@@ -277,18 +288,20 @@ def _(block: Padding) -> Amounts:
 @_luts.register
 def _(block: MaxPool) -> Amounts:
     fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
-    return _pool(block.pe, block.dtype.bits, fold * across, bits_of(fold) + bits_of(across))
+    counts = (fold, across, fold * across, *block.kernel, block.outputs[0].shape[0])
+    return _pool(block.pe, block.dtype.bits, fold * across, counts)
 
 
 @_luts.register
 def _(block: WindowPool) -> Amounts:
-    return _pool(block.pe, block.dtype.bits, 1, bits_of(block.taps))
+    return _pool(block.pe, block.dtype.bits, 1, (block.taps,))
 
 
-def _pool(pe: int, bits: int, words: int, counters: int) -> Amounts:
+def _pool(pe: int, bits: int, words: int, counts: tuple[int, ...]) -> Amounts:
     return {
         "one": 1,
-        "counters": counters + bits_of(words),
+        "counters": sum(map(bits_of, counts)),
+        "uneven": _uneven(*counts),
         "maxima": pe * bits if bits == 1 else pe * (1.5 * bits + 1),
         "row": lutram(pe * bits, words),
         "banks": pe * bits * (banks(words) - 1),
@@ -314,7 +327,7 @@ def _(block: Thresholding) -> Amounts:
     return {
         "one": 1,
         "counters": bits_of(fold),
-        "comparators": block.pe * steps * bits / 2,
+        "comparators" if fold > 1 else "constant comparators": block.pe * steps * bits,
         "ROM": rom_luts(block.pe * steps * bits, fold),
         "step counts": block.pe * steps if steps > 1 else 0,
     }
@@ -389,7 +402,8 @@ def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
 
 @_luts.register
 def _(block: AddStreams) -> Amounts:
-    return {"one": 1, "sums": block.pe * block.output_dtype.bits}
+    # a bipolar bit widens to bits that are equal or constant
+    return {"one": 1, "sums": block.pe * (max(dtype.bits for dtype in block.dtypes) + 1)}
 
 
 @_ffs.register
@@ -449,7 +463,7 @@ def _(block: Channelwise) -> Amounts:
         "ROM": rom_luts(block.pe * bits, fold),
     }
     if block.func == "add":
-        return amounts | {"sums": block.pe * block.output_dtype.bits}
+        return amounts | {"sums" if fold > 1 else "constant sums": block.pe * block.output_dtype.bits}
     return amounts | {"products": block.pe * block.input_dtype.bits * bits}
 
 

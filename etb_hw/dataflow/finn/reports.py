@@ -79,7 +79,10 @@ def layer_resources(graph: DataflowGraph, model: ResourceModel = finn_model) -> 
 
 
 def layer_cycles(graph: DataflowGraph) -> Report:
-    """``estimate_layer_cycles.json``: cycles a frame by node."""
+    """``estimate_layer_cycles.json``: cycles a frame by node, as our RTL takes them.
+
+    FINN's own formulas differ a little for window generators, pools and global sums (``finn_cycles``).
+    """
     return {block.name: block.cycles for block in graph.blocks}
 
 

@@ -208,6 +208,8 @@ class _Search:
     def _solve(self, cycles: int) -> Solution:
         limited = self.limit is not None
         options = {name: useful(of, cycles, self.weights, limited) for name, of in self.options.items()}
+        if not all(options.values()):
+            return Solution(None, float("inf"), float("inf"), True)
         options = needed(self.graph, options, self._converter, _each if limited else self._weighted)
         start = self._start(cycles)
         found = solve(

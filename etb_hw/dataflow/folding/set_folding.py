@@ -23,7 +23,7 @@ def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int =
     """
     graph = strip(graph)
     folded = refold(graph, _folds(graph, target_cycles, mvau_wwidth_max))
-    reached = folded.bottleneck.cycles
+    reached = max(block.finn_cycles for block in folded.blocks)
     if reached <= target_cycles:
         return folded
     return refold(graph, _folds(graph, reached, mvau_wwidth_max))
@@ -42,7 +42,7 @@ def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
         simd = 1
         for value in divisors(block.mw):
             before, simd = simd, value
-            if block.folded({"PE": 1, "SIMD": simd}).cycles < target:
+            if block.folded({"PE": 1, "SIMD": simd}).finn_cycles < target:
                 break
             if block.weight_dtype.bits * simd > widest:
                 simd = before
@@ -60,6 +60,6 @@ def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
 def _raise(block: Block, name: str, largest: int, target: int) -> int:
     """The first divisor that takes fewer cycles than the target, or the largest."""
     for value in divisors(largest):
-        if block.folded({name: value}).cycles < target:
+        if block.folded({name: value}).finn_cycles < target:
             return value
     return largest

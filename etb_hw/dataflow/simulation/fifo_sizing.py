@@ -15,6 +15,7 @@ from etb_hw.dataflow.simulation.simulate import Deadlock, StreamReport, simulate
 
 _LEAST = 2
 _STEP = 32
+_MOST = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +46,15 @@ def size_fifos(
         frames: how many are simulated each time.
     """
     sizing = _Sizing(graph, frames, precision)
-    unlimited = dict.fromkeys(graph.edges, 1 << 40)
+    unlimited = dict.fromkeys(graph.edges, _MOST)
     free = simulate_streams(graph, frames=frames, depths=unlimited, interval=graph.bottleneck.cycles)
-    sizing.goal = int(free.interval * (1 + tolerance))
+    # the estimate is exact, but a pipeline of many branches may settle a little above it
+    reached = simulate_streams(graph, frames=frames, depths=unlimited).interval
+    sizing.goal = int(max(free.interval, reached) * (1 + tolerance))
     # a memory FIFO delays a beat by one cycle more than a register pair: leave room for that
     held = free.occupancy
     enough = {edge: held[edge] + 2 if held[edge] > _LEAST else _LEAST for edge in graph.edges}
-    while not sizing.keeps(enough):
+    while not sizing.keeps(enough) and max(enough.values(), default=0) < _MOST:
         enough = {edge: 2 * depth for edge, depth in enough.items()}
     depths = dict(enough)
     if minimal:
@@ -61,7 +64,7 @@ def size_fifos(
                 depths[edge] = sizing.bisect(depths, edge)
     edges = tuple(replace(edge, depth=depths[edge]) for edge in graph.edges)
     sized = replace(graph, edges=edges)
-    return FifoSizing(sized, simulate_streams(sized, frames=frames), sizing.simulations + 2)
+    return FifoSizing(sized, simulate_streams(sized, frames=frames), sizing.simulations + 3)
 
 
 def _dearer(depth: int, less: int) -> bool:
