@@ -1,0 +1,42 @@
+"""Random networks of every kind of node: lowered, folded, written, read and simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from integer.random_graphs import random_batch, random_graph
+
+from etb_hw.dataflow import finn, fold, lower
+from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.errors import InfeasibleTarget, UnsupportedNode
+from etb_hw.integer import reference
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_design_equals_reference_at_the_estimated_interval(seed: int, tmp_path: Path) -> None:
+    graph = random_graph(seed)
+    x = random_batch(graph, 2, seed)
+    expected = reference.execute(graph, x)
+    frames = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+    expected = expected.transpose(0, 2, 3, 1) if expected.ndim == 4 else expected
+    try:
+        lowered = lower(graph)
+    except UnsupportedNode as unsupported:
+        if "pads with 0" not in unsupported.reason:
+            raise
+        pytest.skip("a bipolar stream cannot hold the 0 of a border")
+    assert np.array_equal(lowered.execute(frames), expected)
+    if seed % 3:
+        return
+    faster = int(np.random.default_rng(seed).integers(1, 9))
+    try:
+        cycles = max(1, lowered.bottleneck.cycles // faster)
+        design = fold(lowered, target_cycles=cycles, pad_channels=seed % 2 == 0).graph
+    except InfeasibleTarget:
+        return
+    assert np.array_equal(design.execute(frames), expected)
+    finn.write(design, tmp_path)
+    assert np.array_equal(finn.read(tmp_path / "dataflow.onnx").execute(frames), expected)
+    assert size_fifos(design, minimal=False).report.interval == design.bottleneck.cycles
