@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,3 +60,45 @@ def test_api_pages_show_the_public_functions(site: Path) -> None:
         ("report", "etb_hw.report.render"),
     ):
         assert f'id="{name}"' in (site / f"reference/api/{page}.html").read_text(encoding="utf-8")
+
+
+# --- what the pages tell people to type
+
+PAGES = [ROOT / "README.md", ROOT / "notebooks/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands() -> list[str]:
+    found = []
+    for page in PAGES:
+        for block in blocks(page, "bash"):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [line.strip() for line in lines if line.strip().startswith("etb-hw ")]
+    return found
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_in_the_pages_parse(line: str) -> None:
+    name, *args = shlex.split(line, comments=True)[1:]
+    assert name in COMMANDS
+    if find_spec(f"etb_hw.cli.{name}"):
+        import_module(f"etb_hw.cli.{name}").command.make_context(name, args)  # raises what a user would see
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_flow_snippets_in_the_pages_are_valid(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        Flow.model_validate(tomllib.loads(block))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_snippets_in_the_pages_import_what_exists(page: Path) -> None:
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("etb_hw"):
+                module = import_module(str(node.module))
+                for alias in node.names:
+                    assert hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}")
