@@ -35,7 +35,9 @@ def kind_of(block: Block) -> str:
     if isinstance(block, Mvau):
         if block.weight_dtype != BIPOLAR:
             return "Mvau products"
-        return "Mvau binary" if block.xnor else "Mvau bipolar weights"
+        if not block.xnor:
+            return "Mvau bipolar weights"
+        return "Mvau binary" if block.thresholds is not None else "Mvau binary sums"
     if isinstance(block, WindowPool):
         return "MaxPool"
     if isinstance(block, Channelwise):
@@ -114,6 +116,8 @@ def _(block: Mvau) -> Amounts:
     if block.xnor:
         leaf, adders, _ = tree(simd, 18, 1, True)
         amounts |= {"popcount": pe * leaf, "adders": pe * adders}
+        if simd <= 3:
+            amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
     elif block.weight_dtype == BIPOLAR:
         _, adders, _ = tree(simd, 2, x, False)
         amounts |= {"adders": pe * adders, "shared adders": adders, "doubled": pe * acc}
@@ -153,6 +157,7 @@ def _(block: Mvau) -> Amounts:
             amounts["constant"] = pe * simd
     elif rows * columns > 1024:
         amounts["block RAM banks"] = width * ceil(rows * columns / 1024)
+        amounts["block RAM choice"] = width
     return amounts
 
 
