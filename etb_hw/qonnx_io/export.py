@@ -72,6 +72,7 @@ def exported_model(
         ) from error
     finally:
         module.train(was_training)
+    _drop_static_inputs(exported.graph)
     fold_small_constants(exported.graph, _OPSET)
     wrapped = cleanup_model(ModelWrapper(exported))
     if input_dtype is not None:
@@ -79,3 +80,10 @@ def exported_model(
     model: onnx.ModelProto = wrapped.model
     stamp(model, "qonnx", "padding is explicit: a conv's pads attribute pads with 0")
     return model
+
+
+def _drop_static_inputs(graph: onnx.GraphProto) -> None:
+    """Exporters list parameters as inputs; one that is folded away would stay as an input."""
+    constants = {t.name for t in graph.initializer}
+    for info in [i for i in graph.input if i.name in constants]:
+        graph.input.remove(info)

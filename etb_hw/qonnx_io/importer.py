@@ -125,7 +125,8 @@ class _Interpreter:
             return None
 
     def _input(self) -> str:
-        inputs = [i for i in self.graph.input if i.name not in self.initializers]
+        read = {name for node in self.graph.node for name in node.input}
+        inputs = [i for i in self.graph.input if i.name not in self.initializers and i.name in read]
         if len(inputs) != 1:
             raise BadInput(
                 "the graph",

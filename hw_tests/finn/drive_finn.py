@@ -15,7 +15,6 @@ import argparse
 import copy
 import json
 import os
-import re
 import sys
 import tempfile
 import time
@@ -59,7 +58,7 @@ from onnx import helper  # noqa: E402
 from qonnx.core.datatype import DataType  # noqa: E402
 from qonnx.core.modelwrapper import ModelWrapper  # noqa: E402
 from qonnx.custom_op.registry import getCustomOp  # noqa: E402
-from qonnx.transformation.general import GiveUniqueNodeNames  # noqa: E402
+from qonnx.transformation.general import GiveUniqueNodeNames, SortGraph  # noqa: E402
 from qonnx.util.cleanup import cleanup_model  # noqa: E402
 
 HARDWARE = "finn.custom_op.fpgadataflow"
@@ -85,7 +84,6 @@ class Run:
             save_intermediate_models=True,
         )
         self.execute = not args.no_execution
-        self.affine = (1.0, 0.0)
         self.result: dict[str, object] = {"stages": []}
 
     def stage(self, name, transform, model, executable=lambda m: m, check=True):  # type: ignore[no-untyped-def]
@@ -110,8 +108,7 @@ class Run:
             if len(shape) == 4 and x.ndim == 3 and shape[1:] != list(x.shape):
                 x = x.transpose(1, 2, 0)
             out = execute_onnx(model, {source: x.reshape(shape)})[sink]
-            result = self.affine[0] * out.reshape(-1) + self.affine[1]
-            worst = max(worst, float(np.abs(result - y.reshape(-1)).max()))
+            worst = max(worst, float(np.abs(out.reshape(-1) - y.reshape(-1)).max()))
         return worst
 
     def finish(self) -> None:
@@ -185,11 +182,44 @@ def back(run: Run, model: ModelWrapper, wrap) -> None:  # type: ignore[no-untype
         run.result[name] = json.loads((run.out / "report" / f"{name}.json").read_text())
 
 
-def output_affine(model: ModelWrapper) -> tuple[float, float]:
-    """Scale and offset to our integers: behind XNOR products FINN's sums count matches."""
+def elementwise(
+    model: ModelWrapper, op: str, source: str, constant: np.ndarray, sink: str, dtype: str
+) -> None:
+    """Append finn-plus' node for ``sink = source op constant`` (finn-plus has no ChannelwiseOp)."""
+    shape = [int(d) for d in model.get_tensor_shape(source)]
+    name = f"{sink}_{op}_constant"
+    model.set_initializer(name, constant.reshape(-1).astype(np.float32))
+    kind = "INT16" if (constant < 0).any() else "UINT16"
+    model.set_tensor_datatype(name, DataType[kind])
+    node = helper.make_node(
+        f"Elementwise{op}_hls", [source, name], [sink], domain=f"{HARDWARE}.hls", backend="fpgadataflow",
+        lhs_dtype=model.get_tensor_datatype(source).name, lhs_shape=shape, lhs_style="input", rhs_dtype=kind,
+        rhs_shape=[constant.size], rhs_style="const", out_dtype=dtype, out_shape=shape,
+    )  # fmt: skip
+    model.set_tensor_shape(sink, shape)
+    model.set_tensor_datatype(sink, DataType[dtype])
+    model.graph.node.append(node)
+
+
+def with_sums_for_matches(model: ModelWrapper) -> None:
+    """Our integer sums where FINN's XNOR products give numbers of matches: 2 p - MW, as metadata says."""
     notes = {p.key: p.value for p in model.model.metadata_props}
-    found = re.fullmatch(r"integer logits are (\d+) \* output - (\d+)", notes.get("etb_hw.output", ""))
-    return (float(found[1]), -float(found[2])) if found else (1.0, 0.0)
+    for name, width in json.loads(notes.get("etb_hw.matches", "{}")).items():
+        node = next(n for n in model.graph.node if n.name == name)
+        sums, matches = node.output[0], f"{name}_matches"
+        node.output[0] = matches
+        model.set_tensor_shape(matches, model.get_tensor_shape(sums))
+        model.set_tensor_datatype(matches, model.get_tensor_datatype(sums))
+        elementwise(model, "Mul", matches, np.asarray([2]), f"{name}_twice", "INT32")
+        elementwise(model, "Add", f"{name}_twice", np.asarray([-width]), sums, "INT32")
+
+
+def with_elementwise_ops(model: ModelWrapper) -> None:
+    """finn-plus has no ChannelwiseOp (FINN main has): its elementwise operations do the work."""
+    for node in model.get_nodes_by_op_type("ChannelwiseOp_hls"):
+        op = {"add": "Add", "mul": "Mul"}[next(a.s.decode() for a in node.attribute if a.name == "Func")]
+        model.graph.node.remove(node)
+        elementwise(model, op, node.input[0], model.get_initializer(node.input[1]), node.output[0], "INT32")
 
 
 def in_vocabulary_of_finn_plus(model: ModelWrapper, run: Run) -> ModelWrapper:
@@ -266,7 +296,9 @@ def main() -> None:
             front(run, args.model)
         else:
             model = ModelWrapper(args.model)
-            run.affine = output_affine(model)
+            with_sums_for_matches(model)
+            with_elementwise_ops(model)
+            model = model.transform(SortGraph())
             back(run, in_vocabulary_of_finn_plus(model, run), executable)
     except Exception as error:
         run.result["error"] = f"{type(error).__name__}: {error}"

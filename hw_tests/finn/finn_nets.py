@@ -9,6 +9,8 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import nn
 
+from etb_hw.pruning.deploy import Bias
+
 
 class Weight(SignedBinaryWeightPerTensorConst):
     scaling_const = 1.0
@@ -30,6 +32,7 @@ def conv_net(
     hidden: Sequence[int] = (),
     classes: int = 10,
     padding: int = 1,
+    bias: bool = False,
 ) -> nn.Module:
     """3x3 convs of ``widths`` (channels, pooled), dense layers ``hidden``, a classifier. Padding is -1."""
     torch.manual_seed(0)
@@ -48,7 +51,10 @@ def conv_net(
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
     layers.append(nn.Flatten())
-    return nn.Sequential(*layers, *_dense(channels * height * width, hidden, classes)).eval()
+    layers += _dense(channels * height * width, hidden, classes)
+    if bias:
+        layers.append(Bias(torch.randint(-40, 40, (classes,)).float()))
+    return nn.Sequential(*layers).eval()
 
 
 def mlp(inputs: int, hidden: Sequence[int], classes: int = 10) -> nn.Module:

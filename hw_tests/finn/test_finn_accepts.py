@@ -36,6 +36,7 @@ NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         (3, 30, 32),
     ),
     "vgg_padded": (conv_net((3, 16, 16), [(16, False), (16, True), (32, False), (32, True)]), (3, 16, 16)),
+    "vgg_bias": (conv_net((1, 8, 8), [(16, False), (16, True)], bias=True), (1, 8, 8)),
     "vgg_pruned_odd": (
         conv_net((1, 12, 12), [(13, False), (11, True), (21, False), (17, True), (30, False)]),
         (1, 12, 12),

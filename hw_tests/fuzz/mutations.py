@@ -21,7 +21,9 @@ def mutate(draw: st.DrawFn, model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy with one to three defects."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     for _ in range(draw(st.integers(1, 3))):
-        with contextlib.suppress(IndexError, ValueError, TypeError, KeyError):  # a mutation that does not fit
+        with contextlib.suppress(
+            IndexError, ValueError, TypeError, KeyError, OverflowError
+        ):  # a mutation that does not fit
             _mutate_once(draw, model.graph)
     return model
 

@@ -12,6 +12,10 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas_examples.bnn_pynq.models.CNV import CNV
 from brevitas_examples.bnn_pynq.models.FC import FC
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.infer_data_layouts import InferDataLayouts
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.util.cleanup import cleanup_model
 from torch import nn
 
 from etb_hw.errors import BadInput
@@ -141,6 +145,28 @@ def test_nan_parameters_are_refused_before_anything_is_written(tmp_path: Path) -
     with pytest.raises(BadInput, match="NaN"):
         export_model(module, tmp_path / "model.onnx", (3, 8, 8))
     assert not list(tmp_path.iterdir())
+
+
+def test_qonnx_cleanup_accepts_our_file(tmp_path: Path) -> None:
+    """Cleaning it again changes no number, and qonnx reads the input's type."""
+    path = tmp_path / "model.qonnx.onnx"
+    export_model(padded_net(), path, (3, 8, 8))
+    cleaned = cleanup_model(ModelWrapper(str(path)))
+    assert cleaned.get_tensor_datatype(cleaned.graph.input[0].name).name == "UINT8"
+    x = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8))
+    np.testing.assert_array_equal(execute(cleaned.model, x), execute(path, x))
+
+
+def test_streamlined_annotations_are_what_qonnx_infers(tmp_path: Path) -> None:
+    export_model(padded_net(), tmp_path / "m.onnx", (3, 8, 8))
+    write_streamlined(import_model(tmp_path / "m.onnx"), tmp_path / "s.onnx")
+    ours = ModelWrapper(str(tmp_path / "s.onnx"))
+    inferred = ours.transform(InferDataTypes()).transform(InferDataLayouts())
+    for node in ours.graph.node:
+        name = node.output[0]
+        if node.op_type in ("MultiThreshold", "MaxPool"):
+            assert ours.get_tensor_datatype(name) == inferred.get_tensor_datatype(name)
+        assert ours.get_tensor_layout(name) == inferred.get_tensor_layout(name)
 
 
 def test_execution_fills_the_last_batch(tmp_path: Path) -> None:
