@@ -19,11 +19,14 @@ class ChannelQuant(nn.Module):
     Attributes:
         threshold: (C,) share of the dead zone, trained; its gradient ranks the channels.
         alive: (C,) 1, or 0 for removed channels, which are 0 everywhere.
+        gain: (C,) factor on the gradients that go back, falling to 0 for channels that fade. Their sums get
+            ever smaller, and the normalisation would return ever larger gradients to everything before it.
         hard: scalar, 1 once thresholds are ignored.
     """
 
     threshold: Tensor
     alive: Tensor
+    gain: Tensor
     hard: Tensor
     scale: Tensor
     zero_point: Tensor
@@ -35,6 +38,7 @@ class ChannelQuant(nn.Module):
         super().__init__()
         self.threshold = nn.Parameter(torch.full((channels,), self.initial))
         self.register_buffer("alive", torch.ones(channels))
+        self.register_buffer("gain", torch.ones(channels))
         self.register_buffer("hard", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()), persistent=False)
         self.register_buffer("zero_point", torch.zeros(()), persistent=False)
@@ -80,7 +84,7 @@ class EvolvingActivationQuant(ChannelQuant):
     dead_zone = 2.5  # at threshold 1 (pre-activations are normalised)
 
     def soft_values(self, y: Tensor) -> Tensor:
-        a: Tensor = TernaryActivation.apply(y, self.dead_zone * self.threshold)
+        a: Tensor = TernaryActivation.apply(y, self.dead_zone * self.threshold, self.gain)
         return a
 
     def hard_values(self, y: Tensor) -> Tensor:
@@ -95,11 +99,11 @@ class EvolvingStreamQuant(ChannelQuant):
     soft_bits = hard_bits = STREAM_BITS
 
     def soft_values(self, y: Tensor) -> Tensor:
-        a: Tensor = Stream.apply(y, -STREAM_MIN * self.threshold, STREAM_MIN, STREAM_MAX)
+        a: Tensor = Stream.apply(y, -STREAM_MIN * self.threshold, self.gain, STREAM_MIN, STREAM_MAX)
         return a
 
     def hard_values(self, y: Tensor) -> Tensor:
-        a: Tensor = Stream.apply(y, torch.zeros_like(self.threshold), STREAM_MIN, STREAM_MAX)
+        a: Tensor = Stream.apply(y, torch.zeros_like(self.threshold), self.gain, STREAM_MIN, STREAM_MAX)
         return a
 
 

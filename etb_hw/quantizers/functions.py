@@ -72,21 +72,22 @@ class TernaryActivation(Function):
     da/dy = max(0, 2 - 2 max(0, |y| - d)) (a triangle, flat over the dead zone);
     dL/dd = -sum g a over the whole support: the first-order change of the loss when the channel is removed,
     so it trains the dead zone and ranks the channels at once.
+    ``gain`` (C,) scales da/dy: channels that fade to zero stop sending gradients back.
     """
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, dead_zone: Tensor) -> Tensor:
+    def forward(ctx: Any, y: Tensor, dead_zone: Tensor, gain: Tensor) -> Tensor:
         over = y.abs() - per_channel(dead_zone, y, 1)
         a = signs(y) * (over >= 0)
-        ctx.save_for_backward(over, a)
+        ctx.save_for_backward(over, a, per_channel(gain, y, 1))
         return a
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        over, a = ctx.saved_tensors
-        to_y = grad * (2 - 2 * over.clamp(min=0)).clamp(min=0)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        over, a, gain = ctx.saved_tensors
+        slope = (1 - over.clamp(0, 1)).mul_(2 * gain)
         axes = [0, *range(2, grad.ndim)]
-        return to_y, -(grad * a).sum(axes)
+        return slope.mul_(grad), -(grad * a).sum(axes), None
 
 
 class BinaryActivation(Function):
@@ -107,19 +108,19 @@ class BinaryActivation(Function):
 class Stream(Function):
     """r = round(y) within [low, high], 0 where |r| < d; y (N, C, ...), d (C,) dead zones.
 
-    dr/dy = 1 inside the range; dL/dd = -sum g r, as for TernaryActivation.
+    dr/dy = gain inside the range; dL/dd = -sum g r, as for TernaryActivation.
     """
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, dead_zone: Tensor, low: int, high: int) -> Tensor:
+    def forward(ctx: Any, y: Tensor, dead_zone: Tensor, gain: Tensor, low: int, high: int) -> Tensor:
         r = y.round().clamp(low, high)
         r = r * (r.abs() >= per_channel(dead_zone, y, 1))
-        ctx.save_for_backward(y, r)
+        ctx.save_for_backward(y, r, per_channel(gain, y, 1))
         ctx.low, ctx.high = low - 0.5, high + 0.5
         return r
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        y, r = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        y, r, gain = ctx.saved_tensors
         inside = (y >= ctx.low) & (y <= ctx.high)
-        return grad * inside, -(grad * r).sum([0, *range(2, grad.ndim)]), None, None
+        return grad * inside * gain, -(grad * r).sum([0, *range(2, grad.ndim)]), None, None, None

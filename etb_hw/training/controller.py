@@ -98,6 +98,8 @@ class Controller:
                     if quantizer is not None:
                         t = quantizer.threshold
                         t.copy_(torch.where(gone, torch.maximum(t, level), t.clamp(max=ceiling)))
+                if act is not None:
+                    act.gain.copy_(torch.where(gone, (1 - 2 * fading).clamp(min=0), torch.ones_like(fading)))
             if bool(gone.any()):
                 net.fade_borders(group, torch.where(gone, 1 - fading, torch.ones_like(fading)))
         for name, layer in net.weighted().items():

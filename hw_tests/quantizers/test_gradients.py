@@ -45,8 +45,8 @@ def test_activation_threshold_gradient_is_the_first_order_change_of_removing_the
     def loss_of(a: torch.Tensor) -> torch.Tensor:
         return ((a.mean((2, 3)) @ mix) ** 2).sum()
 
-    loss_of(TernaryActivation.apply(y, d)).backward()
-    a = TernaryActivation.apply(y, d.detach())
+    loss_of(TernaryActivation.apply(y, d, torch.ones(4))).backward()
+    a = TernaryActivation.apply(y, d.detach(), torch.ones(4))
     for channel in range(4):
         fade = torch.zeros(1, 4, 1, 1, dtype=torch.float64)
         fade[0, channel] = EPSILON
@@ -66,9 +66,19 @@ def test_binary_gradients_equal_the_ternary_ones_with_a_closed_dead_zone():
     torch.manual_seed(2)
     y = (torch.randn(4, 6) * 1.5).requires_grad_()
     upstream = torch.randn(4, 6)
-    (ternary,) = torch.autograd.grad(TernaryActivation.apply(y, torch.zeros(6)), y, upstream)
+    (ternary,) = torch.autograd.grad(TernaryActivation.apply(y, torch.zeros(6), torch.ones(6)), y, upstream)
     (binary,) = torch.autograd.grad(BinaryActivation.apply(y), y, upstream)
     assert torch.equal(ternary, binary)
     (ternary,) = torch.autograd.grad(TernaryWeight.apply(y, torch.zeros(4)), y, upstream)
     (binary,) = torch.autograd.grad(BinaryWeight.apply(y), y, upstream)
     assert torch.equal(ternary, binary)
+
+
+def test_fading_channels_send_no_gradient_back():
+    y = torch.randn(4, 3, 2, 2, requires_grad=True)
+    gain = torch.tensor([1.0, 0.5, 0.0])
+    full, faded = (
+        torch.autograd.grad(TernaryActivation.apply(y, torch.full((3,), 0.1), g).sum(), y)[0]
+        for g in (torch.ones(3), gain)
+    )
+    torch.testing.assert_close(faded, full * gain.view(1, 3, 1, 1))
