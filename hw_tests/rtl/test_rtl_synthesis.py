@@ -169,10 +169,13 @@ def test_memory_rules() -> None:
 
 
 def test_held_out_rows_are_not_seen() -> None:
-    """A row that follows no rule cannot be predicted from the others."""
+    """A row that follows no rule cannot be predicted from the others; one that does can.
+
+    (Not exactly: weights are held near the expected ones.)
+    """
     parts = [{"one": 1.0, "n": float(n)} for n in range(1, 31)]
     counts = np.array([10.0 + 3 * n for n in range(1, 31)])
-    assert held_out(parts, counts).max() < 1e-6
+    assert held_out(parts, counts).max() < 0.02
     counts[7] *= 4
     assert held_out(parts, counts)[7] > 0.5
 
