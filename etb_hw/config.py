@@ -94,7 +94,7 @@ class EvolutionConfig(Section):
     )
     floor: int = Field(1, ge=1, description="channels that every group keeps at least")
     multiple: int = Field(1, ge=1, description="kept channel counts are multiples of this, so that they fold")
-    threshold_lr: float = Field(1e-3, gt=0, description="learning rate (Adam) of the thresholds")
+    threshold_lr: float = Field(1e-4, gt=0, description="learning rate (Adam) of the thresholds")
     memory: Fraction = Field(0.98, description="decay a step of the importance average")
     interval: int = Field(4, ge=1, description="steps between decisions")
 
