@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from etb_hw.errors import BadInput
 from etb_hw.report.metrics import Epoch, read_metrics
@@ -92,6 +92,40 @@ class Performance(Record):
     estimated_latency_ns: float
 
 
+class Used(Record):
+    """Resources of a design."""
+
+    lut: float
+    bram_18k: float
+
+
+class DesignFigures(Record):
+    """One network in hardware."""
+
+    fps: float
+    latency_us: float
+    resources: Used
+
+
+class Hardware(Record):
+    """``report/comparison.json``: dense and pruned, folded alike; None where a target cannot be met."""
+
+    target_fps: float | None = None
+    device: str | None = None
+    at_equal_fps: dict[str, DesignFigures | None] = Field(default_factory=dict)
+    on_equal_device: dict[str, DesignFigures | None] = Field(default_factory=dict)
+
+
+class FoldingQuality(Record):
+    """``report/folding.json``: how good the folding is known to be."""
+
+    optimal: bool
+    objective_lut_equivalents: float
+    bound_lut_equivalents: float
+    simulated_interval_cycles: int | None = None
+    simulated_latency_cycles: int | None = None
+
+
 class Rtl(Record):
     """``rtl.json``: what the cycle-accurate simulation measured. No frames: it was left out."""
 
@@ -134,6 +168,8 @@ class Run:
     stages: tuple[Stage, ...] | None
     plumbing: Mapping[str, Mapping[str, float]]
     performance: Performance | None
+    hardware: Hardware | None
+    folding: FoldingQuality | None
     rtl: Rtl | None
     flow: Mapping[str, Any] | None
     steps: tuple[StepTime, ...]
@@ -171,6 +207,8 @@ def read_run(run_dir: Path) -> Run:
         stages=stages,
         plumbing={name: found for name, found in (resources or {}).items() if name not in drawn},
         performance=read_json(run_dir / "report/estimate_network_performance.json", TypeAdapter(Performance)),
+        hardware=read_json(run_dir / "report/comparison.json", TypeAdapter(Hardware)),
+        folding=read_json(run_dir / "report/folding.json", TypeAdapter(FoldingQuality)),
         rtl=read_json(run_dir / "rtl.json", TypeAdapter(Rtl)),
         flow=flow,
         steps=_steps(run_dir),

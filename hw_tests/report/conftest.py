@@ -11,8 +11,9 @@ import pytest
 
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, Flow
-from etb_hw.dataflow import finn
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow import find_device, finn, lower
+from etb_hw.dataflow.comparison import compare
+from etb_hw.dataflow.design import design, quality
 from etb_hw.integer import IntegerGraph
 from etb_hw.models import CLASSES, INPUT, LayerSpec, NetSpec
 from etb_hw.pruning.sizes import report
@@ -38,8 +39,10 @@ def write_hardware(folder: Path, graph: IntegerGraph) -> dict[str, float]:
     """The ONNX files and FINN's reports; what a summary says of them."""
     folder.mkdir(parents=True, exist_ok=True)
     qonnx_io.write_streamlined(graph, folder / "streamlined.onnx")
-    made = design(graph, BuildConfig(target_fps=2000.0)).graph
+    chosen = design(graph, BuildConfig(target_fps=2000.0))
+    made = chosen.graph
     finn.write(made, folder)
+    write_json(folder / "report/folding.json", quality(chosen))
     found = made.resources
     return {"estimated_fps": made.fps, "lut": found.lut, "bram_18k": found.bram_18k}
 
@@ -74,6 +77,11 @@ def write_run(folder: Path, accuracy: float = 0.9) -> Path:
     """A finished run of a small padded conv net on ten classes."""
     graph = conv_net([SLIM["conv0"], POOL, SLIM["conv1"], POOL], [], (3, 8, 8))
     hardware = write_hardware(folder, graph)
+    wide = conv_net([DENSE["conv0"], POOL, DENSE["conv1"], POOL], [], (3, 8, 8))
+    both = compare(
+        {"dense": lower(wide), "pruned": lower(graph)}, target_fps=2000.0, device=find_device("Pynq-Z1")
+    )
+    write_json(folder / "report/comparison.json", asdict(both))
     write_training(folder)
     write_training(folder / "baseline")
     layers = (

@@ -85,6 +85,12 @@ def test_page_shows_the_figures_of_the_files(run_dir: Path) -> None:
     assert "Pynq-Z1 (xc7z020)" in text
     assert f"{max(cycles.values()):,} ◂ slowest" in text
     assert "13 of 16" in text
+    equal = json.loads((run_dir / "report/comparison.json").read_text())["at_equal_fps"]
+    ratio = equal["pruned"]["resources"]["lut"] / equal["dense"]["resources"]["lut"]
+    assert "At 2,000 frames a second" in text
+    assert f"{equal['pruned']['resources']['lut']:,.0f} ×{ratio:.2f}" in text
+    assert "As fast as xc7z020 allows" in text
+    assert "The folding is proved optimal." in text
     assert "class 8 (1)" in text
     assert "noise <b>&" in text  # escaped in the source, whole on the page
 

@@ -56,6 +56,13 @@ def pipeline(run: Run) -> Section:
     if run.plumbing:
         lut = sum(found.get("LUT", 0.0) for found in run.plumbing.values())
         caption += f" Not drawn: {len(run.plumbing)} width converters and FIFOs between them, {lut:,.0f} LUT."
+    if run.folding is not None:
+        gap = run.folding.objective_lut_equivalents / max(1.0, run.folding.bound_lut_equivalents) - 1
+        caption += (
+            " The folding is proved optimal."
+            if run.folding.optimal
+            else f" The folding is within {gap:.1%} of the best possible."
+        )
     if run.rtl is not None and run.rtl.initiation_interval is not None:
         caption += (
             f" In RTL simulation ({run.rtl.simulator}, {run.rtl.frames} frames) a frame took "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from etb_hw.report.run import Count, Run
-from etb_hw.report.section import Section, figure, legend
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from etb_hw.report.run import Count, DesignFigures, Run
+from etb_hw.report.section import Column, Section, figure, legend, table
 from etb_hw.report.sections.summary import size
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.scale import number
 
-INTRO = "The whole network before and after."
+INTRO = "The whole network before and after, and what that means in hardware."
 
 
 def savings(run: Run) -> Section:
@@ -33,7 +37,42 @@ def savings(run: Run) -> Section:
     body = legend(("binary", "pruned network"), ("cut", "cut")) + figure(
         bar_chart("Dense against pruned", bars), caption
     )
+    if run.hardware is not None:
+        at = f"At {run.hardware.target_fps:,.0f} frames a second" if run.hardware.target_fps else ""
+        body += _designs(at, run.hardware.at_equal_fps)
+        body += _designs(f"As fast as {run.hardware.device} allows", run.hardware.on_equal_device)
     return Section(key, title, INTRO, body)
+
+
+def _designs(title: str, designs: Mapping[str, DesignFigures | None]) -> Markup:
+    """Both networks in hardware, folded for the same wish; the first is what ratios refer to."""
+    if not designs:
+        return Markup("")
+    first = next(iter(designs.values()))
+    rows: list[list[str | Markup]] = []
+    for name, found in designs.items():
+        if found is None:
+            rows.append([name, "cannot be met", "", "", ""])
+            continue
+        base = None if first is None or first is found else _figures(first)
+        cells = (
+            _with_ratio(value, None if base is None else base[i]) for i, value in enumerate(_figures(found))
+        )
+        rows.append([name, *cells])
+    columns = [
+        Column("network"),
+        *(Column(unit, True) for unit in ("frames/s", "LUT", "BRAM 18k", "latency, µs")),
+    ]
+    return Markup("<h3>{}</h3>{}").format(title, table(columns, rows))
+
+
+def _figures(found: DesignFigures) -> tuple[float, ...]:
+    return found.fps, found.resources.lut, found.resources.bram_18k, found.latency_us
+
+
+def _with_ratio(value: float, base: float | None) -> Markup:
+    ratio = Markup('<span class="ratio">×{}</span>').format(f"{value / base:.2f}") if base else Markup("")
+    return Markup("{} {}").format(f"{value:,.0f}", ratio)
 
 
 def _bar(name: str, count: Count) -> Bar:
