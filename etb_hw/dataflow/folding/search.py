@@ -99,11 +99,6 @@ def fold(
     return search.fastest()
 
 
-def fold_fastest(graph: DataflowGraph, device: Device, max_utilization: float = 0.7) -> Folding:
-    """The highest frame rate that fits a device; ``fold`` with its defaults."""
-    return fold(graph, device=device, max_utilization=max_utilization)
-
-
 def pareto(
     graph: DataflowGraph,
     fps: Iterable[float],
