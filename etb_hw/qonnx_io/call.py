@@ -48,6 +48,13 @@ class Call:
                 return value.decode(errors="replace") if isinstance(value, bytes) else value
         return default
 
+    def real(self, name: str, default: float) -> float:
+        """A finite number among the attributes."""
+        value = self.attr(name, default)
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            raise BadInput(self.label, f"attribute {name} is no finite number", "export the network again")
+        return float(value)
+
     def ints(self, name: str, default: tuple[int, ...]) -> tuple[int, ...]:
         value = self.attr(name, default)
         try:

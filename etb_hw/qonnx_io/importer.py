@@ -96,6 +96,8 @@ class _Interpreter:
             shape = self.builder.types[result.core].shape
             if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
                 call.fail(f"gives a tensor of shape {shape}", "tensors of this size are not supported")
+            if not all(np.isfinite(step.constant).all() for step in result.chain.steps):
+                call.fail("its constants overflow float32", "check the scales in front of it")
             source = next((t for t in call.inputs if isinstance(t, Value)), None)
             if sum(self.uses[o] for o in node.output) > 1 or (
                 source is not None and source.shared and source.core == result.core
@@ -125,8 +127,9 @@ class _Interpreter:
             return None
 
     def _input(self) -> str:
-        read = {name for node in self.graph.node for name in node.input}
-        inputs = [i for i in self.graph.input if i.name not in self.initializers and i.name in read]
+        inputs = [i for i in self.graph.input if i.name not in self.initializers]
+        if len(inputs) > 1:  # exporters may leave parameters behind that nothing reads
+            inputs = [i for i in inputs if self.uses[i.name]]
         if len(inputs) != 1:
             raise BadInput(
                 "the graph",

@@ -122,7 +122,7 @@ def batch_normalization(call: Call) -> Tensor:
         call.fail("has a negative variance", "check the training run, then export again")
     if not gamma.size == beta.size == mean.size == var.size:
         call.fail("its parameters differ in number", "export the network again")
-    epsilon = np.float32(call.attr("epsilon", 1e-5))
+    epsilon = np.float32(call.real("epsilon", 1e-5))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         inverse = np.float32(1) / np.sqrt(var + epsilon)
         factor = inverse * gamma

@@ -58,10 +58,10 @@ def gemm(call: Call) -> Tensor:
         call.fail("transposes its first input", "put images in rows (transA=0)")
     if not call.attr("transB", 0):
         const = _transposed(call, const)
-    alpha = float(call.attr("alpha", 1.0))
+    alpha = call.real("alpha", 1.0)
     result = _dense(call, value, const)
     result = result.with_chain(then(result.chain, "mul", alpha))
-    return _bias(call, result, call.optional(2), float(call.attr("beta", 1.0)))
+    return _bias(call, result, call.optional(2), call.real("beta", 1.0))
 
 
 def _dense(call: Call, value: Value, const: Const) -> Value:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +147,7 @@ def multi_threshold(call: Call) -> Tensor:
         natural = np.empty_like(table)
         natural[value.order] = table
         table = natural
-    scale, bias = _real(call, "out_scale", 1.0), _real(call, "out_bias", 0.0)
+    scale, bias = call.real("out_scale", 1.0), call.real("out_bias", 0.0)
     if scale <= 0:
         call.fail(f"out_scale {scale:g} is not positive", "negate the weights that follow instead")
     dtype, step = _output_type(call, table.shape[1], scale, bias)
@@ -177,13 +176,6 @@ def _output_type(call: Call, count: int, scale: float, bias: float) -> tuple[Dat
         if dtype.step == 1 and dtype.min == int(lowest) and count < dtype.levels:
             return dtype, scale
     return DataType.unsigned(max(1, count.bit_length())), scale
-
-
-def _real(call: Call, name: str, default: float) -> float:
-    value = call.attr(name, default)
-    if not isinstance(value, int | float) or not np.isfinite(value):
-        raise BadInput(call.label, f"attribute {name} is no finite number", "export the network again")
-    return float(Fraction(value))
 
 
 def _scale(call: Call) -> NDArray[np.float32]:
