@@ -3,6 +3,10 @@
 Every tensor is an integer core and the float32 chain seen since. Quantizers turn both into thresholds by
 evaluation, pools commute with rising chains, products pass one common scale on; what remains at the end
 turns the integer result into the network's float output.
+
+Products are exact integers here and their scale is applied once, in float32. A float executor that adds up
+scaled products rounds each of them instead, so that with scales other than powers of two a sum within
+rounding error of a threshold may fall on either side there; here it never depends on the order of additions.
 """
 
 from __future__ import annotations

@@ -222,3 +222,29 @@ def test_weights_transposed_and_behind_quantizers_are_recognised() -> None:
     dense = import_model(model).nodes[1]
     assert set(np.unique(dense.weights)) <= {-2, -1, 0, 1}
     assert dense.weight_dtype.name == "INT2"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_learned_scales(seed: int) -> None:
+    """Scales that are no powers of two, as training leaves them, with BatchNorms behind the products."""
+    rng = np.random.default_rng(seed)
+    out = Emitter((3, 8, 8), "UINT8")
+    y, channels = "x", 3
+    for count in (8, 12):
+        scale = out.const(rng.uniform(0.01, 0.2, (count, 1, 1, 1)))
+        weights = out.node("BipolarQuant", out.const(rng.standard_normal((count, channels, 3, 3))), scale)
+        y = out.node("Conv", y, weights)
+        gamma, beta = rng.uniform(-1, 1, count), rng.standard_normal(count)
+        mean, var = rng.normal(0, 3, count), rng.uniform(0.5, 20, count)
+        y = out.node("BatchNormalization", y, *[out.const(v) for v in (gamma, beta, mean, var)])
+        y = out.node("BipolarQuant", y, out.const(rng.uniform(0.2, 2)))
+        channels = count
+    y = out.node("MatMul", out.node("Flatten", y), out.const(rng.choice([-0.037, 0.037], (12 * 16, 10))))
+    model = out.model(y)
+    x = rng.integers(0, 256, (64, 3, 8, 8))
+    graph = import_model(model)
+    found, golden = graph.dequantize(reference(graph, x)), execute(model, x)
+    # the last sums are rounded product by product there and once here; every bit in front is the same
+    np.testing.assert_allclose(found, golden, rtol=1e-5, atol=1e-4)
+    unit = float(graph.dequant.apply(np.ones(1))[0])
+    np.testing.assert_array_equal(np.rint(golden / unit), reference(graph, x))
