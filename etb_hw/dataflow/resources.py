@@ -86,14 +86,18 @@ def bram_18k(width: int, depth: int) -> int:
     return ceil(depth / 512) * ceil(width / 36)
 
 
-def small_memory_style(width: int, depth: int) -> str:
+def small_memory_style(width: int, depth: int, *, constant: bool = False) -> str:
     """Whether our RTL puts an ``auto`` memory in LUTs (``distributed``) or block RAM (``block``).
 
     The one that takes the smaller share of a Zynq 7020, where 53,200 LUTs stand against 280 RAMB18s.
-    Memories beyond 64 kbit are never put in LUTs.
+    Memories beyond 64 kbit are never put in LUTs. A LUT holds 64 bits, but of ``constant`` memories that
+    need several LUTs a bit Yosys packs only some 26 into one, multiplexers included.
     """
+    luts = width * ceil(depth / 64)
+    if constant and depth > 64:
+        luts = width * ceil(depth / 26)
     small = width * depth <= 2**16
-    return "distributed" if small and width * ceil(depth / 64) <= 190 * bram_18k(width, depth) else "block"
+    return "distributed" if small and luts <= 190 * bram_18k(width, depth) else "block"
 
 
 def urams(width: int, depth: int) -> int:

@@ -188,7 +188,8 @@ class Mvau(Block):
         """What our RTL builds: the style, with ``auto`` decided by size."""
         if self.ram_style != "auto":
             return self.ram_style
-        return small_memory_style(self.pe * self.simd * self.weight_dtype.bits, self.depth)
+        width = self.pe * self.simd * self.weight_dtype.bits
+        return small_memory_style(width, self.depth, constant=True)
 
     def weight_words(self) -> tuple[int, ...]:
         """The weight memory in reading order: output folds outer, input folds inner.
