@@ -70,8 +70,9 @@ class Baselines(Record):
 
 
 def is_study(folder: Path) -> bool:
-    """Whether a folder holds a sweep or a comparison with baselines."""
-    return (folder / SWEEP).is_file() or (folder / BASELINES).is_file()
+    """Whether a folder holds a sweep or a comparison with baselines, and no run of its own."""
+    found = (folder / SWEEP).is_file() or (folder / BASELINES).is_file()
+    return found and not (folder / "flow.json").is_file()
 
 
 def study(folder: Path) -> str:

@@ -35,7 +35,7 @@ def test_all_four_are_there() -> None:
 
 def test_second_notebook_by_itself(tmp_path: Path) -> None:
     """One of them in the fast tests: it trains what it needs."""
-    text = "".join(execute("2_export_and_streamline", tmp_path / "run", epochs=2))
+    text = "".join(execute("2_export_and_streamline", tmp_path / "run", epochs=1))
     assert "Threshold" in text
     assert "BipolarQuant" in text
 
