@@ -23,10 +23,14 @@ Importance = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Limits:
-    """Fewest channels to keep, a group, and the multiple that counts must have."""
+    """Fewest channels to keep, a group, and the multiple that counts must have.
+
+    ``floor`` is the configured minimum; only the last step towards a ratio may go below ``keep``.
+    """
 
     keep: Mapping[str, int]
     multiple: int
+    floor: int = 1
 
 
 def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
@@ -52,7 +56,7 @@ def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
             f"{reached(cost, spec, keep):.1%}",
             "lower the ratio, evolution.floor or evolution.multiple, or raise evolution.caps",
         )
-    return Limits(keep, config.multiple)
+    return Limits(keep, config.multiple, config.floor)
 
 
 def _default_caps(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
@@ -98,32 +102,41 @@ def choose(
     full = cost(spec.widths)
     ratio = 1 - cost({**spec.widths, **widths}) / full
     while ratio < target - 1e-9:
-        packets = []
-        for group, mask in alive.items():
-            size = _packet(widths[group], limits.multiple)
-            if size and widths[group] - size >= limits.keep[group]:
-                candidates = np.flatnonzero(mask)
-                order = np.argsort(importance[group][candidates], kind="stable")
-                chosen = candidates[order[:size]]
-                packets.append((float(importance[group][chosen].mean()), group, chosen))
-        if not packets:
+        packets = _packets(alive, widths, limits, importance)
+        outcomes = {
+            group: 1 - cost({**spec.widths, **widths, group: widths[group] - len(chosen)}) / full
+            for _, group, chosen in packets
+        }
+        allowed = [
+            packet for packet in packets if widths[packet[1]] - len(packet[2]) >= limits.keep[packet[1]]
+        ]
+        if not allowed:
             break
-        packets.sort(key=lambda packet: packet[:2])
-        outcomes = {}
-        for _, group, chosen in packets:
-            outcomes[group] = 1 - cost({**spec.widths, **widths, group: widths[group] - len(chosen)}) / full
-            if not outcomes[group] > target + TOLERANCE:
-                break
-        else:
-            # all overshoot: take the one that does least
-            packets = [min(packets, key=lambda packet: outcomes[packet[1]])]
-            group, chosen = packets[0][1:]
+        fitting = [packet for packet in allowed if outcomes[packet[1]] <= target + TOLERANCE]
+        # where all that is allowed overshoots, take whatever overshoots least
+        enough = [packet for packet in packets if outcomes[packet[1]] >= target - 1e-9]
+        _, group, chosen = fitting[0] if fitting else min(enough, key=lambda packet: outcomes[packet[1]])
         for channel in chosen:
             alive[group][channel] = False
             given_up[group].append(int(channel))
         widths[group] -= len(chosen)
         ratio = outcomes[group]
     return {group: np.asarray(sorted(channels), dtype=np.intp) for group, channels in given_up.items()}
+
+
+def _packets(
+    alive: Mapping[str, NDArray[np.bool_]], widths: Mapping[str, int], limits: Limits, importance: Importance
+) -> list[tuple[float, str, NDArray[np.intp]]]:
+    """The least important channels that lead each group to its next legal count, least important first."""
+    packets = []
+    for group, mask in alive.items():
+        size = _packet(widths[group], limits.multiple)
+        if size and widths[group] - size >= limits.floor:
+            candidates = np.flatnonzero(mask)
+            order = np.argsort(importance[group][candidates], kind="stable")
+            chosen = candidates[order[:size]]
+            packets.append((float(importance[group][chosen].mean()), group, chosen))
+    return sorted(packets, key=lambda packet: packet[:2])
 
 
 def _packet(width: int, multiple: int) -> int:

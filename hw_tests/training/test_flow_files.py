@@ -1,4 +1,4 @@
-"""The shipped flow files are valid, and every topology trains, slims and deploys (a few steps, small widths)."""
+"""The shipped flow files are valid; every topology trains, slims and deploys (few steps, small widths)."""
 
 from pathlib import Path
 

@@ -1,6 +1,8 @@
 """Whole runs on small data: proofs, targets, resuming, decisions."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -90,6 +92,40 @@ def test_ctrl_c_leaves_a_resumable_run(digits, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         training.train(MODEL, settings(), evolution, digits, tmp_path, interrupt)
     resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+KILLED = """
+import os, sys, warnings
+from pathlib import Path
+warnings.filterwarnings("ignore")
+from etb_hw import data, training
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+
+whole = data.load(DataConfig())
+digits = data.Dataset(
+    whole.train_x[:320], whole.train_y[:320], whole.test_x[:100], whole.test_y[:100], whole.classes, "digits"
+)
+training.train(
+    ModelConfig(widths=(6, 6, 8, 8, 12, 12)),
+    TrainingConfig(epochs=4, batch=32, lr=0.02, threads=1, evaluate_every=2, checkpoint_seconds=0),
+    EvolutionConfig(ratio=0.4),
+    digits,
+    Path(sys.argv[1]),
+    lambda update: os.kill(os.getpid(), 9) if update.step >= 30 else None,
+)
+"""
+
+
+def test_a_killed_run_goes_on_identically(digits, tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=240, check=False)
+    assert done.returncode == -9
+    steps = []
+    evolution = EvolutionConfig(ratio=0.4)
+    resumed = training.train(
+        MODEL, settings(), evolution, digits, tmp_path, lambda update: steps.append(update.step)
+    )
+    assert steps == [40]
     assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
 
 
