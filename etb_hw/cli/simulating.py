@@ -42,7 +42,7 @@ def run(model: Path, options: Mapping[str, Any]) -> int:
             graph,
             fitted.images,
             labels=fitted.labels,
-            expected=qonnx_reference(model, mapping) if options["against"] == "qonnx" else None,
+            expected=qonnx_reference(model, mapping, graph) if options["against"] == "qonnx" else None,
             engine=options["engine"],
             threads=options["threads"] or os.cpu_count() or 1,
             progress=lambda done, _: bar.update(task, completed=done),

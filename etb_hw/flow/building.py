@@ -8,10 +8,11 @@ from pathlib import Path
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.design import Design, design, quality
+from etb_hw.dataflow.models import resource_model
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow, random_inputs
 from etb_hw.integer import reference
-from etb_hw.qonnx_io import ImportOptions, execute, import_model, write_streamlined
+from etb_hw.qonnx_io import ImportOptions, execute, import_model, without_rounding, write_streamlined
 from etb_hw.verification import prove
 
 
@@ -32,14 +33,14 @@ def build(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -
     found = graph.dequantize(reference.execute(graph, x))
     if graph.argmax:
         found = found.argmax(axis=1)
-    expected = execute(model, options.to_float(x))
+    expected = without_rounding(graph, execute(model, options.to_float(x)))
     proofs = [
         prove("integer graph", f"{model.name} in qonnx", found.reshape(expected.shape), expected),
         prove_dataflow(made.graph, graph, x),
     ]
     out.mkdir(parents=True, exist_ok=True)
     write_streamlined(graph, out / "streamlined.onnx")
-    finn.write(made.graph, out)
+    finn.write(made.graph, out, resource_model(config.resource_model))
     write_json(out / "report/folding.json", quality(made))
     write_json(out / "verification.json", [asdict(proof) for proof in proofs])
     return made

@@ -46,12 +46,13 @@ def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int
 
 
 def qonnx_reference(
-    model: Path, options: ImportOptions
+    model: Path, options: ImportOptions, graph: IntegerGraph
 ) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
     """Outputs of qonnx's execution of a file, as a function of a batch of integers."""
 
     def run(x: NDArray[np.integer]) -> NDArray[np.float32]:
-        return np.asarray(qonnx_io.execute(model, options.to_float(x)), dtype=np.float32)
+        executed = qonnx_io.execute(model, options.to_float(x))
+        return np.asarray(qonnx_io.without_rounding(graph, executed), dtype=np.float32)
 
     return run
 

@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING, Any
 from etb_hw.qonnx_io.finn import export_finn
 from etb_hw.qonnx_io.importer import import_model
 from etb_hw.qonnx_io.options import ImportOptions
+from etb_hw.qonnx_io.rounding import without_rounding
 from etb_hw.qonnx_io.streamlined import write_streamlined
 
 if TYPE_CHECKING:
     from etb_hw.qonnx_io.execution import execute
     from etb_hw.qonnx_io.export import export_model
 
-__all__ = ["ImportOptions", "execute", "export_finn", "export_model", "import_model", "write_streamlined"]
+__all__ = [
+    "ImportOptions",
+    "execute",
+    "export_finn",
+    "export_model",
+    "import_model",
+    "without_rounding",
+    "write_streamlined",
+]
 
 _LATER = {"execute": "etb_hw.qonnx_io.execution", "export_model": "etb_hw.qonnx_io.export"}
 
