@@ -12,6 +12,7 @@ from etb_hw.cli.console import console
 from etb_hw.cli.models import build_config, import_options
 from etb_hw.dataflow import find_device, lower
 from etb_hw.dataflow.comparison import compare, comparison_picture, comparison_table
+from etb_hw.dataflow.models import resource_model
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json
 from etb_hw.qonnx_io import import_model
@@ -36,6 +37,7 @@ def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, 
         device=None if build.device is None else find_device(build.device),
         max_utilization=build.max_utilization,
         time_limit_s=build.time_limit_s,
+        model=resource_model(build.resource_model),
     )
     terminal = console()
     terminal.print(comparison_table(found))

@@ -41,6 +41,18 @@ def build_options(command: F) -> F:
             click.option("--device", metavar="BOARD", help="A board or part; see etb-hw devices."),
             click.option("--max-utilization", type=float, help="Share of the device to use (default 0.7)."),
             click.option("--clk-ns", type=float, help="Clock period in nanoseconds (default 10)."),
+            click.option(
+                "--folding-config", metavar="JSON", help="Apply a FINN folding_config.json instead."
+            ),
+            click.option(
+                "--pad-channels", is_flag=True, default=None, help="Add dead channels where cheaper."
+            ),
+            click.option(
+                "--resource-model",
+                type=click.Choice(["finn", "calibrated"]),
+                help="FINN's formulas (default), or a fit to synthesis of our RTL.",
+            ),
+            click.option("--time-limit-s", type=float, help="For the folding search (default 30)."),
         )
     ):
         command = option(command)

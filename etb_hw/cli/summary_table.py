@@ -21,6 +21,7 @@ def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
         ("size", f"{summary['size_bytes']:,} bytes"),
         ("estimated speed", f"{summary['estimated_fps']:,.0f} frames/s at {summary['clk_ns']:g} ns"),
         ("estimated LUT", f"{summary['lut']:,.0f}{_dense(summary, 'lut')}"),
+        ("the same, calibrated to synthesis", f"{summary['lut_calibrated']:,.0f}"),
         ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}{_dense(summary, 'bram_18k')}"),
         ("bit-accurate simulation", f"{summary['simulated_images_per_second']:,.0f} images/s"),
         ("RTL simulation", _rtl(summary.get("rtl", {}))),

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from etb_hw.dataflow import DataflowGraph, finn_model
+from etb_hw.dataflow.models import resource_model
 from etb_hw.rtl import SynthReport
 
 
@@ -22,20 +23,21 @@ def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
     made = Table(title=f"{report.tool}, {report.family}", title_justify="left")
     for name in ("block", "layer"):
         made.add_column(name)
-    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", "FINN's LUT"):
+    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", "FINN's LUT", "calibrated"):
         made.add_column(name, justify="right")
-    known = design.by_name
+    known, calibrated = design.by_name, resource_model("calibrated")
     rows = [(row.name, row.layer, row.usage) for row in report.rows if row.name in known or report.whole]
     fifos = [row.usage for row in report.rows if row.name not in known and not report.whole]
     if fifos:
         rows.append((f"{len(fifos)} FIFOs", "", sum(fifos[1:], fifos[0])))
     for name, layer, usage in rows:
         counts = (usage.lut, usage.lutram, usage.ff, usage.carry, usage.bram, usage.dsp)
-        estimate = f"{finn_model(known[name]).lut:,.0f}" if name in known else ""
-        made.add_row(name, layer, *(f"{count:,}" if count else "" for count in counts), estimate)
+        estimates = [f"{model(known[name]).lut:,.0f}" for model in (finn_model, calibrated) if name in known]
+        made.add_row(name, layer, *(f"{count:,}" if count else "" for count in counts), *estimates)
     if not report.whole:
         total = sum((usage for _, _, usage in rows[1:]), rows[0][2])
         counts = (total.lut, total.lutram, total.ff, total.carry, total.bram, total.dsp)
         made.add_section()
-        made.add_row("total", "", *(f"{count:,}" for count in counts), f"{design.cost(finn_model).lut:,.0f}")
+        estimates = [f"{design.cost(model).lut:,.0f}" for model in (finn_model, calibrated)]
+        made.add_row("total", "", *(f"{count:,}" for count in counts), *estimates)
     return made

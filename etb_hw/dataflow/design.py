@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config
 from etb_hw.dataflow.folding import Folding, Weights, fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.lower import lower
-from etb_hw.dataflow.resources import finn_model
+from etb_hw.dataflow.models import MODELS, resource_model
+from etb_hw.dataflow.resources import ResourceModel, finn_model
 from etb_hw.dataflow.simulation import StreamReport, size_fifos
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
@@ -54,6 +55,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         max_utilization=build.max_utilization,
         pad_channels=build.pad_channels,
         time_limit_s=build.time_limit_s,
+        model=resource_model(build.resource_model),
     )
     sized = size_fifos(folding.graph, minimal=build.fifo_sizing == "minimal")
     return Design(sized.graph, folding, sized.report)
@@ -71,19 +73,23 @@ def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Desi
             "raise its PE or SIMD, or leave folding_config out to have it searched",
         )
     if build.device is not None:
-        check_fits(made, find_device(build.device), build.max_utilization)
-    cost = Weights().of(made.resources)
-    folding = Folding(made, cost, 0.0, False, None, {}, finn_model.name)
+        check_fits(
+            made, find_device(build.device), build.max_utilization, resource_model(build.resource_model)
+        )
+    model = resource_model(build.resource_model)
+    folding = Folding(made, Weights().of(made.cost(model)), 0.0, False, None, {}, model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
     return Design(sized.graph, folding, sized.report, applied)
 
 
-def check_fits(graph: DataflowGraph, device: Device, max_utilization: float) -> None:
+def check_fits(
+    graph: DataflowGraph, device: Device, max_utilization: float, model: ResourceModel = finn_model
+) -> None:
     """Raise InfeasibleTarget for a design that is too big, naming the resource and its largest user."""
-    used, budget = graph.resources, device.budget(max_utilization)
+    used, budget = graph.cost(model), device.budget(max_utilization)
     for kind in ("lut", "ff", "bram_18k", "uram", "dsp"):
         if getattr(used, kind) > getattr(budget, kind):
-            largest = max(graph.blocks, key=lambda block: getattr(block.resources(), kind))
+            largest = max(graph.blocks, key=lambda block: getattr(model(block), kind))
             raise InfeasibleTarget(
                 f"{device.part} at {max_utilization:.0%}",
                 f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}; "
@@ -97,6 +103,7 @@ def quality(made: Design) -> dict[str, Any]:
     folding, streams = made.folding, made.streams
     return {
         "resource_model": folding.model,
+        "resources": {name: asdict(made.graph.cost(resource_model(name))) for name in MODELS},
         "objective_lut_equivalents": folding.objective,
         "bound_lut_equivalents": folding.bound,
         "optimal": folding.optimal,

@@ -15,6 +15,7 @@ from etb_hw.dataflow import finn_model
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.design import design
 from etb_hw.dataflow.folding import Weights, cycles_for
+from etb_hw.dataflow.models import resource_model
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import BIPOLAR, DataType
 from etb_hw.models import NetSpec, specify
@@ -88,7 +89,7 @@ class HardwareEstimate:
         module = deployable(hard)
         graph = qonnx_io.import_model(exported_model(module, module.input_shape))
         made = design(graph, self.build).graph
-        total = made.cost(finn_model)
+        total = made.cost(resource_model(self.build.resource_model))
         return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.fps}
 
 

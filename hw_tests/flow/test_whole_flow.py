@@ -103,6 +103,15 @@ def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_pat
     assert built.exit_code == 0, built.output
     assert "MVAU_hls_0" in built.output
     assert (tmp_path / "b/dataflow.onnx").is_file()
+    config = tmp_path / "b/auto_folding_config.json"
+    again = call("build", model, "--folding-config", config, "--out", tmp_path / "c")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "c/auto_folding_config.json").read_text() == config.read_text()
+    config.write_text('{"Defaults": {}, "MVAU_hls_9": {"PE": 1}}')
+    foreign = call("build", model, "--folding-config", config, "--out", tmp_path / "c")
+    assert "no block has the name MVAU_hls_9" in foreign.output
+    compared = call("compare", run_dir / "baseline/model.qonnx.onnx", model, "--target-fps", "20000")
+    assert compared.exit_code == 0, compared.output
     simulated = call("simulate", model, "--limit", "40", "--against", "qonnx")
     assert simulated.exit_code == 0, simulated.output
     assert "40 of 40 images equal" in simulated.output

@@ -100,7 +100,7 @@ def _set(
     known = {name for legal in block.folds[:1] for name in legal}
     if key in known or (key == "ram_style" and hasattr(block, "ram_style")):
         fold[key] = value
-    elif key in _IGNORED or key in ("PE", "SIMD"):
+    elif key in _IGNORED or key in ("PE", "SIMD", "ram_style"):
         ignored.append((block.name, key))
     else:
         raise BadInput(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from etb_hw import qonnx_io
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.design import design, quality
+from etb_hw.dataflow.models import resource_model
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow
 from etb_hw.flow.samples import samples
@@ -18,7 +19,7 @@ def _run(context: Context) -> list[Proof]:
     graph = qonnx_io.import_model(context.path("streamlined.onnx"))
     made = design(graph, context.flow.build)
     proof = prove_dataflow(made.graph, graph, samples(context.dataset, context.flow.verification))
-    finn.write(made.graph, context.run_dir)
+    finn.write(made.graph, context.run_dir, resource_model(context.flow.build.resource_model))
     write_json(context.path(FILE), quality(made))
     return [proof]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from etb_hw import qonnx_io
 from etb_hw.dataflow import find_device, lower
 from etb_hw.dataflow.comparison import compare
+from etb_hw.dataflow.models import resource_model
 from etb_hw.files import write_json
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.steps import baseline
@@ -25,6 +26,7 @@ def _run(context: Context) -> list[Proof]:
         device=None if build.device is None else find_device(build.device),
         max_utilization=build.max_utilization,
         time_limit_s=build.time_limit_s,
+        model=resource_model(build.resource_model),
     )
     write_json(context.path(FILE), asdict(found))
     return []

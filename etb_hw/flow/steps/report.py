@@ -10,7 +10,7 @@ from typing import Any
 from etb_hw.errors import BadInput
 from etb_hw.files import write_json, write_text
 from etb_hw.flow.step import Context, Step
-from etb_hw.flow.steps import baseline, compare, rtl, simulate
+from etb_hw.flow.steps import baseline, build, compare, rtl, simulate
 from etb_hw.report import render
 from etb_hw.verification import Proof
 
@@ -33,6 +33,7 @@ def read_summary(run_dir: Path) -> dict[str, Any]:
 def _run(context: Context) -> list[Proof]:
     read = {name: json.loads(context.path(name).read_text(encoding="utf-8")) for name in STEP.reads}
     pruning, simulated = read["pruning.json"], read[simulate.FILE]
+    folding = read[build.FILE]
     resources, performance = read[RESOURCES]["total"], read[PERFORMANCE]
     write_json(
         context.path(FILE),
@@ -50,6 +51,9 @@ def _run(context: Context) -> list[Proof]:
             "clk_ns": context.flow.build.clk_ns,
             "lut": resources["LUT"],
             "bram_18k": resources["BRAM_18K"],
+            "resource_model": folding["resource_model"],
+            "folding_proved_optimal": folding["optimal"],
+            "lut_calibrated": folding["resources"]["calibrated"]["lut"],
             "simulated_images": simulated["images"],
             "simulated_images_per_second": simulated["images_per_second"],
             "comparison": read[compare.FILE],
@@ -65,6 +69,9 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "report", "Summarise", lambda flow: flow.model_dump(mode="json"),
-    ("pruning.json", baseline.FILE, compare.FILE, simulate.FILE, rtl.FILE, RESOURCES, PERFORMANCE),
+    (
+        "pruning.json", baseline.FILE, build.FILE, compare.FILE, simulate.FILE, rtl.FILE,
+        RESOURCES, PERFORMANCE,
+    ),
     (FILE, "report.html"), _run,
 )  # fmt: skip

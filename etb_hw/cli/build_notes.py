@@ -1,0 +1,28 @@
+"""What ``etb-hw build`` says below its table."""
+
+from __future__ import annotations
+
+from etb_hw.dataflow.design import Design
+
+
+def build_notes(made: Design) -> list[str]:
+    """How good the folding is, how the streams run, and which names of a configuration fit nothing."""
+    folding, streams = made.folding, made.streams
+    cost = f"{folding.objective:,.0f} LUT equivalents by {folding.model}"
+    if made.config is not None:
+        notes = [f"folding: as configured, {cost}"]
+        notes += [
+            f"no block has the name {name}{_near(near)}" for name, near in made.config.unmatched.items()
+        ]
+    else:
+        proof = "proved optimal" if folding.optimal else f"not proved: none is below {folding.bound:,.0f}"
+        notes = [f"folding: {cost}, {proof}"]
+    if folding.dead_channels:
+        added = ", ".join(f"{count} to {layer}" for layer, count in folding.dead_channels.items())
+        notes.append(f"dead channels added so that it folds cheaper: {added}")
+    interval = f"{streams.interval:,} cycles a frame, latency {streams.latency:,} cycles"
+    return [*notes, f"streams: {interval}, simulated with the FIFOs' depths"]
+
+
+def _near(names: object) -> str:
+    return f": did you mean {names}?" if names else ""
