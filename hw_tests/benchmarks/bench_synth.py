@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import numpy as np
-from networks import POOL, conv_net, pruned_vgg_small
 from rich.console import Console
 from rich.table import Table
 
@@ -24,6 +23,7 @@ from etb_hw.dataflow.calibrated.features import kind_of
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.rtl import synth
 from etb_hw.rtl.calibrate import block_of
+from hw_tests.networks import POOL, conv_net, pruned_vgg_small
 
 
 def rows_table() -> Table:
