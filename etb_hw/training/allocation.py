@@ -86,22 +86,23 @@ def reached(cost: Cost, spec: NetSpec, widths: Mapping[str, int]) -> float:
 
 def choose(
     spec: NetSpec, cost: Cost, limits: Limits, alive: Mapping[str, NDArray[np.bool_]], importance: Importance,
-    target: float,
+    target: float, ratio: float,
 ) -> dict[str, NDArray[np.intp]]:  # fmt: skip
     """The channels to give up now, a group, so that the saved share reaches ``target``.
 
     Greedy by lowest importance; channels of a group go in packets that lead to the next legal count. When
-    the best packet would overshoot, a packet that fits better is taken instead.
+    the best packet would overshoot the final ``ratio``, one that fits better is taken instead.
 
     Args:
+        target: what to reach now, at most the final ``ratio``.
         alive: (C,) channels that are not given up yet. importance: (C,), comparable between groups.
     """
     alive = {group: mask.copy() for group, mask in alive.items()}
     given_up: dict[str, list[int]] = {group: [] for group in alive}
     widths = {group: int(mask.sum()) for group, mask in alive.items()}
     full = cost(spec.widths)
-    ratio = 1 - cost({**spec.widths, **widths}) / full
-    while ratio < target - 1e-9:
+    saved = 1 - cost({**spec.widths, **widths}) / full
+    while saved < target - 1e-9:
         packets = _packets(alive, widths, limits, importance)
         outcomes = {
             group: 1 - cost({**spec.widths, **widths, group: widths[group] - len(chosen)}) / full
@@ -112,15 +113,15 @@ def choose(
         ]
         if not allowed:
             break
-        fitting = [packet for packet in allowed if outcomes[packet[1]] <= target + TOLERANCE]
+        fitting = [packet for packet in allowed if outcomes[packet[1]] <= ratio + TOLERANCE]
         # where all that is allowed overshoots, take whatever overshoots least
-        enough = [packet for packet in packets if outcomes[packet[1]] >= target - 1e-9]
+        enough = [packet for packet in packets if outcomes[packet[1]] >= ratio - 1e-9]
         _, group, chosen = fitting[0] if fitting else min(enough, key=lambda packet: outcomes[packet[1]])
         for channel in chosen:
             alive[group][channel] = False
             given_up[group].append(int(channel))
         widths[group] -= len(chosen)
-        ratio = outcomes[group]
+        saved = outcomes[group]
     return {group: np.asarray(sorted(channels), dtype=np.intp) for group, channels in given_up.items()}
 
 

@@ -109,7 +109,9 @@ class Controller:
     def give_up(self, net: BinaryNet, step: int, target: float) -> None:
         """Decide on further channels until ``target`` of the cost is saved."""
         alive = {group: (since < 0).cpu().numpy() for group, since in self.given_up_at.items()}
-        chosen = choose(self.spec, self.cost, self.limits, alive, self.ranking(net), target)
+        chosen = choose(
+            self.spec, self.cost, self.limits, alive, self.ranking(net), target, self.config.ratio
+        )
         for group, channels in chosen.items():
             if channels.size:
                 self.given_up_at[group][torch.from_numpy(channels).to(self.given_up_at[group].device)] = step
