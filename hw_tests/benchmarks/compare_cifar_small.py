@@ -1,0 +1,66 @@
+"""The baseline table on a small CIFAR-10: width-reduced VGG-Small, shrunken images, minutes on a CPU.
+
+python -m hw_tests.benchmarks.compare_cifar_small data/cifar10 --out runs/cifar-small --source "CIFAR-10"
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw import data
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.training import baselines
+
+
+def shrunk(x: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Means of square blocks, rounded: (N, C, 32, 32) to (N, C, size, size)."""
+    count, channels, height, _ = x.shape
+    block = height // size
+    blocks = x.reshape(count, channels, size, block, size, block)
+    return np.rint(blocks.mean((3, 5))).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", help="folder of CIFAR-10 in an official layout")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--source", default="CIFAR-10", help="how the results name the data")
+    parser.add_argument("--size", type=int, default=8)
+    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--width", type=float, default=0.125)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--lr", type=float, default=0.03)
+    parser.add_argument("--ratio", type=float, default=0.5)
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore", category=UserWarning)
+    whole = data.load(DataConfig(name="cifar10", path=given.data, source=given.source))
+    part = slice(given.images)
+    dataset = data.Dataset(
+        shrunk(whole.train_x[part], given.size),
+        whole.train_y[part],
+        shrunk(whole.test_x, given.size),
+        whole.test_y,
+        whole.classes,
+        f"{whole.source}, {given.size}x{given.size}, {given.images} training images",
+    )
+    table = baselines.run(
+        ModelConfig(width=given.width),
+        TrainingConfig(epochs=given.epochs, batch=100, lr=given.lr, flip=True, threads=1, evaluate_every=5),
+        EvolutionConfig(ratio=given.ratio),
+        dataset,
+        given.out,
+        seeds=range(given.seeds),
+        methods=("small", "etb", "dense", "random", "l1"),
+        progress=print,
+    )
+    print(table.markdown())
+
+
+if __name__ == "__main__":
+    main()
