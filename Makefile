@@ -39,3 +39,9 @@ docs: setup
 
 clean:
 	rm -rf runs site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+test-finn: setup .venv-finn/.installed
+	$(BIN)/python -m pytest -m finn hw_tests/finn
+
+.venv-finn/.installed: hw_tests/finn/requirements.txt hw_tests/finn/setup.sh
+	hw_tests/finn/setup.sh .venv-finn $(BIN)/python

@@ -201,19 +201,6 @@ def elementwise(
     model.graph.node.append(node)
 
 
-def with_sums_for_matches(model: ModelWrapper) -> None:
-    """Our integer sums where FINN's XNOR products give numbers of matches: 2 p - MW, as metadata says."""
-    notes = {p.key: p.value for p in model.model.metadata_props}
-    for name, width in json.loads(notes.get("etb_hw.matches", "{}")).items():
-        node = next(n for n in model.graph.node if n.name == name)
-        sums, matches = node.output[0], f"{name}_matches"
-        node.output[0] = matches
-        model.set_tensor_shape(matches, model.get_tensor_shape(sums))
-        model.set_tensor_datatype(matches, model.get_tensor_datatype(sums))
-        elementwise(model, "Mul", matches, np.asarray([2]), f"{name}_twice", "INT32")
-        elementwise(model, "Add", f"{name}_twice", np.asarray([-width]), sums, "INT32")
-
-
 def with_elementwise_ops(model: ModelWrapper) -> None:
     """finn-plus has no ChannelwiseOp (FINN main has): its elementwise operations do the work."""
     for node in model.get_nodes_by_op_type("ChannelwiseOp_hls"):
@@ -296,7 +283,6 @@ def main() -> None:
             front(run, args.model)
         else:
             model = ModelWrapper(args.model)
-            with_sums_for_matches(model)
             with_elementwise_ops(model)
             model = model.transform(SortGraph())
             back(run, in_vocabulary_of_finn_plus(model, run), executable)

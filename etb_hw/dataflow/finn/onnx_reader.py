@@ -25,6 +25,7 @@ from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.window_pool import WindowPool
+from etb_hw.dataflow.finn.matches import is_conversion
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.refold import with_converters
 from etb_hw.errors import BadInput, UnsupportedNode
@@ -53,6 +54,9 @@ def from_onnx(model: ModelProto) -> DataflowGraph:
     makers: dict[str, tuple[Port, int]] = {}
     edges: list[Edge] = []
     for node in model.graph.node:
+        if is_conversion(node.name) and node.input[0] in makers:
+            makers[node.output[0]] = makers[node.input[0]]
+            continue
         reader = _READERS.get(node.op_type)
         if reader is None:
             raise UnsupportedNode(

@@ -15,6 +15,7 @@ from etb_hw import __version__
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.finn.matches import with_explicit_sums
 from etb_hw.dataflow.finn.reports import fifo_depths
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
@@ -28,10 +29,10 @@ _OPSET = 13
 def to_onnx(graph: DataflowGraph) -> ModelProto:
     """The ONNX model. Tensors are float32 containers in NHWC; their integer types are annotations.
 
-    After FINN's XNOR conversion a bipolar tensor is BINARY (0 is -1) and a sum of bipolar products is the
-    number of matches ``p``, of which our integer sum is ``2 p - MW``; metadata says where that is left.
+    After FINN's XNOR conversion a bipolar tensor is BINARY (0 is -1) and a sum of bipolar products is a
+    number of matches, which explicit nodes turn into our sums (see ``matches``).
     """
-    graph = strip(graph)
+    graph = with_explicit_sums(strip(graph))
     tensors = _tensor_names(graph)
     nodes, initializers, types = [], [], {}
     for block in graph.blocks:
@@ -91,19 +92,11 @@ def _metadata(graph: DataflowGraph) -> dict[str, str]:
         {"op": step.op, "shape": step.constant.shape, "values": step.constant.astype(float).ravel().tolist()}
         for step in graph.dequant.steps
     ]
-    notes = {
+    return {
         "etb_hw.version": __version__,
         "etb_hw.clk_ns": repr(graph.clk_ns),
         "etb_hw.dequant": json.dumps(steps),
     }
-    # FINN has no exact residual sums of XNOR products either; a reader has to know which tensors are matches
-    matches = {b.name: b.mw for b in graph.blocks if isinstance(b, Mvau) and b.xnor and b.thresholds is None}
-    if matches:
-        notes["etb_hw.matches"] = json.dumps(matches)
-    last = graph[graph.output_port.block]
-    if isinstance(last, Mvau) and last.xnor and last.thresholds is None:
-        notes["etb_hw.output"] = f"integer logits are 2 * output - {last.mw}"
-    return notes
 
 
 def _own(block: Block) -> dict[str, object]:
