@@ -17,20 +17,28 @@ if TYPE_CHECKING:
     "--family", type=click.Choice(["xc7", "xcup", "ecp5", "ice40"]), default="xc7", show_default=True
 )
 @click.option("--whole", is_flag=True, help="Synthesise the design in one piece instead of block by block.")
+@click.option(
+    "--place", type=click.Choice(["25k", "45k", "85k"]), help="Place and route on an ECP5 of this size."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
-def command(dataflow_file: Path, family: Family, whole: bool, out: Path | None) -> None:
+def command(dataflow_file: Path, family: Family, whole: bool, place: str | None, out: Path | None) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
-    Blocks are synthesised one by one and kept by content: the second time is fast.
+    Blocks are synthesised one by one and kept by content: the second time is fast. With --place, nextpnr
+    routes the whole design on an ECP5 and says how fast it runs; --out then is the folder of the bitstream.
     """
     from etb_hw.cli.console import console
+    from etb_hw.cli.placing import run_placement
     from etb_hw.cli.synth_table import synth_rows, synth_table
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
     from etb_hw.files import write_json
     from etb_hw.rtl import synth
 
     design = read_design(dataflow_file)
+    if place is not None:
+        return run_placement(design, place, out)
     report = synth(design, family, whole=whole)
     console().print(synth_table(report, design))
     if out is not None:
         write_json(out, synth_rows(report))
+    return None

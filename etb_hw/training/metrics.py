@@ -87,6 +87,7 @@ def shares(net: BinaryNet, original: NetSpec) -> Shares:
     return Shares(binary / total, (total - binary - zero) / total, zero / total)
 
 
+@torch.no_grad()
 def mean_thresholds(net: BinaryNet) -> tuple[dict[str, float], dict[str, float]]:
     """Mean activation and weight threshold a layer, of layers that are still ternary."""
     of_acts, of_weights = {}, {}
