@@ -68,12 +68,9 @@ def compare(
 
 def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
     """The numbers of a folded design."""
-    latency: dict[str, int] = {}
-    for block in graph.blocks:
-        before = [latency[edge.source.block] for edge in graph.edges if edge.target.block == block.name]
-        latency[block.name] = block.cycles + max(before, default=0)
     bits = sum(block.memory_bits for block in graph.blocks if isinstance(block, Mvau))
-    return Figures(graph.fps, graph.cost(model), max(latency.values()) * graph.clk_ns / 1000, -(-bits // 8))
+    latency_us = graph.critical_path_cycles * graph.clk_ns / 1000
+    return Figures(graph.fps, graph.cost(model), latency_us, -(-bits // 8))
 
 
 def _figures(graph: DataflowGraph, model: ResourceModel, **wish: object) -> Figures | None:

@@ -104,6 +104,15 @@ class DataflowGraph:
         """The slowest block: it sets the frame rate."""
         return max(self.blocks, key=lambda block: block.cycles)
 
+    @cached_property
+    def critical_path_cycles(self) -> int:
+        """FINN's latency: cycles summed along the longest path. Pessimistic, since blocks overlap."""
+        until: dict[str, int] = {}
+        for block in self.blocks:
+            before = [until[edge.source.block] for edge in self.edges if edge.target.block == block.name]
+            until[block.name] = block.cycles + max(before, default=0)
+        return max(until.values())
+
     @property
     def fps(self) -> float:
         """Frames a second in steady state."""

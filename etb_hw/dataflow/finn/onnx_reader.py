@@ -62,7 +62,7 @@ def from_onnx(model: ModelProto) -> DataflowGraph:
             raise UnsupportedNode(
                 node.name or node.op_type,
                 f"{node.op_type} is no block of ours",
-                "read a dataflow.onnx before FIFOs and converters are inserted",
+                "give the dataflow.onnx that etb-hw run or build wrote (not one that FINN went on with)",
             )
         fields = _Fields(node, arrays)
         try:

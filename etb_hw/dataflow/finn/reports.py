@@ -87,12 +87,8 @@ def layer_cycles(graph: DataflowGraph) -> Report:
 
 
 def network_performance(graph: DataflowGraph) -> Report:
-    """``estimate_network_performance.json``. FINN's latency is pessimistic: cycles summed along the path."""
-    latency: dict[str, int] = {}
-    for block in graph.blocks:
-        before = [latency[edge.source.block] for edge in graph.edges if edge.target.block == block.name]
-        latency[block.name] = block.cycles + max(before, default=0)
-    critical = max(latency.values())
+    """``estimate_network_performance.json``. Latency is FINN's sum along the path."""
+    critical = graph.critical_path_cycles
     return {
         "critical_path_cycles": critical,
         "max_cycles": graph.bottleneck.cycles,
