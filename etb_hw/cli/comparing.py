@@ -10,9 +10,8 @@ from typing import Any
 
 from etb_hw.cli.console import console
 from etb_hw.cli.models import build_config, import_options
-from etb_hw.dataflow import find_device, lower
-from etb_hw.dataflow.comparison import compare, comparison_picture, comparison_table
-from etb_hw.dataflow.models import resource_model
+from etb_hw.dataflow.comparison import comparison_picture, comparison_table
+from etb_hw.dataflow.design import compare_networks
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json
 from etb_hw.qonnx_io import import_model
@@ -27,18 +26,8 @@ def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, 
     names = [str(path) for path in models]
     if len(set(names)) < len(names):
         raise BadInput("compare", "a model is named twice", "name each model once")
-    designs = {
-        name: lower(import_model(path, mapping), clk_ns=build.clk_ns)
-        for name, path in zip(names, models, strict=True)
-    }
-    found = compare(
-        designs,
-        target_fps=build.target_fps,
-        device=None if build.device is None else find_device(build.device),
-        max_utilization=build.max_utilization,
-        time_limit_s=build.time_limit_s,
-        model=resource_model(build.resource_model),
-    )
+    graphs = {name: import_model(path, mapping) for name, path in zip(names, models, strict=True)}
+    found = compare_networks(graphs, build)
     terminal = console()
     terminal.print(comparison_table(found))
     if out is not None:

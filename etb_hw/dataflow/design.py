@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from etb_hw.config import BuildConfig
+from etb_hw.dataflow.comparison import Comparison, compare
 from etb_hw.dataflow.devices import Device, find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
 from etb_hw.dataflow.folding import Folding, Weights, fold
@@ -36,6 +38,23 @@ class Design:
     config: AppliedConfig | None = None
 
 
+def device_of(build: BuildConfig) -> Device | None:
+    """The device that a build names, if any. Raises BadInput for unknown ones."""
+    return None if build.device is None else find_device(build.device)
+
+
+def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> Comparison:
+    """Fold every network as the build asks: for the same frame rate, for the same device, or both."""
+    return compare(
+        {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()},
+        target_fps=build.target_fps,
+        device=device_of(build),
+        max_utilization=build.max_utilization,
+        time_limit_s=build.time_limit_s,
+        model=resource_model(build.resource_model),
+    )
+
+
 def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     """Lower, fold and size the FIFOs: least resources for a frame rate, else the highest rate on a device.
 
@@ -51,7 +70,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     folding = fold(
         lower(graph, clk_ns=build.clk_ns),
         target_fps=build.target_fps,
-        device=None if build.device is None else find_device(build.device),
+        device=device_of(build),
         max_utilization=build.max_utilization,
         pad_channels=build.pad_channels,
         time_limit_s=build.time_limit_s,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from etb_hw import qonnx_io
-from etb_hw.dataflow import find_device, lower
-from etb_hw.dataflow.comparison import compare
-from etb_hw.dataflow.models import resource_model
+from etb_hw.dataflow.design import compare_networks
 from etb_hw.files import write_json
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.steps import baseline
@@ -17,17 +15,9 @@ FILE = "report/comparison.json"
 
 
 def _run(context: Context) -> list[Proof]:
-    build = context.flow.build
     models = {"dense": baseline.MODEL, "pruned": "streamlined.onnx"}
     graphs = {name: qonnx_io.import_model(context.path(file)) for name, file in models.items()}
-    found = compare(
-        {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()},
-        target_fps=build.target_fps,
-        device=None if build.device is None else find_device(build.device),
-        max_utilization=build.max_utilization,
-        time_limit_s=build.time_limit_s,
-        model=resource_model(build.resource_model),
-    )
+    found = compare_networks(graphs, context.flow.build)
     write_json(context.path(FILE), asdict(found))
     return []
 
