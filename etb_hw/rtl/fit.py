@@ -22,25 +22,18 @@ Floats = NDArray[np.float64]
 FOLDS = 10
 # how hard weights are held near the expected ones: to double a weight counts as a relative error of this much
 PULL = 0.1
-# LUTs for a unit of each part as the modules are written, where that is not one
-EXPECTED = {
-    "one": 10.0,
-    "counters": 2.0,
-    "pointers": 4.0,
-    "loops": 2.0,
-    "address": 4.0,
-    "level": 2.0,
-    "steps": 0.5,
-    "jumps": 0.5,
-    "copies": 2.5,
-    "labels": 3.0,
-    "pair": 4.0,
-    "block RAM banks": 0.2,
-    "constant comparators": 0.5,
-    "constant sums": 0.5,
-    "comparators": 0.75,
-    "uneven": 0.5,
-    "block RAM choice": 0.2,
+# cells for a unit of each part as the modules are written, where that is not one
+EXPECTED: Mapping[str, Mapping[str, float]] = {
+    "lut": {
+        "one": 3.0,
+        "steps": 0.5,
+        "jumps": 0.5,
+        "copies": 2.5,
+        "pair": 4.0,
+        "constant comparators": 0.6,
+        "constant accumulators": 0.6,
+    },
+    "ff": {},
 }
 SISTERS = {"Mvau binary sums": "Mvau binary"}
 
@@ -49,38 +42,40 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
     """Coefficients by kind of block, none negative, by least squares of the relative error.
 
     Returns:
-        The contents of a coefficients file, with the held-out errors of a ten-fold cross-validation.
+        The contents of a coefficients file, with the held-out errors of a ten-fold cross-validation of LUTs
+        and of flip-flops.
     """
     groups: dict[str, list[tuple[Block, Mapping[str, int]]]] = {}
     for row in data["rows"]:
         block = block_of(row["spec"])
         groups.setdefault(kind_of(block), []).append((block, row["usage"]))
     kinds: dict[str, Any] = {}
-    all_errors: list[Floats] = []
+    everything: dict[str, list[Floats]] = {"lut": [], "ff": []}
     for kind, rows in sorted(groups.items()):
-        luts = np.array([usage.get("lut", 0) + usage.get("lutram", 0) for _, usage in rows], dtype=float)
-        ffs = np.array([usage.get("ff", 0) for _, usage in rows], dtype=float)
-        lut_parts = [lut_amounts(block) for block, _ in rows]
-        # a block that differs in one part only starts from the weights of its better known sister
-        expected = EXPECTED | (kinds[SISTERS[kind]]["lut"] if SISTERS.get(kind) in kinds else {})
-        errors = held_out(lut_parts, luts, expected) if len(rows) > 1 else np.ones(1)
-        all_errors.append(errors)
-        kinds[kind] = {
-            "lut": _solve(lut_parts, luts, expected),
-            "ff": _solve([ff_amounts(block) for block, _ in rows], ffs, {}),
-            "held_out": {
-                "rows": len(rows),
-                "median": round(float(np.median(errors)), 4),
-                "p90": round(float(np.quantile(errors, 0.9)), 4),
-            },
-        }
-    everything = np.concatenate(all_errors)
-    overall = {
-        "rows": len(everything),
-        "median": round(float(np.median(everything)), 4),
-        "p90": round(float(np.quantile(everything, 0.9)), 4),
-    }
+        kinds[kind] = {"held_out": {"rows": len(rows)}}
+        for cell, amounts_of in (("lut", lut_amounts), ("ff", ff_amounts)):
+            counts = np.array([_counted(usage, cell) for _, usage in rows], dtype=float)
+            parts = [amounts_of(block) for block, _ in rows]
+            # a block that differs in one part only starts from the weights of its better known sister
+            expected = EXPECTED[cell] | kinds.get(SISTERS.get(kind, ""), {}).get(cell, {})
+            errors = held_out(parts, counts, expected) if len(rows) > 1 else np.ones(1)
+            everything[cell].append(errors)
+            kinds[kind][cell] = _solve(parts, counts, expected)
+            kinds[kind]["held_out"][cell] = _spread(errors)
+    joined = {cell: np.concatenate(errors) for cell, errors in everything.items()}
+    overall = {"rows": len(joined["lut"])} | {cell: _spread(errors) for cell, errors in joined.items()}
     return {"tool": data["tool"], "family": data["family"], "held_out": overall, "kinds": kinds}
+
+
+def _counted(usage: Mapping[str, int], cell: str) -> int:
+    return usage.get("ff", 0) if cell == "ff" else usage.get("lut", 0) + usage.get("lutram", 0)
+
+
+def _spread(errors: Floats) -> dict[str, float]:
+    return {
+        "median": round(float(np.median(errors)), 4),
+        "p90": round(float(np.quantile(errors, 0.9)), 4),
+    }
 
 
 def held_out(parts: Sequence[Amounts], counts: Floats, expected: Mapping[str, float] | None = None) -> Floats:
@@ -90,7 +85,9 @@ def held_out(parts: Sequence[Amounts], counts: Floats, expected: Mapping[str, fl
     for part in range(min(FOLDS, len(parts))):
         out = set(order[part :: min(FOLDS, len(parts))].tolist())
         rest = [i for i in range(len(parts)) if i not in out]
-        weights = _solve([parts[i] for i in rest], counts[rest], EXPECTED if expected is None else expected)
+        weights = _solve(
+            [parts[i] for i in rest], counts[rest], EXPECTED["lut"] if expected is None else expected
+        )
         for i in out:
             guess = sum(weights.get(name, 0.0) * amount for name, amount in parts[i].items())
             errors[i] = abs(guess - counts[i]) / max(1.0, counts[i])
@@ -124,12 +121,13 @@ def main() -> None:
     def command(data: Path, coefficients: Path) -> None:
         found = fit(json.loads(data.read_text(encoding="utf-8")))
         coefficients.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        table = Table("kind", "rows", "median error", "90th percentile", title="LUTs, held out")
-        for kind, made in found["kinds"].items():
-            e = made["held_out"]
-            table.add_row(kind, str(e["rows"]), f"{e['median']:.1%}", f"{e['p90']:.1%}")
-        e = found["held_out"]
-        table.add_row("all", str(e["rows"]), f"{e['median']:.1%}", f"{e['p90']:.1%}")
+        names = ("kind", "rows", "LUT median", "LUT 90 %", "FF median", "FF 90 %")
+        table = Table(*names, title="relative errors, held out")
+        for kind, e in [(k, made["held_out"]) for k, made in found["kinds"].items()] + [
+            ("all", found["held_out"])
+        ]:
+            errors = [f"{e[cell][which]:.1%}" for cell in ("lut", "ff") for which in ("median", "p90")]
+            table.add_row(kind, str(e["rows"]), *errors)
         Console().print(table)
 
     command()

@@ -81,9 +81,14 @@ class Channelwise(Block):
             (("parameters", self.parameters.astype(np.float32)[:, None], self.parameter_dtype),),
         )
 
+    def parameter_fields(self) -> tuple[NDArray[np.int64], int]:
+        """The parameter memory: bit patterns (channels / PE, PE), and their bits."""
+        kind = self.parameter_dtype
+        return encode(self.parameters.reshape(self.channels // self.pe, self.pe), kind), kind.bits
+
     def rtl(self) -> RtlInstance:
         kind = self.parameter_dtype
-        fields = encode(self.parameters.reshape(self.channels // self.pe, self.pe), kind)
+        fields, _ = self.parameter_fields()
         return RtlInstance(
             "channelwise",
             {

@@ -214,8 +214,8 @@ class Mvau(Block):
         single = self.thresholds is not None and self.thresholds.shape[1] == 1
         return single and (self.xnor or self.weight_dtype != BIPOLAR)
 
-    def threshold_words(self) -> tuple[int, ...]:
-        """The threshold memory, a word an output fold: PE x T thresholds, T fastest, as accumulator bits."""
+    def threshold_fields(self) -> tuple[NDArray[np.int64], int]:
+        """The threshold memory: bit patterns (MH / PE, PE x T), T fastest, and their bits."""
         if self.xnor:
             assert self.thresholds is not None
             thresholds = np.clip(-(-(self.thresholds + self.mw) // 2), 0, self.mw + 1)
@@ -224,15 +224,15 @@ class Mvau(Block):
         folded = thresholds.reshape(self.mh // self.pe, -1)
         if self.rtl_biased:
             wider = DataType.integer(self.rtl_accumulator.bits + 1)
-            return pack_words(encode(-folded, wider), wider.bits)
-        return pack_words(encode(folded, self.rtl_accumulator), self.rtl_accumulator.bits)
+            return encode(-folded, wider), wider.bits
+        return encode(folded, self.rtl_accumulator), self.rtl_accumulator.bits
 
     def rtl(self) -> RtlInstance:
         steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
         memories = [RtlMemory("WEIGHTS", self.pe * self.simd * self.weight_dtype.bits, self.weight_words())]
         if steps:
-            width = self.pe * steps * (self.rtl_accumulator.bits + int(self.rtl_biased))
-            memories.append(RtlMemory("THRESHOLDS", width, self.threshold_words()))
+            fields, bits = self.threshold_fields()
+            memories.append(RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)))
         return RtlInstance(
             "mvau",
             {

@@ -99,9 +99,14 @@ class Thresholding(Block):
             (("thresholds", values.astype(np.float32), kind),),
         )
 
+    def threshold_fields(self) -> tuple[NDArray[np.int64], int]:
+        """The threshold memory: bit patterns (channels / PE, PE x T), T fastest, and their bits."""
+        folded = self.clipped_thresholds.reshape(self.channels // self.pe, -1)
+        return encode(folded, self.threshold_dtype), self.threshold_dtype.bits
+
     def rtl(self) -> RtlInstance:
-        steps, bits = int(self.thresholds.shape[1]), self.threshold_dtype.bits
-        fields = encode(self.clipped_thresholds.reshape(self.channels // self.pe, -1), self.threshold_dtype)
+        steps = int(self.thresholds.shape[1])
+        fields, bits = self.threshold_fields()
         return RtlInstance(
             "thresholding",
             {

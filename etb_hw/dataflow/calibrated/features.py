@@ -6,9 +6,11 @@ weights near 1 then say that the part is understood.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import singledispatch
-from math import ceil, lcm, prod
+from math import ceil, lcm, log2, prod
+
+import numpy as np
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
@@ -24,7 +26,17 @@ from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
-from etb_hw.dataflow.calibrated.memories import banks, bits_of, lutram, rom_functions, rom_luts
+from etb_hw.dataflow.calibrated.memories import (
+    banks,
+    bits_of,
+    block_memory,
+    choice,
+    lutram,
+    rom_columns,
+    rom_functions,
+    rom_luts,
+)
+from etb_hw.dataflow.calibrated.parts import Tree, comparator, counter, popcount_leaf, tree
 from etb_hw.integer.datatype import BIPOLAR
 
 Amounts = Mapping[str, float]
@@ -67,139 +79,123 @@ def _ffs(block: Block) -> Amounts:
     raise AssertionError(f"{type(block).__name__} has no calibrated model")
 
 
-def popcount_leaf(n: int) -> int:
-    """LUTs that count n <= 18 agreeing pairs: two a triple, then counters of six."""
-    counter = (0, 0, 2, 2, 3, 3, 3)
-    triples, rest = divmod(n, 3)
-    ones, twos = triples + (rest > 0), triples + (rest == 2)
-    return 2 * triples + (0, 1, 2)[rest] + counter[ones] + counter[twos] + (4 if n > 6 else n // 3)
+def _tree(block: Mvau) -> Tree:
+    """The trees of all rows."""
+    x, w = block.input_dtype.bits, block.weight_dtype.bits
+    kinds = log2(block.weight_dtype.levels) * block.depth
+    if block.xnor:
+        return tree(block.simd, 18, int.bit_length, popcount_leaf, rows=block.pe, kind_bits=kinds)
+    if block.weight_dtype != BIPOLAR:
+        x += int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+        return tree(block.simd, 1, _sum_bits(x + w), lambda n: x * w, rows=block.pe, kind_bits=kinds)
+    constant = block.depth == 1
+    # of two terms that a weight keeps or drops, only one fits the LUT before the carry chain
+    leaves = (0, 0 if constant else x, x + 1 if constant else 2 * x + 1)
+    return tree(
+        block.simd, 2, _sum_bits(x), leaves.__getitem__, rows=block.pe, kind_bits=kinds, dropped=2.0**-kinds
+    )
 
 
-def tree(n: int, leaf: int, leaf_bits: int, popcount: bool) -> tuple[int, int, int]:
-    """A dot product of n terms: LUTs of popcount leaves, bits of all adders, bits of all registers."""
-    groups = ceil(n / leaf)
-    levels = bits_of(groups)
+def _shared_tree(block: Mvau) -> Tree:
+    """The sum of all inputs, which rows of bipolar weights share."""
+    x = block.input_dtype.bits
+    return tree(block.simd, 2, _sum_bits(x), (0, 0, x + 1).__getitem__)
 
-    def bits(terms: int) -> int:
-        return terms.bit_length() if popcount else leaf_bits + bits_of(terms)
 
-    def visit(terms: int, level: int) -> tuple[int, int, int]:
-        if level == 0:
-            luts = popcount_leaf(terms) if popcount else 0
-            added = bits(terms) if not popcount and terms == 2 else 0
-            return luts, added, bits(terms)
-        parts = ceil(terms / leaf)
-        if parts == 1:
-            luts, added, registers = visit(terms, level - 1)
-            return luts, added, registers + bits(terms)
-        low = (parts + 1) // 2 * leaf
-        a, b = visit(low, level - 1), visit(terms - low, level - 1)
-        return a[0] + b[0], a[1] + b[1] + bits(terms), a[2] + b[2] + bits(terms)
+def _sum_bits(bits: int) -> Callable[[int], int]:
+    return lambda terms: bits + bits_of(terms)
 
-    return visit(n, levels)
+
+def _shifted(block: Mvau) -> tuple[int, int]:
+    """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
+    rows, columns = block.mh // block.pe, block.mw // block.simd
+    leaf = 18 if block.xnor else 2 if block.weight_dtype == BIPOLAR else 1
+    stages = 2 + bits_of(ceil(block.simd / leaf))
+    lengths = [stages] if columns > 1 else []
+    if block.thresholds is not None:
+        lengths += [stages - block.rtl_biased] * bits_of(rows)
+    # from three stages on they become SRLs
+    return sum(n > 2 for n in lengths), sum(n for n in lengths if n <= 2)
+
+
+def _threshold_bits(block: Mvau) -> int:
+    """Different bits of the threshold memory's words."""
+    assert block.thresholds is not None
+    fields, bits = block.threshold_fields()
+    return rom_columns(fields, bits)
 
 
 @_luts.register
 def _(block: Mvau) -> Amounts:
-    pe, simd = block.pe, block.simd
-    rows, columns = block.mh // pe, block.mw // simd
+    pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
-    width, style = pe * simd * w, block.rtl_ram_style
+    width, depth = pe * block.simd * w, rows * columns
+    trees = _tree(block)
     amounts: dict[str, float] = {
         "one": 1,
-        "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
-        "uneven": _uneven(rows, columns, rows * columns),
+        "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
+        "shifted": _shifted(block)[0],
+        "leaves": trees.leaves,
+        "adders": trees.adders,
     }
-    if block.xnor:
-        leaf, adders, _ = tree(simd, 18, 1, True)
-        amounts |= {"popcount": pe * leaf, "adders": pe * adders}
-        if simd <= 3:
-            amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
-    elif block.weight_dtype == BIPOLAR:
-        _, adders, _ = tree(simd, 2, x, False)
-        amounts |= {"adders": pe * adders, "shared adders": adders, "doubled": pe * acc}
-        if simd == 1:
-            amounts["selected"] = pe * x
-    else:
-        signed = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
-        bits = x + signed + w
-        _, adders, _ = tree(simd, 1, bits, False)
-        amounts |= {"products": pe * simd * (x + signed) * w, "adders": pe * adders}
-    if block.rtl_biased:
-        acc += 1
+    if block.xnor and block.simd <= 3:
+        amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
+    if not block.xnor and block.weight_dtype == BIPOLAR:
+        shared = _shared_tree(block)
+        amounts |= {"shared adders": shared.leaves + shared.adders, "doubled": pe * acc}
     if steps:
-        amounts["threshold ROM"] = rom_luts(pe * steps * _varying_bits(block), rows)
+        amounts["threshold ROM"] = rom_luts(_threshold_bits(block), rows)
     if steps and not block.rtl_biased:
-        amounts["comparators" if rows > 1 else "constant comparators"] = pe * steps * acc
+        amounts["comparators" if rows > 1 else "constant comparators"] = pe * steps * comparator(acc)
         if steps > 1:
             amounts["step counts"] = pe * steps
     if block.rtl_biased:
-        amounts["accumulators"] = pe * acc
+        amounts["accumulators" if depth > 1 else "constant accumulators"] = pe * (acc + 1)
     elif columns > 1:
         amounts["plain accumulators"] = pe * acc
-    if not steps:
-        amounts["sums"] = pe * block.output_dtype.bits
+    if not steps and block.xnor:
+        # 2 y - MW: an inverter where MW has a zero
+        amounts["sums"] = pe * (block.output_dtype.bits - block.mw.bit_count())
     if rows > 1 and columns > 1:
-        amounts["kept"] = lutram(simd * x, columns)
-        amounts["kept banks"] = simd * x * (banks(columns) - 1)
-    if style == "distributed":
-        depth = rows * columns
-        if depth <= 64:
-            amounts["weight ROM"] = rom_luts(width, depth)
-        else:
-            amounts["deep ROM leaves"] = width * ceil(depth / 64)
-            amounts["deep ROM choice"] = rom_luts(width, depth) - width * (depth // 64)
-        if depth == 1:
-            # constant weights vanish into the popcount
-            amounts["constant"] = pe * simd
-    elif rows * columns > 1024:
-        amounts["block RAM banks"] = width * ceil(rows * columns / 1024)
-        amounts["block RAM choice"] = width
+        amounts["kept"] = lutram(block.simd * x, columns)
+        amounts["kept banks"] = block.simd * x * choice(banks(columns))
+    if block.rtl_ram_style != "distributed":
+        amounts["block RAM choice"] = width * choice(block_memory(width, depth)[1])
+    elif depth <= 64:
+        amounts["weight ROM"] = rom_functions(width, depth)
+    else:
+        amounts["deep ROM"] = rom_luts(width, depth)
+    if depth == 1 and block.xnor:
+        amounts["constant"] = pe * block.simd  # constant weights vanish into the popcount
     return amounts
 
 
 @_ffs.register
 def _(block: Mvau) -> Amounts:
-    pe, simd = block.pe, block.simd
-    rows, columns = block.mh // pe, block.mw // simd
+    pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
+    trees = _tree(block)
     amounts: dict[str, float] = {
         "one": 1,
         "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
-        "input": simd * x if rows == 1 or columns == 1 else 0,
+        "shifted": _shifted(block)[1],
+        "input": block.simd * x if rows == 1 or columns == 1 else bits_of(columns),
         "sums": pe * (acc + int(block.rtl_biased)),
         "output": pe * block.output_dtype.bits,
+        "trees": trees.registers,
     }
-    if block.xnor:
-        _, _, registers = tree(simd, 18, 1, True)
-    elif block.weight_dtype == BIPOLAR:
-        _, _, registers = tree(simd, 2, x, False)
-        amounts["shared tree"] = registers + acc
-    else:
-        signed = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
-        _, _, registers = tree(simd, 1, x + signed + w, False)
-    amounts["trees"] = pe * registers
-    if steps and rows > 1:
-        amounts["thresholds"] = rom_functions(pe * steps * _varying_bits(block), rows)
-    if block.rtl_ram_style == "distributed" and rows * columns > 1:
-        amounts["weights"] = rom_functions(pe * simd * w, rows * columns)
+    if not block.xnor and block.weight_dtype == BIPOLAR:
+        amounts["shared tree"] = _shared_tree(block).registers + acc
+    if steps:
+        amounts["thresholds"] = _threshold_bits(block)
+    if block.rtl_ram_style == "distributed":
+        amounts["weights"] = rom_functions(pe * block.simd * w, rows * columns)
     return amounts
-
-
-def _varying_bits(block: Mvau) -> int:
-    """Bits of a threshold that differ from row to row: they lie near the middle of the sums' range.
-
-    Sums of random products spread like the square root of their number; the bits above that follow from
-    each other.
-    """
-    spread = ceil(block.mw**0.5) * max(abs(block.input_dtype.min), block.input_dtype.max)
-    spread *= max(abs(block.weight_dtype.min), block.weight_dtype.max)
-    return min(block.rtl_accumulator.bits, bits_of(spread) + 1)
 
 
 @_luts.register
@@ -207,23 +203,36 @@ def _(block: SlidingWindow) -> Amounts:
     width = block.simd * block.dtype.bits
     fold = block.channels // block.simd
     if block.pointwise:
-        height, across = block.size
-        return {"one": 1, "counters": bits_of(height) + bits_of(across) + bits_of(fold)}
+        counts = (*block.size, fold, *block.stride)
+        return {"one": 1, "counters": sum(map(counter, counts))}
     inside, between = _window_steps(block)
-    level = _level_bits(block)
+    level, address = _level_bits(block), bits_of(block.depth)
+    # an address beyond the buffer's end goes back by its depth
+    wrap = 0 if block.depth == 1 << address else comparator(address + 1, constant=True) + address
     amounts: dict[str, float] = {
         "one": 1,
-        "loops": sum(bits_of(n) for n in (*block.out_size, *block.kernel, fold)),
-        "address": bits_of(block.depth),
-        "level": level,
-        "uneven": _uneven(*block.out_size, *block.kernel, fold),
+        "loops": sum(map(counter, (*block.out_size, *block.kernel, fold))),
+        "addresses": counter(block.depth) + 2 * (address + 1 + wrap) + 2 * address,
+        "level": 3 * level + comparator(level, constant=True) + comparator(level),
         "steps": _varying(inside, level) + _varying([n % block.depth for n in inside], level),
         "jumps": _varying(between, level) + _varying([n % block.depth for n in between], level),
     }
     if block.ram_style == "distributed":
-        amounts["buffer"] = lutram(width, block.depth)
-        amounts["banks"] = width * (banks(block.depth) - 1)
+        amounts |= _lutram_amounts(width, block.depth, "buffer")
+    else:
+        parts = block_memory(width, block.depth, written=True)[1]
+        amounts["block RAM choice"] = width * choice(parts)
     return amounts
+
+
+def _lutram_amounts(width: int, depth: int, name: str) -> dict[str, float]:
+    """A LUT memory, the multiplexers behind it and the write enables before it."""
+    many = banks(depth)
+    return {
+        name: lutram(width, depth),
+        "banks": width * choice(many),
+        "bank writes": many if many > 1 else 0,
+    }
 
 
 @_ffs.register
@@ -239,11 +248,6 @@ def _(block: SlidingWindow) -> Amounts:
         "addresses": bits_of(block.depth) + _level_bits(block),
         "output": width if block.ram_style == "distributed" else 0,
     }
-
-
-def _uneven(*counts: int) -> int:
-    """Bits of the counters whose count is no power of two, and which therefore wrap by comparison."""
-    return sum(bits_of(n) for n in counts if n & (n - 1))
 
 
 def _window_steps(block: SlidingWindow) -> tuple[list[int], list[int]]:
@@ -277,7 +281,7 @@ def _level_bits(block: SlidingWindow) -> int:
 @_luts.register
 def _(block: Padding) -> Amounts:
     height, across, _ = block.outputs[0].shape
-    counters = bits_of(height) + bits_of(across) + bits_of(block.channels // block.simd)
+    counters = counter(height) + counter(across) + counter(block.channels // block.simd)
     # a border of zero bits is a synchronous reset of the output register
     zeros = block.value == (-1 if block.dtype == BIPOLAR else 0)
     return {"one": 1, "counters": counters, "lanes": 0 if zeros else block.simd * block.dtype.bits}
@@ -293,23 +297,23 @@ def _(block: Padding) -> Amounts:
 @_luts.register
 def _(block: MaxPool) -> Amounts:
     fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
-    counts = (fold, across, fold * across, *block.kernel, block.outputs[0].shape[0])
-    return _pool(block.pe, block.dtype.bits, fold * across, counts)
+    counts = (fold, across, *block.kernel, block.outputs[0].shape[0])
+    words = fold * across
+    address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
+    return _pool(block.pe, block.dtype.bits, words, sum(map(counter, counts)) + address)
 
 
 @_luts.register
 def _(block: WindowPool) -> Amounts:
-    return _pool(block.pe, block.dtype.bits, 1, (block.taps,))
+    return _pool(block.pe, block.dtype.bits, 1, counter(block.taps))
 
 
-def _pool(pe: int, bits: int, words: int, counts: tuple[int, ...]) -> Amounts:
+def _pool(pe: int, bits: int, words: int, counters: int) -> Amounts:
     return {
         "one": 1,
-        "counters": sum(map(bits_of, counts)),
-        "uneven": _uneven(*counts),
-        "maxima": pe * bits if bits == 1 else pe * (1.5 * bits + 1),
-        "row": lutram(pe * bits, words),
-        "banks": pe * bits * (banks(words) - 1),
+        "counters": counters,
+        "maxima": pe * (1 if bits == 1 else comparator(bits) + bits),
+        **_lutram_amounts(pe * bits, words, "row"),
     }
 
 
@@ -331,50 +335,49 @@ def _(block: Thresholding) -> Amounts:
     steps = int(block.thresholds.shape[1])
     return {
         "one": 1,
-        "counters": bits_of(fold),
-        "comparators" if fold > 1 else "constant comparators": block.pe * steps * bits,
-        "ROM": rom_luts(block.pe * steps * bits, fold),
+        "counters": counter(fold),
+        "comparators" if fold > 1 else "constant comparators": block.pe * steps * comparator(bits),
+        "ROM": rom_luts(rom_columns(*block.threshold_fields()), fold),
         "step counts": block.pe * steps if steps > 1 else 0,
     }
 
 
 @_ffs.register
 def _(block: Thresholding) -> Amounts:
-    fold, steps = block.channels // block.pe, int(block.thresholds.shape[1])
     return {
         "one": 1,
-        "counters": bits_of(fold),
+        "counters": bits_of(block.channels // block.pe),
         "input": block.pe * block.input_dtype.bits,
         "output": block.pe * block.output_dtype.bits,
-        "ROM": rom_functions(block.pe * steps * block.threshold_dtype.bits, fold),
+        "ROM": rom_columns(*block.threshold_fields()),
     }
 
 
 @_luts.register
 def _(block: WidthConverter) -> Amounts:
-    narrow, wide, between = _converter(block)
-    amounts: dict[str, float] = {"one": 1}
-    if between != wide:
-        # joins, keeps two words, splits
-        amounts |= {"kept": between, "split": between, "counters": bits_of(between // narrow) * 2}
-    elif block.lanes_in > block.lanes_out:
-        amounts |= {"split": wide, "counters": bits_of(between // narrow)}
-    else:
-        amounts |= {"join counters": bits_of(between // narrow)}
+    width_in, width_out, between = _converter(block)
+    amounts: dict[str, float] = {
+        "one": (width_in < between) + (width_out < between),
+        "counters": counter(between // width_in) + counter(between // width_out),
+        "split": between - width_out,  # the highest beat is only loaded
+    }
+    if max(width_in, width_out) < between:
+        amounts |= {"pair": 1, "kept": between}  # joins, keeps two words, splits
     return amounts
 
 
 @_ffs.register
 def _(block: WidthConverter) -> Amounts:
-    narrow, wide, between = _converter(block)
-    words = 4 if between != wide else 1
-    return {"one": 1, "counters": bits_of(between // narrow), "words": words * between}
+    width_in, width_out, between = _converter(block)
+    words = 4 if max(width_in, width_out) < between else 1
+    counters = bits_of(between // width_in) + bits_of(between // width_out)
+    return {"one": 1, "counters": counters, "words": words * between}
 
 
 def _converter(block: WidthConverter) -> tuple[int, int, int]:
-    """Narrow, wide and common width in bits."""
-    narrow, wide = sorted((block.inputs[0].width, block.outputs[0].width))
-    return narrow, wide, lcm(narrow, wide)
+    """Widths in bits: in, out, and their least common multiple."""
+    widths = block.inputs[0].width, block.outputs[0].width
+    return (*widths, lcm(*widths))
 
 
 @_luts.register
@@ -392,10 +395,10 @@ def fifo_luts(width: int, depth: int, style: str) -> Amounts:
     if depth <= 2:
         return {"pair": 1, "choice": width}
     words = depth - 1
-    amounts: dict[str, float] = {"one": 1, "pointers": bits_of(words)}
+    amounts: dict[str, float] = {"one": 1, "pointers": 2 * counter(words), "count": 3 * bits_of(words + 1)}
     if style != "block":
-        amounts |= {"words": lutram(width, words), "banks": width * (banks(words) - 1)}
-    return amounts
+        return amounts | _lutram_amounts(width, words, "words")
+    return amounts | {"block RAM choice": width * choice(block_memory(width, words, written=True)[1])}
 
 
 def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
@@ -413,7 +416,7 @@ def _(block: AddStreams) -> Amounts:
 
 @_ffs.register
 def _(block: AddStreams) -> Amounts:
-    return {"one": 1, "sums": block.pe * block.output_dtype.bits}
+    return {"one": 1, "sums": block.pe * (max(dtype.bits for dtype in block.dtypes) + 1)}
 
 
 @_luts.register
@@ -431,10 +434,9 @@ def _(block: SumPool) -> Amounts:
     width, fold = block.pe * block.output_dtype.bits, block.channels // block.pe
     return {
         "one": 1,
-        "counters": bits_of(fold) + bits_of(prod(block.size)),
-        "sums": width,
-        "partial": lutram(width, fold),
-        "banks": width * (banks(fold) - 1),
+        "counters": counter(fold) + counter(prod(block.size)),
+        "sums": 2 * width,  # the adder takes the masked partial sum where it fits no LUT with it
+        **_lutram_amounts(width, fold, "partial"),
     }
 
 
@@ -446,39 +448,54 @@ def _(block: SumPool) -> Amounts:
 
 @_luts.register
 def _(block: LabelSelect) -> Amounts:
+    fold, index, bits = block.labels // block.pe, _index_bits(block), block.dtype.bits
     return {
         "one": 1,
-        "compared": block.pe * block.dtype.bits,
-        "later": max(0, block.pe - 1) * block.dtype.bits,
-        "labels": bits_of(block.labels),
+        "counters": counter(fold) + (index if fold > 1 else 0),
+        "compared": block.pe * comparator(bits),
+        "chosen": (block.pe if fold > 1 else block.pe - 1) * bits,
+        "labels": block.pe * index * (2 if fold > 1 else 1),
     }
 
 
 @_ffs.register
 def _(block: LabelSelect) -> Amounts:
-    return {"one": 1, "best": block.dtype.bits, "labels": bits_of(block.labels)}
+    fold, index = block.labels // block.pe, _index_bits(block)
+    return {
+        "one": 1,
+        "best": block.dtype.bits if fold > 1 else 0,
+        "labels": 2 * index + bits_of(fold) if fold > 1 else index,
+    }
+
+
+def _index_bits(block: LabelSelect) -> int:
+    """Bits of the label; where several beats are compared, those above it are counted too."""
+    return block.outputs[0].dtype.bits if block.labels > block.pe else bits_of(block.labels)
 
 
 @_luts.register
 def _(block: Channelwise) -> Amounts:
-    fold, bits = block.channels // block.pe, block.parameter_dtype.bits
+    fold = block.channels // block.pe
     amounts: dict[str, float] = {
         "one": 1,
-        "counters": bits_of(fold),
-        "ROM": rom_luts(block.pe * bits, fold),
+        "counters": counter(fold),
+        "ROM": rom_luts(rom_columns(*block.parameter_fields()), fold),
     }
     if block.func == "add":
-        return amounts | {"sums" if fold > 1 else "constant sums": block.pe * block.output_dtype.bits}
-    return amounts | {"products": block.pe * block.input_dtype.bits * bits}
+        # a bit that is zero in all of a lane's constants passes the adder by
+        ones = np.bitwise_or.reduce(block.parameters.reshape(fold, -1), axis=0)
+        mask = (1 << block.output_dtype.bits) - 1
+        amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
+    return amounts
 
 
 @_ffs.register
 def _(block: Channelwise) -> Amounts:
-    fold = block.channels // block.pe
+    add = block.func == "add"  # DSP blocks have registers of their own
     return {
         "one": 1,
-        "counters": bits_of(fold),
-        "input": block.pe * block.input_dtype.bits,
-        "output": block.pe * block.output_dtype.bits,
-        "ROM": rom_functions(block.pe * block.parameter_dtype.bits, fold),
+        "counters": bits_of(block.channels // block.pe),
+        "input": block.pe * block.input_dtype.bits if add else 0,
+        "output": block.pe * block.output_dtype.bits if add else 0,
+        "ROM": rom_columns(*block.parameter_fields()),
     }

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from math import ceil, log2
 
-# words and bits of a RAMB18
+import numpy as np
+from numpy.typing import NDArray
+
+# words and bits of a RAMB18; a RAMB36 is twice as wide or, at one bit, twice as deep
 _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
+# LUTs that ABC takes for 64 random words of a bit, multiplexers included, in memories of more than 64 words
+# (measured on 65 to 2048 words; 1.33 would do)
+_DEEP = 1.75
 
 
 def lutram(width: int, depth: int) -> int:
-    """LUTs of a RAM with one write and one read port: RAM32M (6 bits a 4 LUTs) or RAM64M (3 bits)."""
+    """LUTs of a RAM with a write and a read port: RAM32M (6 bits a 4 LUTs), RAM64M (3 bits), RAM128X1D."""
     if depth <= 0 or width <= 0:
         return 0
+    if depth == 1:
+        return 4 * ceil(width / 8)  # both ports have the same address
+    if width == 1 and 64 < depth <= 128:
+        return 4
     return 4 * min(ceil(width / 6) * ceil(depth / 32), ceil(width / 3) * ceil(depth / 64))
 
 
@@ -35,22 +45,45 @@ def rom_functions(width: int, depth: int) -> float:
     return max(0.0, kinds - free) * (1 - (1 - 1 / kinds) ** width)
 
 
-def rom_luts(width: int, depth: int) -> float:
-    """LUTs of a read-only memory of random bits: 64 words a LUT, and multiplexers behind them."""
-    if depth <= 64:
-        return rom_functions(width, depth)
-    leaves, rest = divmod(depth, 64)
-    if rest == 0:
-        return float(width * (leaves + ceil((leaves - 1) / 3)))
-    # a short last leaf fits the multiplexer
-    return float(width * (leaves + (rest > 16) + ceil(leaves / 3)))
+def rom_columns(fields: NDArray[np.int64], bits: int) -> int:
+    """Different functions of the address among the bits of a memory of ``fields`` (depth, n), ``bits`` each.
+
+    Those that are constant or the address itself need no LUT.
+    """
+    depth = len(fields)
+    if depth <= 1:
+        return 0
+    planes = ((fields[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8).reshape(depth, -1)
+    columns = {column.tobytes() for column in np.packbits(planes, axis=0).T}
+    address = (np.arange(depth)[:, None] >> np.arange(bits_of(depth))) & 1
+    free = np.concatenate([address, np.zeros((depth, 1)), np.ones((depth, 1))], axis=1).astype(np.uint8)
+    return len(columns - {column.tobytes() for column in np.packbits(free, axis=0).T})
 
 
-def block_rams(width: int, depth: int) -> int:
-    """RAMB18s of a memory: the best of the shapes, which Yosys undercuts where it splits deep words."""
-    best = min(ceil(width / bits) * ceil(depth / words) for words, bits in _SHAPES)
-    dense = ceil(width * depth / 18000)
-    return min(best, dense) if depth > 1024 else best
+def rom_luts(functions: float, depth: int) -> float:
+    """LUTs of a read-only memory of so many different bits a word."""
+    return functions * max(1.0, _DEEP * depth / 64) if depth > 64 else functions
+
+
+def choice(ways: int) -> int:
+    """LUTs of a multiplexer of so many bits."""
+    return ceil((ways - 1) / 3)
+
+
+def block_memory(width: int, depth: int, *, written: bool = False) -> tuple[int, int]:
+    """RAMB18s of a memory (a RAMB36 counts as two), and how many words its output is chosen from.
+
+    Yosys folds a memory that is deeper than a block RAM into parts that stand side by side, also within one
+    block RAM. Parts of a memory that is written start at a byte of nine bits.
+    """
+    found = []
+    for size in (1, 2):
+        for words, bits in _SHAPES:
+            across = (words * size, 1) if bits == 1 else (words, bits * size)
+            parts = ceil(depth / across[0])
+            each = 9 * ceil(width / 9) if written and parts > 1 else width
+            found.append((size * ceil(parts * each / across[1]), parts))
+    return min(found)
 
 
 def bits_of(count: int) -> int:

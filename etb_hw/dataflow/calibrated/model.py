@@ -15,7 +15,7 @@ from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts
-from etb_hw.dataflow.calibrated.memories import block_rams
+from etb_hw.dataflow.calibrated.memories import block_memory
 from etb_hw.dataflow.resources import Resources, urams
 from etb_hw.dataflow.stream import Stream
 
@@ -30,15 +30,15 @@ class CalibratedModel:
         tool: the synthesis tool and version that the coefficients were fitted to.
         family: its target.
         lut, ff: by kind of block, the weight of every amount of ``features``.
-        held_out: by kind, median and 90th percentile of the relative LUT error on rows that the fit had not
-            seen, and how many rows there are.
+        held_out: by kind, and over all as ``all``: how many ``rows`` there are, and of ``lut`` and ``ff`` the
+            ``median`` and 90th percentile (``p90``) of the relative error on rows that the fit had not seen.
     """
 
     tool: str
     family: str
     lut: Mapping[str, Weights]
     ff: Mapping[str, Weights]
-    held_out: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    held_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def name(self) -> str:
@@ -72,7 +72,7 @@ def load_calibration(data: Mapping[str, Any] | None = None) -> CalibratedModel:
         family=data["family"],
         lut={kind: fit["lut"] for kind, fit in data["kinds"].items()},
         ff={kind: fit["ff"] for kind, fit in data["kinds"].items()},
-        held_out={kind: fit["held_out"] for kind, fit in data["kinds"].items()},
+        held_out={kind: fit["held_out"] for kind, fit in data["kinds"].items()} | {"all": data["held_out"]},
     )
 
 
@@ -84,18 +84,21 @@ def _block_memories(block: Block) -> tuple[int, int]:
     """RAMB18s and UltraRAMs of a block's large memory."""
     match block:
         case Mvau():
-            width, depth, style = (
-                block.pe * block.simd * block.weight_dtype.bits,
-                block.depth,
-                block.rtl_ram_style,
-            )
-            style = "block" if style == "ultra" else style  # UltraRAM has no contents at power-up
+            width = block.pe * block.simd * block.weight_dtype.bits
+            # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
+            style = "block" if block.rtl_ram_style == "ultra" else block.rtl_ram_style
+            depth, written = block.depth, False
         case SlidingWindow() if not block.pointwise:
-            width, depth, style = block.simd * block.dtype.bits, block.depth, block.ram_style
+            width, depth, style, written = (
+                block.simd * block.dtype.bits,
+                block.depth,
+                block.ram_style,
+                True,
+            )
         case Fifo() if block.depth > 2:
-            width, depth, style = block.stream.width, block.depth - 1, block.rtl_ram_style
+            width, depth, style, written = block.stream.width, block.depth - 1, block.rtl_ram_style, True
         case _:
             return 0, 0
     if style == "ultra":
         return 0, urams(width, depth)
-    return (block_rams(width, depth) if style in ("block", "auto") else 0), 0
+    return (block_memory(width, depth, written=written)[0] if style in ("block", "auto") else 0), 0

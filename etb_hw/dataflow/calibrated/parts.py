@@ -1,0 +1,88 @@
+"""LUTs of parts that many modules have: counters, comparators, population counts, trees of adders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil, inf
+
+from etb_hw.dataflow.calibrated.memories import bits_of
+
+
+def counter(count: int) -> int:
+    """A counter of ``count`` states that wraps and tells its last one (synthesised alone: at most 2 off)."""
+    bits = bits_of(count)
+    return (0, 1, 3)[bits] if bits < 3 else bits + 2 * ceil(bits / 6)
+
+
+def comparator(bits: int, *, constant: bool = False) -> int:
+    """Which of two numbers is larger: a LUT, or two a group of three pairs of bits (six with a constant)."""
+    pairs = 6 if constant else 3
+    return 1 if bits <= pairs else 2 * ceil(bits / pairs)
+
+
+def popcount_leaf(n: int) -> int:
+    """How many of n <= 18 pairs agree: two LUTs a triple, then counters of six."""
+    counts = (0, 0, 2, 2, 3, 3, 3)
+    triples, rest = divmod(n, 3)
+    ones, twos = triples + (rest > 0), triples + (rest == 2)
+    return 2 * triples + (0, 1, 2)[rest] + counts[ones] + counts[twos] + (4 if n > 6 else n // 3)
+
+
+def different(draws: float, kinds: float) -> float:
+    """Expected number of different ones among so many random draws."""
+    return draws if kinds > 1e6 else kinds * (1 - (1 - 1 / kinds) ** draws)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """LUTs of the leaves, bits of the adders above them, and bits of all registers, of some adder trees."""
+
+    leaves: float
+    adders: float
+    registers: float
+
+    def __add__(self, right: Tree) -> Tree:
+        return Tree(self.leaves + right.leaves, self.adders + right.adders, self.registers + right.registers)
+
+
+def tree(
+    n: int,
+    leaf: int,
+    width: Callable[[int], int],
+    leaf_luts: Callable[[int], float],
+    *,
+    rows: int = 1,
+    kind_bits: float = inf,
+    dropped: float = 0.0,
+) -> Tree:
+    """``rows`` dot products of n terms, a register behind every node (``etb_dot``).
+
+    Args:
+        leaf: terms of a leaf.
+        width: bits of a sum of so many terms.
+        leaf_luts: LUTs of a leaf of so many terms.
+        kind_bits: logarithm of the different weights that a term can have over the words of the weight
+            memory. Where they are few, rows have sums in common, which are built once.
+        dropped: probability that a term never counts: sums of nothing are not built.
+    """
+
+    def visit(terms: int, level: int) -> Tree:
+        sums = different(rows, 2 ** min(99.0, kind_bits * terms))
+        built = sums * (1 - dropped**terms)
+        here = Tree(0, 0, built * width(terms))
+        if level == 0:
+            return here + Tree(built * leaf_luts(terms) * (1 - dropped) ** (terms - 1), 0, 0)
+        parts = ceil(terms / leaf)
+        if parts == 1:
+            return here + visit(terms, level - 1)
+        low = (parts + 1) // 2 * leaf
+        both = (1 - dropped**low) * (1 - dropped ** (terms - low))
+        return (
+            here
+            + Tree(0, sums * both * width(terms), 0)
+            + visit(low, level - 1)
+            + visit(terms - low, level - 1)
+        )
+
+    return visit(n, bits_of(ceil(n / leaf)))
