@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ from etb_hw.rtl.tools import find_yosys
 from etb_hw.rtl.yosys import SynthesisError, synth_blocks
 
 Spec = dict[str, Any]
+# products that are too small for a DSP block; the grid has larger ones only
+SMALL_PRODUCTS: tuple[Spec, ...] = tuple(
+    {"kind": "Channelwise", "c": c, "pe": pe, "func": "mul", "x": x, "bits": bits}
+    for c, pe in ((16, 2), (37, 1), (48, 8))
+    for x, bits in (("INT3", 3), ("INT4", 3), ("UINT4", 4), ("BIPOLAR", 6))
+)
 _COUNTS = (3, 8, 10, 16, 20, 24, 32, 37, 48, 64, 71, 93, 96, 128, 140, 192, 256)
 
 
@@ -202,7 +209,7 @@ def extend(out: Path, minutes: float, limit: int, cache_dir: Path) -> None:
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    source = grid()
+    source = chain(SMALL_PRODUCTS, grid())
     while time.monotonic() < end and len(rows) < limit:
         batch: list[Spec] = []
         while len(batch) < 8:

@@ -14,7 +14,7 @@ from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.blocks import MaxPool, Mvau
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.calibrated.features import kind_of, lut_amounts
-from etb_hw.dataflow.calibrated.memories import block_memory, choice, lutram, rom_columns, rom_luts
+from etb_hw.dataflow.calibrated.memories import block_memory, choice, lut_memory, rom_columns, rom_luts
 from etb_hw.errors import BadInput, MissingTool
 from etb_hw.integer.datatype import BIPOLAR
 from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
@@ -156,10 +156,11 @@ def test_cost_grows_with_the_fold() -> None:
 
 
 def test_memory_rules() -> None:
-    assert lutram(6, 32) == 4
-    assert lutram(24, 64) == 32
-    assert lutram(0, 9) == 0
-    assert lutram(1, 128) == 4
+    assert lut_memory(6, 32) == (4, 1)
+    assert lut_memory(24, 64) == (32, 1)
+    assert lut_memory(64, 152) == (220, 5)
+    assert lut_memory(1, 128) == (4, 1)
+    assert lut_memory(0, 9) == (0, 1)
     assert block_memory(36, 512) == (1, 1)
     assert block_memory(256, 576) == (15, 1)
     assert block_memory(64, 2304) == (9, 5)  # five parts of 512 words, side by side in nine RAMB18s

@@ -27,11 +27,10 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.calibrated.memories import (
-    banks,
     bits_of,
     block_memory,
     choice,
-    lutram,
+    lut_memory,
     rom_columns,
     rom_functions,
     rom_luts,
@@ -40,6 +39,7 @@ from etb_hw.dataflow.calibrated.parts import Tree, comparator, counter, popcount
 from etb_hw.integer.datatype import BIPOLAR
 
 Amounts = Mapping[str, float]
+_DSP_BITS = 9  # Yosys' DSP_Y_MINWIDTH for Xilinx parts
 
 
 def kind_of(block: Block) -> str:
@@ -86,14 +86,29 @@ def _tree(block: Mvau) -> Tree:
     if block.xnor:
         return tree(block.simd, 18, int.bit_length, popcount_leaf, rows=block.pe, kind_bits=kinds)
     if block.weight_dtype != BIPOLAR:
-        x += int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
-        return tree(block.simd, 1, _sum_bits(x + w), lambda n: x * w, rows=block.pe, kind_bits=kinds)
+        wide = x + w + int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+        outside = multipliers(block) > 0  # a DSP block has its own register
+        made = tree(
+            block.simd, 1, _sum_bits(wide), lambda n: 0 if outside else x * w, rows=block.pe, kind_bits=kinds
+        )
+        return made + Tree(0, 0, -block.pe * block.simd * wide if outside else 0)
     constant = block.depth == 1
     # of two terms that a weight keeps or drops, only one fits the LUT before the carry chain
     leaves = (0, 0 if constant else x, x + 1 if constant else 2 * x + 1)
     return tree(
         block.simd, 2, _sum_bits(x), leaves.__getitem__, rows=block.pe, kind_bits=kinds, dropped=2.0**-kinds
     )
+
+
+def multipliers(block: Block) -> int:
+    """DSP blocks: products of nine bits or more."""
+    if isinstance(block, Channelwise):
+        return block.pe if block.func == "mul" and block.output_dtype.bits >= _DSP_BITS else 0
+    if not isinstance(block, Mvau) or block.weight_dtype == BIPOLAR:
+        return 0
+    widened = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+    bits = block.input_dtype.bits + widened + block.weight_dtype.bits
+    return block.pe * block.simd if bits >= _DSP_BITS else 0
 
 
 def _shared_tree(block: Mvau) -> Tree:
@@ -160,8 +175,7 @@ def _(block: Mvau) -> Amounts:
         # 2 y - MW: an inverter where MW has a zero
         amounts["sums"] = pe * (block.output_dtype.bits - block.mw.bit_count())
     if rows > 1 and columns > 1:
-        amounts["kept"] = lutram(block.simd * x, columns)
-        amounts["kept banks"] = block.simd * x * choice(banks(columns))
+        amounts |= _lutram_amounts(block.simd * x, columns, "kept")
     if block.rtl_ram_style != "distributed":
         amounts["block RAM choice"] = width * choice(block_memory(width, depth)[1])
     elif depth <= 64:
@@ -227,12 +241,8 @@ def _(block: SlidingWindow) -> Amounts:
 
 def _lutram_amounts(width: int, depth: int, name: str) -> dict[str, float]:
     """A LUT memory, the multiplexers behind it and the write enables before it."""
-    many = banks(depth)
-    return {
-        name: lutram(width, depth),
-        "banks": width * choice(many),
-        "bank writes": many if many > 1 else 0,
-    }
+    luts, banks = lut_memory(width, depth)
+    return {name: luts, "banks": width * choice(banks), "bank writes": banks if banks > 1 else 0}
 
 
 @_ffs.register
@@ -281,7 +291,8 @@ def _level_bits(block: SlidingWindow) -> int:
 @_luts.register
 def _(block: Padding) -> Amounts:
     height, across, _ = block.outputs[0].shape
-    counters = counter(height) + counter(across) + counter(block.channels // block.simd)
+    # each coordinate is counted, and compared with both borders
+    counters = 2 * (bits_of(height) + bits_of(across)) + counter(block.channels // block.simd)
     # a border of zero bits is a synchronous reset of the output register
     zeros = block.value == (-1 if block.dtype == BIPOLAR else 0)
     return {"one": 1, "counters": counters, "lanes": 0 if zeros else block.simd * block.dtype.bits}
@@ -309,12 +320,15 @@ def _(block: WindowPool) -> Amounts:
 
 
 def _pool(pe: int, bits: int, words: int, counters: int) -> Amounts:
-    return {
+    amounts: dict[str, float] = {
         "one": 1,
         "counters": counters,
         "maxima": pe * (1 if bits == 1 else comparator(bits) + bits),
         **_lutram_amounts(pe * bits, words, "row"),
     }
+    if bits == 1 and lut_memory(pe, words)[1] == 2:
+        amounts["banks"] = 0  # the choice between two fits the LUT of the maximum
+    return amounts
 
 
 @_ffs.register
@@ -410,8 +424,9 @@ def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
 
 @_luts.register
 def _(block: AddStreams) -> Amounts:
-    # a bipolar bit widens to bits that are equal or constant
-    return {"one": 1, "sums": block.pe * (max(dtype.bits for dtype in block.dtypes) + 1)}
+    # the highest bit of a sum needs no LUT of its own
+    bits = max(2 if dtype == BIPOLAR else dtype.bits for dtype in block.dtypes)
+    return {"one": 1, "sums": block.pe * bits}
 
 
 @_ffs.register
@@ -448,13 +463,15 @@ def _(block: SumPool) -> Amounts:
 
 @_luts.register
 def _(block: LabelSelect) -> Amounts:
-    fold, index, bits = block.labels // block.pe, _index_bits(block), block.dtype.bits
+    fold, pe, index, bits = block.labels // block.pe, block.pe, _index_bits(block), block.dtype.bits
+    known = fold == 1  # then the first value needs no comparison
     return {
         "one": 1,
-        "counters": counter(fold) + (index if fold > 1 else 0),
-        "compared": block.pe * comparator(bits),
-        "chosen": (block.pe if fold > 1 else block.pe - 1) * bits,
-        "labels": block.pe * index * (2 if fold > 1 else 1),
+        "counters": 0 if known else counter(fold) + index,
+        "compared": (pe - known) * comparator(bits),
+        # a single value is kept by the register's enable
+        "chosen": max(0, pe - 2 * known) * bits if pe > 1 else 0,
+        "labels": (pe - 1) * index,
     }
 
 
@@ -486,16 +503,18 @@ def _(block: Channelwise) -> Amounts:
         ones = np.bitwise_or.reduce(block.parameters.reshape(fold, -1), axis=0)
         mask = (1 << block.output_dtype.bits) - 1
         amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
+    elif not multipliers(block):
+        amounts["products"] = block.pe * block.input_dtype.bits * block.parameter_dtype.bits
     return amounts
 
 
 @_ffs.register
 def _(block: Channelwise) -> Amounts:
-    add = block.func == "add"  # DSP blocks have registers of their own
+    own = not multipliers(block)  # DSP blocks have registers of their own
     return {
         "one": 1,
         "counters": bits_of(block.channels // block.pe),
-        "input": block.pe * block.input_dtype.bits if add else 0,
-        "output": block.pe * block.output_dtype.bits if add else 0,
+        "input": block.pe * block.input_dtype.bits if own else 0,
+        "output": block.pe * block.output_dtype.bits if own else 0,
         "ROM": rom_columns(*block.parameter_fields()),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, log2
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +15,19 @@ _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 _DEEP = 1.75
 
 
-def lutram(width: int, depth: int) -> int:
-    """LUTs of a RAM with a write and a read port: RAM32M (6 bits a 4 LUTs), RAM64M (3 bits), RAM128X1D."""
+def lut_memory(width: int, depth: int) -> tuple[int, int]:
+    """A RAM with a write and a read port: LUTs, and banks among which its output is chosen.
+
+    It is made of RAM32M (6 bits in 4 LUTs), RAM64M (3 bits) or RAM128X1D.
+    """
     if depth <= 0 or width <= 0:
-        return 0
+        return 0, 1
     if depth == 1:
-        return 4 * ceil(width / 8)  # both ports have the same address
+        return 4 * ceil(width / 8), 1  # both ports have the same address
     if width == 1 and 64 < depth <= 128:
-        return 4
-    return 4 * min(ceil(width / 6) * ceil(depth / 32), ceil(width / 3) * ceil(depth / 64))
-
-
-def banks(depth: int) -> int:
-    """LUTRAMs behind each other, whose outputs meet in a multiplexer."""
-    return ceil(depth / 64) if depth > 32 else 1
+        return 4, 1
+    shapes = ((32, 6), (64, 3))
+    return min((4 * ceil(width / bits) * ceil(depth / words), ceil(depth / words)) for words, bits in shapes)
 
 
 def rom_functions(width: int, depth: int) -> float:
@@ -53,11 +53,16 @@ def rom_columns(fields: NDArray[np.int64], bits: int) -> int:
     depth = len(fields)
     if depth <= 1:
         return 0
-    planes = ((fields[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8).reshape(depth, -1)
-    columns = {column.tobytes() for column in np.packbits(planes, axis=0).T}
+    planes = ((fields[:, :, None] >> np.arange(bits)) & 1).reshape(depth, -1)
     address = (np.arange(depth)[:, None] >> np.arange(bits_of(depth))) & 1
-    free = np.concatenate([address, np.zeros((depth, 1)), np.ones((depth, 1))], axis=1).astype(np.uint8)
-    return len(columns - {column.tobytes() for column in np.packbits(free, axis=0).T})
+    free = np.concatenate([address, np.zeros((depth, 1)), np.ones((depth, 1))], axis=1)
+    return len(_columns(planes) - _columns(free))
+
+
+def _columns(planes: NDArray[Any]) -> set[bytes]:
+    packed = np.packbits(planes.astype(np.uint8), axis=0)
+    size, text = len(packed), packed.T.tobytes()
+    return {text[i : i + size] for i in range(0, len(text), size)}
 
 
 def rom_luts(functions: float, depth: int) -> float:

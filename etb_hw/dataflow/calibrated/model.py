@@ -10,11 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
-from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts
+from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts, multipliers
 from etb_hw.dataflow.calibrated.memories import block_memory
 from etb_hw.dataflow.resources import Resources, urams
 from etb_hw.dataflow.stream import Stream
@@ -53,7 +52,7 @@ class CalibratedModel:
             ff=_weigh(ff_amounts(block), self.ff[kind]),
             bram_18k=bram,
             uram=uram,
-            dsp=block.pe if isinstance(block, Channelwise) and block.func == "mul" else 0,
+            dsp=multipliers(block),
         )
 
     @staticmethod
