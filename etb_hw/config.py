@@ -46,6 +46,17 @@ class ModelConfig(Section):
     widths: tuple[int, ...] | None = Field(None, description="channel counts a layer, instead of the model's")
 
 
+class TeacherConfig(Section):
+    """A float network of the same topology that is trained first and then teaches the binary one."""
+
+    epochs: int = Field(0, ge=0, description="epochs of the teacher's own training; 0: there is no teacher")
+    width: float = Field(1.0, gt=0, description="multiplies the channel counts of the unpruned network")
+    lr: float = Field(3e-3, gt=0, description="highest learning rate (AdamW)")
+    weight_decay: float = Field(0.01, ge=0)
+    share: float = Field(0.7, gt=0, le=1, description="of the teacher in the loss; labels have the rest")
+    temperature: float = Field(4.0, gt=0, description="divides all logits before they are compared")
+
+
 class TrainingConfig(Section):
     """Optimisation. Times are counted in epochs."""
 
@@ -68,6 +79,7 @@ class TrainingConfig(Section):
     compile: bool = Field(False, description="torch.compile the training step")
     evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
     checkpoint_seconds: float = Field(30.0, ge=0, description="a killed run loses at most so much work")
+    teacher: TeacherConfig = TeacherConfig()
 
 
 class EvolutionConfig(Section):

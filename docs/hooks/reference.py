@@ -44,10 +44,7 @@ def flow_file() -> str:
         "A TOML file; every table and every key may be left out. Unknown keys are errors that name the "
         "nearest known one. This page is generated from the pydantic models in `etb_hw/config.py`.\n",
     ]
-    for name, field in Flow.model_fields.items():
-        section = field.annotation
-        assert isinstance(section, type)
-        assert issubclass(section, BaseModel)
+    for name, section in _sections(Flow):
         parts.append(f"## [{name}]\n\n{section.__doc__}\n")
         parts.append("| key | type | default | meaning |\n| --- | --- | --- | --- |")
         parts.extend(_rows(section))
@@ -55,9 +52,21 @@ def flow_file() -> str:
     return "\n".join(parts)
 
 
+def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The tables of a model, those within tables after them."""
+    for name, field in model.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield prefix + name, section
+            yield from _sections(section, f"{prefix}{name}.")
+
+
 def _rows(section: type[BaseModel]) -> Iterator[str]:
     properties = section.model_json_schema()["properties"]
     for key, schema in properties.items():
+        if "$ref" in schema:
+            yield f"| `{key}` | table | | see below |"
+            continue
         default = schema.get("default")
         shown = "" if default is None else f"`{json.dumps(default)}`"
         meaning = schema.get("description", "").replace("|", "\\|")

@@ -12,7 +12,8 @@ def watch(context: Context) -> Callback:
         fields = {"loss": progress.loss}
         if progress.accuracy is not None:
             fields["accuracy"] = progress.accuracy
-        fields |= {"binary": shares.binary, "ternary": shares.ternary, "zero": shares.zero}
+        if progress.phase != "teacher":
+            fields |= {"binary": shares.binary, "ternary": shares.ternary, "zero": shares.zero}
         context.observer.progress(progress.step, progress.steps, fields)
 
     return show

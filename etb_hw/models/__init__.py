@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from etb_hw.config import ModelConfig
 from etb_hw.errors import BadInput
 from etb_hw.models.cnv import cnv
+from etb_hw.models.float_twin import FloatTwin
 from etb_hw.models.mlp import lfc, sfc, tfc
 from etb_hw.models.net import BinaryNet
 from etb_hw.models.resnet18 import resnet18
@@ -28,6 +29,7 @@ __all__ = [
     "INPUT",
     "TOPOLOGIES",
     "BinaryNet",
+    "FloatTwin",
     "Geometry",
     "LayerSpec",
     "NetSpec",

@@ -1,7 +1,8 @@
 """Training by evolution from ternary to binary or zero.
 
 ``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense
-baseline is the same call with ``evolution.ratio = 0``. ``progress_bar()`` gives the callback of a rich
+baseline is the same call with ``evolution.ratio = 0``. ``teach()`` trains the float network that may teach
+both. ``progress_bar()`` gives the callback of a rich
 progress bar.
 """
 
@@ -9,10 +10,12 @@ from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.loop import METRICS_FILE, STATE_FILE, TrainResult, train
 from etb_hw.training.metrics import Callback, Progress, Row, Shares
 from etb_hw.training.progress import progress_bar
+from etb_hw.training.teacher import TEACHER_FILE, teach
 
 __all__ = [
     "METRICS_FILE",
     "STATE_FILE",
+    "TEACHER_FILE",
     "Callback",
     "Progress",
     "Row",
@@ -21,5 +24,6 @@ __all__ = [
     "accuracy",
     "logits",
     "progress_bar",
+    "teach",
     "train",
 ]

@@ -21,6 +21,7 @@ from etb_hw.pruning.hard import HardNet
 from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters, size_bytes
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback
+from etb_hw.training.teacher import teach
 
 Method: TypeAlias = Literal["dense", "small", "l1", "random", "etb", "etb widths"]
 Estimate: TypeAlias = Callable[[HardNet], Mapping[str, float]]
@@ -132,7 +133,9 @@ def run(
                 settings = _settings(method, model, evolution, spec, counting, done.get(("etb", seed)))
                 folder = out_dir / f"{method.replace(' ', '_')}-{seed}"
                 show = progress(f"{TITLES[method]}, seed {seed}") if progress else None
-                result = train(settings[0], recipe, settings[1], dataset, folder, show, cost)
+                # one teacher for all: that of the unpruned network
+                teacher = teach(model, recipe, dataset, out_dir / f"seed-{seed}")
+                result = train(settings[0], recipe, settings[1], dataset, folder, show, cost, teacher=teacher)
                 assert result is not None
                 done[method, seed] = _row(method, seed, result, estimate)
                 table = _table(spec, training, evolution, dataset, tuple(done.values()))

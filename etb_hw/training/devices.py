@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from etb_hw.config import TrainingConfig
 from etb_hw.errors import BadInput
 
 
@@ -15,3 +16,10 @@ def pick_device(name: str) -> torch.device:
     if not available or name == "cpu":
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def prepare(training: TrainingConfig) -> torch.device:
+    """Where ``training`` computes; sets torch's number of threads as it says."""
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    return pick_device(training.device)

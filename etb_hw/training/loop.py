@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
-from etb_hw.models import BinaryNet, NetSpec, specify
+from etb_hw.models import BinaryNet, FloatTwin, NetSpec, specify
 from etb_hw.pruning.hard import HardNet, harden
 from etb_hw.pruning.sizes import Cost, PruningReport, cost_function, report
 from etb_hw.pruning.slim import Keep, slim
@@ -23,13 +22,15 @@ from etb_hw.training import metrics
 from etb_hw.training.allocation import make_limits, reached
 from etb_hw.training.batches import Batches
 from etb_hw.training.controller import Controller
-from etb_hw.training.devices import pick_device
+from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
 from etb_hw.training.evaluate import accuracy, logits
+from etb_hw.training.loss import loss_of
 from etb_hw.training.metrics import Callback, Progress, Row, Shares
-from etb_hw.training.optim import Optimizers, slice_state
+from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
 from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+from etb_hw.training.teacher import lesson, teach
 from etb_hw.verification import Proof, prove
 
 STATE_FILE = "training.safetensors"
@@ -48,7 +49,8 @@ class TrainResult:
         keep: the channels that stayed, a group.
         report: what pruning saved. accuracy: of ``hard`` on the test set.
         proofs: rows of verification.json about hardening and slimming.
-        seconds: training time over all sessions of the run.
+        seconds: training time over all sessions of the run, without the teacher's.
+        teacher_accuracy: of the float teacher on the test set, if there was one.
     """
 
     hard: HardNet
@@ -58,6 +60,7 @@ class TrainResult:
     accuracy: float
     proofs: tuple[Proof, ...]
     seconds: float
+    teacher_accuracy: float | None = None
 
 
 @dataclass
@@ -87,6 +90,7 @@ def train(
     progress: Callback | None = None,
     cost: Cost | None = None,
     stop_after: int | None = None,
+    teacher: FloatTwin | None = None,
 ) -> TrainResult | None:
     """Train by evolution from ternary to binary or zero.
 
@@ -99,6 +103,8 @@ def train(
         progress: called every few steps.
         cost: what ``evolution.ratio`` counts, as a function of the widths a group; needed for ``luts``.
         stop_after: leave after this many steps in all with the state saved; returns None.
+        teacher: a trained float network, see ``teach``; without it, where ``training.teacher`` asks for one,
+            it is trained first, in ``out_dir``.
 
     Under torchrun all processes call this alike and share the work (see distributed.py).
 
@@ -108,7 +114,12 @@ def train(
         ProofFailed: slimming changed a logit (never seen).
     """
     with joined(training.device) as team:
-        return _train(team, model, training, evolution, dataset, out_dir, progress, cost, stop_after)
+        check_batch(team, training.batch)
+        if not team.leads:
+            progress = None
+        if teacher is None:
+            teacher = teach(model, training, dataset, out_dir, progress, team)
+        return _train(team, model, training, evolution, dataset, out_dir, progress, cost, stop_after, teacher)
 
 
 def _train(
@@ -121,11 +132,9 @@ def _train(
     progress: Callback | None,
     cost: Cost | None,
     stop_after: int | None,
+    teacher: FloatTwin | None,
 ) -> TrainResult | None:
-    check_batch(team, training.batch)
-    device = pick_device(training.device)
-    if training.threads:
-        torch.set_num_threads(training.threads)
+    device = prepare(training)
     _, channels, height, width = dataset.train_x.shape
     spec = specify(model, (channels, height, width), len(dataset.classes))
     schedule = make_schedule(training, evolution, len(dataset.train_y))
@@ -142,10 +151,10 @@ def _train(
         team.ranks,
     )
     test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
-    key = _key(spec, training, evolution, dataset)
+    key = _key(spec, training, evolution, dataset, teacher)
     run = _start(spec, training, controller, device, out_dir, key, team)
     if not team.leads:
-        out_dir = progress = None
+        out_dir = None
     if out_dir is not None:
         metrics.rewind(out_dir / METRICS_FILE, run.step)
     saved = begun = time.monotonic()
@@ -157,7 +166,7 @@ def _train(
         while run.step < schedule.steps:
             if stop_after is not None and run.step >= stop_after:
                 return None
-            loss = _train_step(run, batches, training)
+            loss = _train_step(run, batches, training, teacher)
             done = run.step == schedule.steps
             if run.step == schedule.harden:
                 _harden_and_slim(run, training, batches.x[:PROOF_IMAGES])
@@ -185,7 +194,8 @@ def _train(
     finally:
         if out_dir is not None:
             _save(run, out_dir, key)
-    return _finish(run, spec, evolution, batches.x[:PROOF_IMAGES], test_x, test_y)
+    taught = None if teacher is None else accuracy(teacher, test_x, test_y)
+    return _finish(run, spec, evolution, batches.x[:PROOF_IMAGES], test_x, test_y, taught)
 
 
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
@@ -200,7 +210,13 @@ def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
     return cost_function(spec, evolution.count)
 
 
-def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset) -> str:
+def _key(
+    spec: NetSpec,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    teacher: FloatTwin | None,
+) -> str:
     """Everything that decides a run's result; where it ran and how often it was saved does not."""
     ignored = {"checkpoint_seconds", "threads"}
     settings = {
@@ -212,6 +228,9 @@ def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, da
     for array in (dataset.train_x, dataset.train_y, dataset.test_x, dataset.test_y):
         content.update(str(array.shape).encode())
         content.update(array.tobytes())
+    if teacher is not None:
+        for value in teacher.state_dict().values():
+            content.update(value.cpu().numpy().tobytes())
     return content.hexdigest()
 
 
@@ -230,7 +249,7 @@ def _start(
         return _Run(
             net,
             wrapped(net, team, training.compile),
-            Optimizers(net, training, threshold_lr),
+            evolving_optimizers(net, training, threshold_lr),
             controller,
             controller.schedule,
             team,
@@ -240,7 +259,7 @@ def _start(
     if snapshot.hard:
         net.set_hard()
     net.read_mirrors()
-    optimizers = Optimizers(net, training, threshold_lr)
+    optimizers = evolving_optimizers(net, training, threshold_lr)
     optimizers.load(snapshot.optimizer)
     for name, value in snapshot.controller.items():
         kind, _, group = name.partition(".")
@@ -253,12 +272,13 @@ def _start(
     )  # fmt: skip
 
 
-def _train_step(run: _Run, batches: Batches, training: TrainingConfig) -> float:
+def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None) -> float:
     x, y = batches.batch(run.step)
+    taught = lesson(teacher, x, training.amp)
     # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
     with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
         output = run.trained(x)
-    loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
+    loss = loss_of(output.float(), y, taught, training)
     if training.amp and x.is_cuda:
         (loss * LOSS_SCALE).backward()
         torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
@@ -298,7 +318,7 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
         prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),
     )
     run.net, run.trained, run.hard = slimmed, wrapped(slimmed, run.team, training.compile), True
-    run.optimizers = Optimizers(slimmed, training, config.threshold_lr)
+    run.optimizers = evolving_optimizers(slimmed, training, config.threshold_lr)
     run.optimizers.load(state)
 
 
@@ -351,7 +371,13 @@ def _save(run: _Run, out_dir: Path, key: str) -> None:
 
 
 def _finish(
-    run: _Run, dense: NetSpec, evolution: EvolutionConfig, sample: Tensor, test_x: Tensor, test_y: Tensor
+    run: _Run,
+    dense: NetSpec,
+    evolution: EvolutionConfig,
+    sample: Tensor,
+    test_x: Tensor,
+    test_y: Tensor,
+    taught: float | None,
 ) -> TrainResult:
     share_buffers(run.net, run.team)
     hard = harden(run.net)
@@ -366,4 +392,5 @@ def _finish(
     )
     cut = reached(run.controller.cost, dense, hard.spec.widths)
     sizes = report(dense, hard.spec, evolution.count, evolution.ratio, cut)
-    return TrainResult(hard, dense, keep, sizes, accuracy(hard, test_x, test_y), proofs, run.seconds)
+    found = accuracy(hard, test_x, test_y)
+    return TrainResult(hard, dense, keep, sizes, found, proofs, run.seconds, taught)

@@ -13,7 +13,7 @@ import torch
 from etb_hw.files import write_text
 from etb_hw.models import BinaryNet, NetSpec
 
-Phase: TypeAlias = Literal["evolving", "binary"]
+Phase: TypeAlias = Literal["teacher", "evolving", "binary"]
 
 
 @dataclass(frozen=True)

@@ -2,50 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from etb_hw.config import TrainingConfig
+from etb_hw.config import TeacherConfig, TrainingConfig
 from etb_hw.models import BinaryNet
 from etb_hw.pruning.slim import Keep, full_keep, slice_tensor
 
 THRESHOLD = "tensor_quant.threshold"
+LATENT = "core.weight"
 
 
 class Optimizers:
-    """One optimizer for latent weights and normalisations, and Adam for the thresholds.
+    """Several optimizers, each with its highest learning rate, over parameters that have names.
 
-    Build it after loading a network's state: loading re-creates the quantizers' parameters.
+    Build them after loading a network's state: loading re-creates the quantizers' parameters.
     """
 
-    def __init__(self, net: BinaryNet, config: TrainingConfig, threshold_lr: float) -> None:
-        named = {name: p for name, p in net.layers.named_parameters() if p.requires_grad}
+    def __init__(self, named: Mapping[str, Tensor], optimizers: Sequence[tuple[Optimizer, float]]) -> None:
         self.names: dict[Tensor, str] = {p: name for name, p in named.items()}
-        thresholds = [p for name, p in named.items() if name.endswith(THRESHOLD)]
-        decayed = [p for name, p in named.items() if name.endswith("core.weight")]
-        rest = [p for name, p in named.items() if not name.endswith((THRESHOLD, "core.weight"))]
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": rest},
-        ]
-        self.all: list[tuple[Optimizer, float]] = []
-        if config.optimizer == "sgd":
-            sgd = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
-            self.all.append((sgd, config.lr))
-        else:
-            self.all.append((torch.optim.Adam(groups, lr=config.lr, foreach=True), config.lr))
-        if thresholds:
-            self.all.append((torch.optim.Adam(thresholds, lr=threshold_lr, foreach=True), threshold_lr))
+        self.all = tuple(optimizers)
 
     def step(self, factor: float) -> None:
         """Update all parameters at ``factor`` times the learning rates, then drop the gradients."""
         for optimizer, lr in self.all:
             for group in optimizer.param_groups:
-                group["lr"] = lr * factor
+                group["lr"] = lr * factor * group.get("scale", 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -75,6 +61,42 @@ class Optimizers:
             for group in optimizer.param_groups:
                 for p in group["params"]:
                     yield optimizer, p
+
+
+def evolving_optimizers(net: BinaryNet, config: TrainingConfig, threshold_lr: float) -> Optimizers:
+    """One optimizer for latent weights and normalisations, and Adam for the thresholds."""
+    named = {name: p for name, p in net.layers.named_parameters() if p.requires_grad}
+    thresholds = [p for name, p in named.items() if name.endswith(THRESHOLD)]
+    latent = [p for name, p in named.items() if name.endswith(LATENT)]
+    rest = [p for name, p in named.items() if not name.endswith((THRESHOLD, LATENT))]
+    main: Optimizer
+    if config.optimizer == "sgd":
+        groups = [{"params": rest}, *(_as_kaiming(p, config.weight_decay) for p in latent)]
+        main = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
+    else:
+        groups = [{"params": latent, "weight_decay": config.weight_decay}, {"params": rest}]
+        main = torch.optim.Adam(groups, lr=config.lr, foreach=True)
+    optimizers = [(main, config.lr)]
+    if thresholds:
+        optimizers.append((torch.optim.Adam(thresholds, lr=threshold_lr, foreach=True), threshold_lr))
+    return Optimizers(named, optimizers)
+
+
+def _as_kaiming(latent: Tensor, weight_decay: float) -> dict[str, Any]:
+    """SGD steps for weights of unit deviation that equal those for a Kaiming initialisation s = (2/n)^0.5.
+
+    With w = s v, a step of w by the rate lr is one of v by lr / s^2, and a decay of w one of v by s^2. So the
+    usual rates of the literature apply.
+    """
+    squared = 2.0 / latent[0].numel()
+    return {"params": [latent], "scale": 1 / squared, "weight_decay": weight_decay * squared}
+
+
+def float_optimizer(net: nn.Module, config: TeacherConfig) -> Optimizers:
+    """AdamW for a float network."""
+    named = dict(net.named_parameters())
+    adam = torch.optim.AdamW(named.values(), lr=config.lr, weight_decay=config.weight_decay, foreach=True)
+    return Optimizers(named, [(adam, config.lr)])
 
 
 def slice_state(net: BinaryNet, state: Mapping[str, Tensor], keep: Keep) -> dict[str, Tensor]:

@@ -27,10 +27,12 @@ def progress_bar(console: Console | None = None, title: str = "train") -> Iterat
         def show(update: metrics.Progress) -> None:
             accuracy = "" if update.accuracy is None else f" · accuracy {update.accuracy:.1%}"
             counts = update.shares
-            text = (
-                f"{update.phase} · loss {update.loss:.3f}{accuracy} · binary {counts.binary:.0%}"
-                f" ternary {counts.ternary:.0%} zero {counts.zero:.0%} · pruned {update.pruned:.1%}"
-            )
+            text = f"{update.phase} · loss {update.loss:.3f}{accuracy}"
+            if update.phase != "teacher":
+                text += (
+                    f" · binary {counts.binary:.0%} ternary {counts.ternary:.0%} zero {counts.zero:.0%}"
+                    f" · pruned {update.pruned:.1%}"
+                )
             bar.update(task, total=update.steps, completed=update.step, text=text)
 
         yield show

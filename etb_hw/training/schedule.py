@@ -35,8 +35,7 @@ class Schedule:
         """Factor on the learning rate: rising, flat, then a cosine to 0."""
         if step < self.rise:
             return (step + 1) / (self.rise + 1)
-        share = max(0, step - self.fall) / max(1, self.steps - self.fall)
-        return 0.5 * (1 + math.cos(math.pi * share))
+        return cosine(step, self.fall, self.steps)
 
     def evolved(self, step: int) -> float:
         """0 until the warm-up ends, 1 at hardening, linear between."""
@@ -47,6 +46,12 @@ class Schedule:
         if step < self.warmup:
             return 0.0
         return 1 - (1 - min(1.0, self.evolved(step) / self.spend)) ** 3
+
+
+def cosine(step: int, fall: float, steps: int) -> float:
+    """1 until the step ``fall``, then half a cosine, to 0 at ``steps``."""
+    share = max(0.0, step - fall) / max(1.0, steps - fall)
+    return 0.5 * (1 + math.cos(math.pi * share))
 
 
 def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: int) -> Schedule:

@@ -17,7 +17,7 @@ from etb_hw.config import TrainingConfig
 from etb_hw.models import BinaryNet, NetSpec
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning import slim
-from etb_hw.training.optim import Optimizers
+from etb_hw.training.optim import evolving_optimizers
 
 WIDTH, SHAPE, BATCH, STEPS, ROUNDS, KEPT = 0.25, (3, 16, 16), 64, 3, 4, 0.7
 
@@ -56,7 +56,7 @@ def plain_step(net: nn.Module) -> Callable[[], None]:
 
 
 def etb_step(net: BinaryNet) -> Callable[[], None]:
-    optimizers = Optimizers(net, TrainingConfig(), 1e-3)
+    optimizers = evolving_optimizers(net, TrainingConfig(), 1e-3)
     x, y = batch()
 
     def step() -> None:

@@ -21,9 +21,11 @@ def _run(context: Context) -> list[Proof]:
         (folder / training.STATE_FILE).unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
     flow = context.flow
-    result = training.train(
-        flow.model, flow.training, EvolutionConfig(ratio=0.0), context.dataset, folder, watch(context)
-    )
+    show = watch(context)
+    # the teacher of the step before, if there is one
+    teacher = training.teach(flow.model, flow.training, context.dataset, context.run_dir, show)
+    dense = EvolutionConfig(ratio=0.0)
+    result = training.train(flow.model, flow.training, dense, context.dataset, folder, show, teacher=teacher)
     assert result is not None, "only stop_after ends a training early"
     module = deployable(result.hard)
     qonnx_io.export_model(module, context.path(MODEL), module.input_shape)

@@ -26,7 +26,8 @@ def _settings(flow: Flow) -> Any:
 def _run(context: Context) -> list[Proof]:
     flow = context.flow
     if context.fresh:
-        context.path(training.STATE_FILE).unlink(missing_ok=True)
+        for name in (training.STATE_FILE, training.TEACHER_FILE):
+            context.path(name).unlink(missing_ok=True)
     result = training.train(
         flow.model,
         flow.training,
@@ -46,6 +47,7 @@ def _run(context: Context) -> list[Proof]:
         "accuracy": result.accuracy,
         "data": context.dataset.source,
         "seconds": result.seconds,
+        **({} if result.teacher_accuracy is None else {"teacher_accuracy": result.teacher_accuracy}),
     }
     save_checkpoint(result.hard, context.path("checkpoint.safetensors"), notes)
     return list(result.proofs)

@@ -1,0 +1,149 @@
+"""A float teacher: the same topology in real numbers, trained first by the same batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from etb_hw.config import ModelConfig, TrainingConfig
+from etb_hw.data import Dataset
+from etb_hw.models import FloatTwin, NetSpec, specify
+from etb_hw.training.batches import Batches
+from etb_hw.training.devices import prepare
+from etb_hw.training.distributed import Team, share_buffers, wrapped
+from etb_hw.training.metrics import Callback, Progress, Shares
+from etb_hw.training.optim import Optimizers, float_optimizer
+from etb_hw.training.schedule import cosine
+from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+
+TEACHER_FILE = "teacher.safetensors"
+UPDATE_STEPS = 10
+FLAT = 0.2  # share of the teacher's training before its learning rate falls
+
+
+def teach(
+    model: ModelConfig,
+    training: TrainingConfig,
+    dataset: Dataset,
+    out_dir: Path | None = None,
+    progress: Callback | None = None,
+    team: Team = Team(),  # noqa: B008 (frozen)
+) -> FloatTwin | None:
+    """The teacher that ``training.teacher`` asks for, in evaluation mode; None where it asks for none.
+
+    One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there.
+
+    Args:
+        model: the unpruned network that is to be taught.
+        progress: called every few steps.
+    """
+    config = training.teacher
+    if not config.epochs:
+        return None
+    _, channels, height, width = dataset.train_x.shape
+    device = prepare(training)
+    spec = specify(_widened(model, config.width), (channels, height, width), len(dataset.classes))
+    key = _key(spec, training, dataset)
+    snapshot = load_snapshot(out_dir / TEACHER_FILE, key) if out_dir is not None else None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        net = FloatTwin(spec)
+    if snapshot is not None:
+        net.load_state_dict(dict(snapshot.net))
+    net.to(device)
+    optimizers = float_optimizer(net, config)
+    if snapshot is not None:
+        optimizers.load(snapshot.optimizer)
+    x, y = torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device)
+    batches = Batches(x, y, training, team.rank, team.ranks)
+    keeper = _Keeper(out_dir if team.leads else None, key, spec, training.checkpoint_seconds)
+    _train(net, optimizers, batches, training, snapshot.step if snapshot else 0, keeper, progress, team)
+    return net.eval()
+
+
+class _Keeper:
+    """Saves the teacher's state now and then."""
+
+    def __init__(self, out_dir: Path | None, key: str, spec: NetSpec, seconds: float) -> None:
+        self.out_dir, self.key, self.spec, self.seconds = out_dir, key, spec, seconds
+        self.saved = time.monotonic()
+
+    def due(self) -> bool:
+        return time.monotonic() - self.saved >= self.seconds
+
+    def save(self, net: FloatTwin, optimizers: Optimizers, step: int) -> None:
+        if self.out_dir is not None:
+            state = Snapshot(
+                step, self.spec, False, self.key, net.state_dict(), optimizers.state(), {}, extra={}
+            )
+            save_snapshot(self.out_dir / TEACHER_FILE, state)
+        self.saved = time.monotonic()
+
+
+def _train(
+    net: FloatTwin,
+    optimizers: Optimizers,
+    batches: Batches,
+    training: TrainingConfig,
+    step: int,
+    keeper: _Keeper,
+    progress: Callback | None,
+    team: Team,
+) -> None:
+    steps = training.teacher.epochs * batches.an_epoch
+    if step >= steps:
+        return
+    trained = wrapped(net.train(), team, training.compile)
+    try:
+        while step < steps:
+            x, y = batches.batch(step)
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=training.amp and x.is_cuda):
+                output = trained(x)
+            loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
+            loss.backward()
+            optimizers.step(cosine(step, FLAT * steps, steps))
+            step += 1
+            if keeper.due():
+                keeper.save(net, optimizers, step)
+            if progress is not None and (step % UPDATE_STEPS == 0 or step == steps):
+                nothing = Shares(0.0, 0.0, 0.0)
+                progress(Progress(step, steps, "teacher", float(loss.detach()), None, nothing, 0.0))
+    finally:
+        share_buffers(net, team)
+        keeper.save(net, optimizers, step)
+
+
+@torch.no_grad()
+def lesson(teacher: FloatTwin | None, x: Tensor, half: bool) -> Tensor | None:
+    """The teacher's logits (B, classes) for a batch of pixels."""
+    if teacher is None:
+        return None
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=half and x.is_cuda):
+        logits: Tensor = teacher(x)
+    return logits.float()
+
+
+def _widened(model: ModelConfig, factor: float) -> ModelConfig:
+    widths = model.widths and tuple(max(1, round(count * factor)) for count in model.widths)
+    return model.model_copy(update={"width": model.width * factor, "widths": widths})
+
+
+def _key(spec: NetSpec, training: TrainingConfig, dataset: Dataset) -> str:
+    """Everything that decides what a teacher learns."""
+    batches = {"batch", "flip", "shift", "cutout", "seed", "amp", "compile", "label_smoothing", "device"}
+    settings = {
+        "spec": spec.to_json(),
+        "batches": training.model_dump(include=batches),
+        "teacher": training.teacher.model_dump(include={"epochs", "lr", "weight_decay"}),
+    }
+    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for array in (dataset.train_x, dataset.train_y):
+        content.update(str(array.shape).encode())
+        content.update(array.tobytes())
+    return content.hexdigest()
