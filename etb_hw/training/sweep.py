@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -27,7 +28,6 @@ from etb_hw.training.baselines import Estimate
 from etb_hw.training.loop import train
 from etb_hw.training.metrics import Callback
 
-STUDY = "etb"
 JOURNAL_FILE = "study.log"
 RESULT_FILE = "sweep.json"
 PICTURE_FILE = "pareto.png"
@@ -92,7 +92,7 @@ def run(
     if not ratios or min(ratios) < 0 or max(ratios) >= 1:
         raise BadInput("--ratios", f"{list(ratios)} are no shares of 0 to 1", "give for example 0.2,0.4,0.6")
     out_dir.mkdir(parents=True, exist_ok=True)
-    study = _study(out_dir)
+    study = _study(out_dir, task)
     _enqueue(study, ratios, seeds)
     if jobs > 1:
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -106,12 +106,24 @@ def run(
     return found
 
 
-def _study(out_dir: Path) -> optuna.Study:
+def _study(out_dir: Path, task: Task) -> optuna.Study:
+    """The study of a task; other settings or data in the same folder have studies of their own."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(out_dir / JOURNAL_FILE)))
     return optuna.create_study(
-        storage=storage, study_name=STUDY, directions=["maximize", "minimize"], load_if_exists=True
+        storage=storage, study_name=_key(task), directions=["maximize", "minimize"], load_if_exists=True
     )
+
+
+def _key(task: Task) -> str:
+    """Everything that decides a point's result, but for its ratio and seed."""
+    settings = [
+        task.model.model_dump(),
+        task.training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
+        task.evolution.model_dump(exclude={"ratio"}),
+        [task.dataset.source, *(list(part.shape) for part in (task.dataset.train_x, task.dataset.test_x))],
+    ]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _enqueue(study: optuna.Study, ratios: Sequence[float], seeds: Sequence[int]) -> None:
@@ -144,7 +156,7 @@ def _is_dead(worker: str) -> bool:
 
 def _work(task: Task, out_dir: Path, progress: Callable[[str], Callback | None] | None) -> None:
     """Take waiting trials until none is left."""
-    study = _study(out_dir)
+    study = _study(out_dir, task)
     while any(t.state == TrialState.WAITING for t in study.get_trials(deepcopy=False)):
         trial = study.ask()
         trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")

@@ -42,6 +42,21 @@ def test_sweep_trains_each_point_once_and_draws_the_front(digits, tmp_path):
     assert (tmp_path / "pareto.png").stat().st_size > 1000
 
 
+def test_other_settings_do_not_mix_into_a_sweep(digits, tmp_path):
+    titles = []
+    for lr in (0.01, 0.02, 0.01):
+        task = sweep.Task(MODEL, TRAINING.model_copy(update={"lr": lr}), EvolutionConfig(), digits)
+        assert len(sweep.run(task, tmp_path, [0.3], progress=titles.append).points) == 1
+    assert len(titles) == 2
+
+
+def test_several_processes_share_a_sweep(digits, tmp_path):
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
+    found = sweep.run(task, tmp_path, [0.2, 0.3, 0.4], jobs=2)
+    assert [point.ratio for point in found.points] == [0.2, 0.3, 0.4]
+    assert sweep.run(task, tmp_path, [0.2, 0.3, 0.4]).points == found.points
+
+
 def test_runs_of_dead_processes_are_taken_back(digits, tmp_path):
     import os
     import socket
@@ -49,13 +64,13 @@ def test_runs_of_dead_processes_are_taken_back(digits, tmp_path):
 
     gone = subprocess.Popen(["true"])
     gone.wait()
-    study = sweep._study(tmp_path)
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
+    study = sweep._study(tmp_path, task)
     study.enqueue_trial({"ratio": 0.3, "seed": 0})
     trial = study.ask()
     trial.set_user_attr("worker", f"{socket.gethostname()}:{gone.pid}")
     trial.suggest_float("ratio", 0.0, 1.0)
     trial.suggest_int("seed", 0, 2**31 - 1)
-    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
     assert len(sweep.run(task, tmp_path, [0.3]).points) == 1
     assert not sweep._is_dead(f"{socket.gethostname()}:{os.getpid()}")
 
