@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
 from etb_hw.dataflow import DataflowGraph, finn_model
+from etb_hw.dataflow.fifos import fifo_cost
 from etb_hw.dataflow.models import resource_model
-from etb_hw.rtl import SynthReport
+from etb_hw.rtl import SynthReport, Usage
 
 
 def synth_rows(report: SynthReport) -> dict[str, Any]:
@@ -19,25 +21,35 @@ def synth_rows(report: SynthReport) -> dict[str, Any]:
 
 
 def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
-    """A row a block (FIFOs in one), with FINN's estimate beside the count."""
+    """A row a block (FIFOs in one), with the estimates of both models beside the count."""
+    calibrated = resource_model("calibrated")
+    models = (finn_model, calibrated)
     made = Table(title=f"{report.tool}, {report.family}", title_justify="left")
     for name in ("block", "layer"):
         made.add_column(name)
-    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", "FINN's LUT", "calibrated"):
+    # estimates are for Xilinx parts, whatever was synthesised
+    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", "FINN's LUT", "calibrated (xc7)"):
         made.add_column(name, justify="right")
-    known, calibrated = design.by_name, resource_model("calibrated")
-    rows = [(row.name, row.layer, row.usage) for row in report.rows if row.name in known or report.whole]
-    fifos = [row.usage for row in report.rows if row.name not in known and not report.whole]
-    if fifos:
-        rows.append((f"{len(fifos)} FIFOs", "", sum(fifos[1:], fifos[0])))
-    for name, layer, usage in rows:
+
+    def add(name: str, layer: str, usage: Usage, luts: Sequence[float], empty: str = "") -> None:
         counts = (usage.lut, usage.lutram, usage.ff, usage.carry, usage.bram, usage.dsp)
-        estimates = [f"{model(known[name]).lut:,.0f}" for model in (finn_model, calibrated) if name in known]
-        made.add_row(name, layer, *(f"{count:,}" if count else "" for count in counts), *estimates)
-    if not report.whole:
-        total = sum((usage for _, _, usage in rows[1:]), rows[0][2])
-        counts = (total.lut, total.lutram, total.ff, total.carry, total.bram, total.dsp)
-        made.add_section()
-        estimates = [f"{design.cost(model).lut:,.0f}" for model in (finn_model, calibrated)]
-        made.add_row("total", "", *(f"{count:,}" for count in counts), *estimates)
+        texts = [f"{count:,}" if count else empty for count in counts]
+        made.add_row(name, layer, *texts, *(f"{lut:,.0f}" for lut in luts))
+
+    everything = [design.cost(model).lut + fifo_cost(design, model).lut for model in models]
+    if report.whole:
+        add(report.rows[0].name, report.rows[0].layer, report.total, everything)
+        return made
+    fifos = []
+    for row in report.rows:
+        if row.name in design.by_name:
+            block = design.by_name[row.name]
+            add(row.name, row.layer, row.usage, [model(block).lut for model in models])
+        else:
+            fifos.append(row.usage)
+    if fifos:
+        total = sum(fifos[1:], fifos[0])
+        add(f"{len(fifos)} FIFOs", "", total, [fifo_cost(design, model).lut for model in models])
+    made.add_section()
+    add("total", "", report.total, everything, "0")
     return made
