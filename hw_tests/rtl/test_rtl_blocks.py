@@ -1,4 +1,4 @@
-"""Every block in Verilator against its Python behaviour: random constants, data and backpressure."""
+"""Every block in Verilator against its Python behaviour: chosen and random parameters, data, backpressure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_blocks import draws
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import (
@@ -184,9 +185,12 @@ OTHERS: list[Block] = [
 ]
 
 
+RANDOM = draws(seed=1, each=1, most_cycles=1500)
+
+
 @pytest.fixture(scope="module")
 def bench(simulator_cache: Path) -> BlockBench:
-    return build_bench([*MVAUS, *WINDOWS, *OTHERS], cache_dir=simulator_cache)
+    return build_bench([*MVAUS, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache)
 
 
 def check(bench: BlockBench, seed: int, stalls: float, reset_at: int | None = None) -> None:

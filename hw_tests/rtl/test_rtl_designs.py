@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18
+from networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
 from numpy.typing import NDArray
 
 from etb_hw.dataflow import DataflowGraph, fold, lower
@@ -89,6 +89,16 @@ def test_residual_network(residual: Case, simulator_cache: Path) -> None:
     assert first_difference(design, frames, run.traces) is None
 
 
+@pytest.mark.parametrize("reset_at", [3, 777])
+def test_residual_network_after_a_reset(residual: Case, simulator_cache: Path, reset_at: int) -> None:
+    """Both branches of every join start anew, whatever was in their FIFOs."""
+    design, frames, expected = residual
+    run = simulate(
+        design, frames, stalls=0.2, seed=4, reset_at=reset_at, trace=True, cache_dir=simulator_cache
+    )
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+
+
 def test_the_first_block_that_errs_is_named(residual: Case, simulator_cache: Path) -> None:
     """One flipped weight in the RTL: that block, frame, beat and lane, with both values."""
     design, frames, _ = residual
@@ -140,3 +150,14 @@ def test_a_pruned_vgg_small_to_the_cycle(simulator_cache: Path) -> None:
     np.testing.assert_array_equal(run.outputs, sized.graph.execute(frames))
     assert run.latency == sized.report.latency
     assert run.ii == sized.report.interval == folded.bottleneck.cycles
+
+
+@pytest.mark.slow
+def test_one_frame_through_the_whole_vgg_small(simulator_cache: Path) -> None:
+    """The unpruned network, 4.6 million weights: half a minute, most of it FIFO sizing and compilation."""
+    folded = fold(lower(vgg_small()), target_cycles=600_000, time_limit_s=20).graph
+    sized = size_fifos(folded, frames=2, precision=0.5)
+    frames = np.random.default_rng(1).integers(0, 256, (1, 32, 32, 3))
+    run = simulate(sized.graph, frames, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs, sized.graph.execute(frames))
+    assert run.latency == sized.report.latency

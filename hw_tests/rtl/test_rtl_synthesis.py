@@ -11,19 +11,20 @@ import pytest
 from networks import mlp
 
 from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
+from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import MaxPool, Mvau
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.calibrated.features import kind_of, lut_amounts
 from etb_hw.dataflow.calibrated.memories import block_memory, choice, lut_memory, rom_columns, rom_luts
 from etb_hw.errors import BadInput, MissingTool
 from etb_hw.integer.datatype import BIPOLAR
-from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
+from etb_hw.rtl import SynthesisError, Usage, synth, synth_block, synth_blocks
 from etb_hw.rtl.calibrate import block_of
 from etb_hw.rtl.cells import count
 from etb_hw.rtl.fit import held_out
 from etb_hw.rtl.place import place_ecp5
 from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import synth_sources
+from etb_hw.rtl.yosys import Family, synth_sources
 
 POOL = MaxPool(name="p", layer="", size=(4, 4), channels=4, kernel=(2, 2), dtype=BIPOLAR, pe=2)
 
@@ -51,12 +52,40 @@ def test_equal_blocks_are_synthesised_once(synthesis_cache: Path) -> None:
     assert len(list((synthesis_cache / "yosys").iterdir())) == before
 
 
-@pytest.mark.parametrize("family", ["ecp5", "ice40"])
+@pytest.mark.parametrize("family", ["xcup", "ecp5", "ice40"])
 def test_other_families(family: str, synthesis_cache: Path) -> None:
     usage = synth_block(POOL, family, cache_dir=synthesis_cache)  # type: ignore[arg-type]
     assert usage.luts > 0
     assert usage.ff > 0
     assert not usage.other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5", "ice40"])
+def test_a_design_in_one_piece(tiny: DataflowGraph, family: Family, synthesis_cache: Path) -> None:
+    """Flattened, it takes about what its blocks take one by one: nothing is lost or counted twice."""
+    whole = synth(tiny, family, whole=True, cache_dir=synthesis_cache).total
+    parts = synth(tiny, family, cache_dir=synthesis_cache).total
+    assert not whole.other
+    assert not parts.other
+    assert 0.85 * parts.luts <= whole.luts <= 1.1 * parts.luts
+    assert 0.85 * parts.ff <= whole.ff <= 1.1 * parts.ff
+    assert whole.bram == parts.bram
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["xcup", "ecp5", "ice40"])
+def test_every_kind_of_block_in_other_families(family: Family, synthesis_cache: Path) -> None:
+    """LUT memories, block RAMs and DSP blocks included: no cell is left uncounted."""
+    blocks = list({kind_of(block): block for row in rows() if small(block := block_of(row["spec"]))}.values())
+    for block, usage in zip(blocks, synth_blocks(blocks, family, cache_dir=synthesis_cache), strict=True):
+        assert usage.luts + usage.dsp > 0, block.name
+        assert not usage.other, (block.name, usage)
+
+
+def small(block: Block) -> bool:
+    """Whether it is synthesised in a second or so."""
+    return not isinstance(block, Mvau) or block.mh * block.mw <= 4096
 
 
 def test_bad_family_and_bad_source(synthesis_cache: Path) -> None:
@@ -116,6 +145,35 @@ def test_the_model_is_nearer_to_synthesis_than_finns_formulas() -> None:
     assert np.median(ours) < 0.05
     assert np.quantile(ours, 0.9) < 0.15
     assert np.median(finn) > 4 * np.median(ours)
+
+
+def test_weights_in_ultraram_are_estimated_as_the_block_ram_they_become() -> None:
+    model = load_calibration()
+    specs = [row["spec"] for row in rows() if row["spec"].get("style") == "block" and "mh" in row["spec"]]
+    block = block_of(specs[0])
+    estimates = [model(block.folded({"ram_style": style})) for style in ("ultra", "block")]
+    assert estimates[0] == estimates[1]
+    assert estimates[0].uram == 0 < estimates[0].bram_18k
+
+
+def test_block_rams_and_dsps_are_exact() -> None:
+    model = load_calibration()
+    wrong = [
+        row["spec"]
+        for row in rows()
+        if (row["usage"].get("bram", 0), row["usage"].get("dsp", 0))
+        != ((made := model(block_of(row["spec"]))).bram_18k, made.dsp)
+    ]
+    assert len(wrong) <= 0.01 * len(rows())
+
+
+def test_flip_flops_and_whole_data_held_out() -> None:
+    held = load_calibration().held_out["all"]
+    assert held["rows"] == len(rows())
+    assert held["lut"]["median"] <= 0.05
+    assert held["lut"]["p90"] <= 0.15
+    assert held["ff"]["median"] <= 0.05
+    assert held["ff"]["p90"] <= 0.15
 
 
 def test_every_block_of_the_library_has_a_fit() -> None:

@@ -1,0 +1,28 @@
+"""Blocks with random parameters, as the calibration grid draws them."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks import Mvau
+from etb_hw.dataflow.calibrated.features import kind_of
+from etb_hw.rtl.calibrate import block_of, grid
+
+
+def draws(seed: int, each: int, most_cycles: int) -> list[Block]:
+    """So many random blocks of every kind, whose frames are short enough to simulate many."""
+    found: dict[str, list[Block]] = {}
+    for spec in islice(grid(seed), 100 + 50 * each):
+        block = block_of(spec, seed)
+        if len(same := found.setdefault(kind_of(block), [])) < each and _work(block) <= most_cycles:
+            same.append(block)
+    return [block for same in found.values() for block in same]
+
+
+def _work(block: Block) -> int:
+    streams = (*block.inputs, *block.outputs)
+    if max(stream.dtype.bits for stream in streams) > 32:
+        return 10**9  # random values are drawn as 64-bit integers
+    memory = block.mh * block.mw // 16 if isinstance(block, Mvau) else 0
+    return max(block.cycles, memory, *(stream.beats for stream in streams))
