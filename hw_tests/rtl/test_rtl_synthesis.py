@@ -18,13 +18,13 @@ from etb_hw.dataflow.calibrated.features import kind_of, lut_amounts
 from etb_hw.dataflow.calibrated.memories import block_memory, choice, lut_memory, rom_columns, rom_luts
 from etb_hw.errors import BadInput, MissingTool
 from etb_hw.integer.datatype import BIPOLAR
-from etb_hw.rtl import SynthesisError, Usage, synth, synth_block, synth_blocks
+from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
 from etb_hw.rtl.calibrate import block_of
 from etb_hw.rtl.cells import count
 from etb_hw.rtl.fit import held_out
 from etb_hw.rtl.place import place_ecp5
 from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import Family, synth_sources
+from etb_hw.rtl.yosys import Family, synth_blocks, synth_sources
 
 POOL = MaxPool(name="p", layer="", size=(4, 4), channels=4, kernel=(2, 2), dtype=BIPOLAR, pe=2)
 
