@@ -102,7 +102,13 @@ class EvolutionConfig(Section):
         0.8, gt=0, le=1, description="share of the time from warmup to harden in which filters are given up"
     )
     caps: tuple[float, ...] | None = Field(
-        None, description="largest share to cut of each channel group; rising with depth by default"
+        None, description="largest share to cut of each channel group; by default just enough for `ratio`"
+    )
+    cap_rise: float = Field(
+        0.0,
+        ge=0,
+        description="default caps rise evenly with depth, by so many times the first group's; 3 is good for "
+        "images of 16x16 pixels and more, 0 for smaller ones",
     )
     floor: int = Field(1, ge=1, description="channels that every group keeps at least")
     multiple: int = Field(1, ge=1, description="kept channel counts are multiples of this, so that they fold")

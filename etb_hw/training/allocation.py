@@ -14,7 +14,6 @@ from etb_hw.models import NetSpec
 from etb_hw.pruning.sizes import Cost
 
 SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within
-DEPTH_GAIN = 0.0  # the last group's default cap is 1 + so many times the first group's
 HIGHEST_CAP = 0.9
 TOLERANCE = 0.005  # overshoot of the ratio that is not worth looking for a better fitting filter
 
@@ -34,7 +33,7 @@ class Limits:
 
 
 def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
-    """Floors from the configured caps, or from caps that rise with depth and just allow the target.
+    """Floors from the configured caps, or from caps that just allow the target.
 
     Raises InfeasibleTarget where even cutting everything that the limits allow misses the ratio.
     """
@@ -61,7 +60,7 @@ def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
 
 def _default_caps(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
     groups = spec.prunable
-    profile = np.linspace(1.0, 1.0 + DEPTH_GAIN, len(groups))
+    profile = np.linspace(1.0, 1.0 + config.cap_rise, len(groups))
     caps = [HIGHEST_CAP] * len(groups)
     for scale in np.linspace(0.01, HIGHEST_CAP, 90):
         caps = [min(HIGHEST_CAP, float(scale * value)) for value in profile]

@@ -114,7 +114,7 @@ def run(
     """Train every method with every seed and compare.
 
     Writes baselines.json and baselines.md after each run; runs that are already there are not repeated, so a
-    comparison that was cut off goes on.
+    comparison that was cut off goes on, and several processes may share a folder, each with seeds of its own.
 
     Args:
         progress: called with a title before each run; yields the callback of that run.
@@ -129,6 +129,8 @@ def run(
     for seed in seeds:
         for method in methods:
             if (method, seed) not in done:
+                done |= {(run.method, run.seed): run for run in _load(path, key)}  # of other processes
+            if (method, seed) not in done:
                 recipe = training.model_copy(update={"seed": seed})
                 settings = _settings(method, model, evolution, spec, counting, done.get(("etb", seed)))
                 folder = out_dir / f"{method.replace(' ', '_')}-{seed}"
@@ -137,6 +139,7 @@ def run(
                 teacher = teach(model, recipe, dataset, out_dir / f"seed-{seed}")
                 result = train(settings[0], recipe, settings[1], dataset, folder, show, cost, teacher=teacher)
                 assert result is not None
+                done |= {(run.method, run.seed): run for run in _load(path, key)}
                 done[method, seed] = _row(method, seed, result, estimate)
                 table = _table(spec, training, evolution, dataset, tuple(done.values()))
                 write_json(path, {"key": key, **table.to_json()})

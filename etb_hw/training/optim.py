@@ -15,6 +15,8 @@ from etb_hw.pruning.slim import Keep, full_keep, slice_tensor
 
 THRESHOLD = "tensor_quant.threshold"
 LATENT = "core.weight"
+SCALE = "log_scale"
+SCALE_LR = 0.01
 
 
 class Optimizers:
@@ -64,21 +66,35 @@ class Optimizers:
 
 
 def evolving_optimizers(net: BinaryNet, config: TrainingConfig, threshold_lr: float) -> Optimizers:
-    """One optimizer for latent weights and normalisations, and Adam for the thresholds."""
+    """One optimizer for latent weights and normalisations, and Adam for the thresholds.
+
+    With SGD the logits' common scale has Adam too: its gradient is as large as the logits themselves, and in
+    plain steps it would run away to 0 and stop all learning.
+    """
     named = {name: p for name, p in net.layers.named_parameters() if p.requires_grad}
-    thresholds = [p for name, p in named.items() if name.endswith(THRESHOLD)]
-    latent = [p for name, p in named.items() if name.endswith(LATENT)]
-    rest = [p for name, p in named.items() if not name.endswith((THRESHOLD, LATENT))]
+    sgd = config.optimizer == "sgd"
+    thresholds: list[Tensor] = []
+    scales: list[Tensor] = []
+    latent: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, p in named.items():
+        if name.endswith(THRESHOLD):
+            thresholds.append(p)
+        elif sgd and name.endswith(SCALE):
+            scales.append(p)
+        else:
+            (latent if name.endswith(LATENT) else rest).append(p)
     main: Optimizer
-    if config.optimizer == "sgd":
+    if sgd:
         groups = [{"params": rest}, *(_as_kaiming(p, config.weight_decay) for p in latent)]
         main = torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, foreach=True)
     else:
         groups = [{"params": latent, "weight_decay": config.weight_decay}, {"params": rest}]
         main = torch.optim.Adam(groups, lr=config.lr, foreach=True)
     optimizers = [(main, config.lr)]
-    if thresholds:
-        optimizers.append((torch.optim.Adam(thresholds, lr=threshold_lr, foreach=True), threshold_lr))
+    for params, lr in ((thresholds, threshold_lr), (scales, SCALE_LR)):
+        if params:
+            optimizers.append((torch.optim.Adam(params, lr=lr, foreach=True), lr))
     return Optimizers(named, optimizers)
 
 

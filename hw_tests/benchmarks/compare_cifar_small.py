@@ -1,6 +1,8 @@
-"""The baseline table on a small CIFAR-10: width-reduced VGG-Small, shrunken images, minutes on a CPU.
+"""The baseline table on a small CIFAR-10: width-reduced VGG-Small, shrunken images, an hour on a CPU.
 
 python -m hw_tests.benchmarks.compare_cifar_small data/cifar10 --out runs/cifar-small --source "CIFAR-10"
+
+Started again it goes on where it stopped; processes with other --seeds may share the folder.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw import data
-from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.training import baselines
+
+METHODS: tuple[baselines.Method, ...] = ("small", "etb", "dense", "random", "l1", "etb widths")
 
 
 def shrunk(x: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -30,13 +34,16 @@ def main() -> None:
     parser.add_argument("data", help="folder of CIFAR-10 in an official layout")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--source", default="CIFAR-10", help="how the results name the data")
-    parser.add_argument("--size", type=int, default=8)
-    parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=16, help="pixels a side (means of squares)")
+    parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--width", type=float, default=0.125)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--lr", type=float, default=0.03)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--teacher-epochs", type=int, default=10)
     parser.add_argument("--ratio", type=float, default=0.5)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cap-rise", type=float, default=3.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     given = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
     whole = data.load(DataConfig(name="cifar10", path=given.data, source=given.source))
@@ -51,13 +58,23 @@ def main() -> None:
     )
     table = baselines.run(
         ModelConfig(width=given.width),
-        TrainingConfig(epochs=given.epochs, batch=100, lr=given.lr, flip=True, threads=1, evaluate_every=5),
-        EvolutionConfig(ratio=given.ratio),
+        TrainingConfig(
+            epochs=given.epochs,
+            batch=100,
+            optimizer="sgd",
+            lr=given.lr,
+            weight_decay=5e-4,
+            flip=True,
+            threads=1,
+            evaluate_every=5,
+            teacher=TeacherConfig(epochs=given.teacher_epochs),
+        ),
+        EvolutionConfig(ratio=given.ratio, cap_rise=given.cap_rise),
         dataset,
         given.out,
-        seeds=range(given.seeds),
-        methods=("small", "etb", "dense", "random", "l1"),
-        progress=print,
+        seeds=given.seeds,
+        methods=given.methods,
+        progress=lambda title: print(title, flush=True),
     )
     print(table.markdown())
 
