@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -157,14 +158,18 @@ class Flow(Section):
 
 
 def load_flow(path: Path) -> Flow:
-    """Read a TOML flow file. Raises BadInput that names the file, the key, the reason and a remedy."""
+    """Read a TOML flow file, or the flow.json of a run.
+
+    Raises BadInput that names the file, the key, the reason and a remedy.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except FileNotFoundError:
         raise BadInput(
             str(path), "does not exist", "give the path of a flow file, such as flows/digits.toml"
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise BadInput(str(path), f"is no readable TOML file ({error})", "see flows/digits.toml") from None
     try:
         return Flow.model_validate(values)

@@ -1,4 +1,4 @@
-"""``etb-hw export``: the flow up to its step ``export``."""
+"""``etb-hw export``: the flow up to its step ``export``, or the QONNX file of a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ from pathlib import Path
 
 import click
 
-from etb_hw.cli.options import flow_argument, out_option
-
 
 @click.command("export")
-@flow_argument
-@out_option
+@click.argument("source", type=click.Path(path_type=Path), metavar="FLOW_FILE|CHECKPOINT")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Run folder (default: runs/<name of the flow file>); for a checkpoint the file to write "
+    "(default: model.qonnx.onnx beside it).",
+)
 @click.option("--force", is_flag=True, help="Run the step again, whatever is there already.")
-def command(flow_file: Path, out: Path | None, force: bool) -> None:
-    """Write FLOW_FILE's slim network as QONNX, doing the steps before it where needed."""
+def command(source: Path, out: Path | None, force: bool) -> None:
+    """Write a slim network as QONNX.
+
+    Of a flow file, the steps before are done where needed; a checkpoint.safetensors needs no data.
+    """
+    if source.suffix == ".safetensors":
+        from etb_hw.pruning import deployable, load_checkpoint
+        from etb_hw.qonnx_io import export_model
+
+        module = deployable(load_checkpoint(source)[0])
+        path = out or source.with_name("model.qonnx.onnx")
+        export_model(module, path, module.input_shape)
+        click.echo(path)
+        return
     from etb_hw.cli.running import run_flow
 
-    run_flow(flow_file, out, start="export" if force else None, until="export")
+    run_flow(source, out, start="export" if force else None, until="export")

@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Run a flow file: train, prune, export, streamline, build, simulate, report.",
     "train": "Train the network of a flow file, and its dense baseline.",
     "prune": "Harden and slim the trained network of a flow file.",
-    "export": "Write the slim network of a flow file as QONNX.",
+    "export": "Write the slim network of a flow file, or of a checkpoint, as QONNX.",
     "streamline": "Turn any QONNX file into the integer graph.",
     "build": "Map any QONNX file to dataflow blocks: folding, resources, FINN's files.",
     "simulate": "Run a model bit-accurately over a data set.",
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "baselines": "Compare ETB with dense, small dense, L1-ranked and random pruning.",
     "sweep": "Search over pruning ratios and seeds for the Pareto front.",
     "report": "Write the HTML page of a run, or of several side by side.",
+    "publish": "Collect a finished network with its history, flow file and model card.",
     "devices": "List the boards and parts that are known.",
     "doctor": "Check the installation and the optional tools.",
 }

@@ -122,6 +122,23 @@ def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_pat
     assert (tmp_path / "rtl/etb_top.sv").is_file()
 
 
+def test_a_finished_run_can_be_published_and_exported_without_data(run_dir: Path, tmp_path: Path) -> None:
+    published = call("publish", run_dir, "--out", tmp_path / "tiny")
+    assert published.exit_code == 0, published.output
+    card = (tmp_path / "tiny/README.md").read_text()
+    summary = json.loads((run_dir / "summary.json").read_text())
+    assert card.startswith("# tiny\n")
+    assert f"{100 * summary['accuracy_integer']:.2f} %" in card
+    exported = call("export", tmp_path / "tiny/checkpoint.safetensors")
+    assert exported.exit_code == 0, exported.output
+    model, original = tmp_path / "tiny/model.qonnx.onnx", run_dir / "model.qonnx.onnx"
+    assert model.read_bytes() == original.read_bytes()
+    unfinished = call("publish", tmp_path, "--out", tmp_path / "none")
+    assert unfinished.exit_code == 2
+    assert "run the flow to its end" in unfinished.output
+    assert not (tmp_path / "none").exists()
+
+
 def test_targets_that_cannot_be_met_and_missing_targets_are_explained(run_dir: Path, tmp_path: Path) -> None:
     model = run_dir / "model.qonnx.onnx"
     too_fast = call("build", model, "--target-fps", "1e8", "--out", tmp_path / "b")
