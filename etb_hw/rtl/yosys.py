@@ -28,7 +28,7 @@ Family = Literal["xc7", "xcup", "ecp5", "ice40"]
 # without the wide multiplexers behind LUTs ABC needs up to a quarter fewer LUTs for these designs
 _SYNTH = {
     "xc7": "synth_xilinx -family xc7 -flatten -nowidelut -noiopad -top {top}",
-    "xcup": "synth_xilinx -family xcup -flatten -nowidelut -noiopad -top {top}",
+    "xcup": "synth_xilinx -family xcup -uram -flatten -nowidelut -noiopad -top {top}",
     "ecp5": "synth_ecp5 -top {top}",
     # iCE40 has no LUT memories
     "ice40": "hierarchy -check -top {top}\nsetattr -unset ram_style a:ram_style=distributed\n"
@@ -261,6 +261,10 @@ def _run(
 ) -> dict[str, Any]:
     """Synthesise in ``folder``; Yosys' statistics."""
     files = {name: text for name, text in sources.items() if name.endswith((".sv", ".mem"))}
+    if family != "xcup":  # no UltraRAM: its contents go where large memories go
+        files = {
+            name: text.replace('ram_style = "ultra"', 'ram_style = "block"') for name, text in files.items()
+        }
     steps = [
         f"read_verilog -sv -defer {' '.join(name for name in files if name.endswith('.sv'))}",
         _SYNTH[family].format(top=top),

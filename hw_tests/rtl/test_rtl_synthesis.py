@@ -83,6 +83,21 @@ def test_every_kind_of_block_in_other_families(family: Family, synthesis_cache: 
         assert not usage.other, (block.name, usage)
 
 
+@pytest.mark.slow
+def test_ultraram_holds_buffers_and_no_weights(synthesis_cache: Path) -> None:
+    """As the estimate says. Families without UltraRAM build block RAM."""
+    window = {"kind": "SlidingWindow", "h": 34, "w": 34, "c": 256, "k": 3, "s": 1, "x": "UINT8", "simd": 8}
+    mvau = {"kind": "Mvau", "w": "BIPOLAR", "x": "BIPOLAR", "mh": 64, "mw": 144, "pe": 4, "simd": 12}
+    blocks = [block_of({**window, "style": "ultra"}), block_of({**mvau, "steps": 1, "style": "ultra"})]
+    model = load_calibration()
+    for block, usage in zip(blocks, synth_blocks(blocks, "xcup", cache_dir=synthesis_cache), strict=True):
+        estimate = model(block)
+        assert (usage.uram, usage.bram) == (estimate.uram, estimate.bram_18k)
+        assert abs(usage.luts - estimate.lut) < 0.1 * usage.luts
+    for usage in synth_blocks(blocks, "xc7", cache_dir=synthesis_cache):
+        assert usage.uram == 0 < usage.bram
+
+
 def small(block: Block) -> bool:
     """Whether it is synthesised in a second or so."""
     return not isinstance(block, Mvau) or block.mh * block.mw <= 4096

@@ -231,12 +231,15 @@ def _(block: SlidingWindow) -> Amounts:
         "steps": _varying(inside, level) + _varying([n % block.depth for n in inside], level),
         "jumps": _varying(between, level) + _varying([n % block.depth for n in between], level),
     }
-    if block.ram_style == "distributed":
-        amounts |= _lutram_amounts(width, block.depth, "buffer")
-    else:
-        parts = block_memory(width, block.depth, written=True)[1]
-        amounts["block RAM choice"] = width * choice(parts)
-    return amounts
+    return {**amounts, **_buffer_amounts(width, block.depth, block.ram_style, "buffer")}
+
+
+def _buffer_amounts(width: int, depth: int, style: str, name: str) -> Amounts:
+    """LUTs of a memory that is written: its words, or what stands behind block RAMs or UltraRAMs."""
+    if style == "distributed":
+        return _lutram_amounts(width, depth, name)
+    parts = ceil(depth / 4096) if style == "ultra" else block_memory(width, depth, written=True)[1]
+    return {"block RAM choice": width * choice(parts)}
 
 
 def _lutram_amounts(width: int, depth: int, name: str) -> dict[str, float]:
@@ -410,16 +413,14 @@ def fifo_luts(width: int, depth: int, style: str) -> Amounts:
         return {"pair": 1, "choice": width}
     words = depth - 1
     amounts: dict[str, float] = {"one": 1, "pointers": 2 * counter(words), "count": 3 * bits_of(words + 1)}
-    if style != "block":
-        return amounts | _lutram_amounts(width, words, "words")
-    return amounts | {"block RAM choice": width * choice(block_memory(width, words, written=True)[1])}
+    return {**amounts, **_buffer_amounts(width, words, style, "words")}
 
 
 def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
     """Flip-flops of a FIFO."""
     if depth <= 2:
         return {"pair": 1, "words": 2 * width}
-    return {"one": 1, "pointers": bits_of(depth - 1), "output": width if style != "block" else 0}
+    return {"one": 1, "pointers": bits_of(depth - 1), "output": width if style == "distributed" else 0}
 
 
 @_luts.register
