@@ -10,7 +10,7 @@ from pathlib import Path
 warnings.filterwarnings("ignore")
 import torch
 from etb_hw import data, training
-from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.training.distributed import joined
 
 out = Path(sys.argv[1])
@@ -20,7 +20,8 @@ digits = data.Dataset(
     whole.train_x[part], whole.train_y[part], whole.test_x[part], whole.test_y[part], whole.classes, "digits"
 )
 model = ModelConfig(widths=(6, 6, 8, 8, 12, 12))
-settings = TrainingConfig(epochs=3, batch=32, lr=0.02, threads=1, device="cpu")
+teacher = TeacherConfig(epochs=1)
+settings = TrainingConfig(epochs=3, batch=32, lr=0.02, threads=1, device="cpu", teacher=teacher)
 with joined("cpu") as team:
     assert team.ranks == 2
     evolution = EvolutionConfig(ratio=0.4)
@@ -34,6 +35,7 @@ with joined("cpu") as team:
         "keep": {group: channels.tolist() for group, channels in result.keep.items()},
         "network": content.hexdigest(),
         "accuracy": result.accuracy,
+        "teacher": result.teacher_accuracy,
         "mismatches": [proof.mismatches for proof in result.proofs],
     }
     (out / f"rank{team.rank}.json").write_text(json.dumps(found))

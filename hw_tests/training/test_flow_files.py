@@ -26,7 +26,9 @@ def test_a_few_steps_of_every_flow(path, tmp_path):
     y = generator.integers(0, 10, 48)
     random = data.Dataset(x, y, x[:16], y[:16], tuple("0123456789"), "random pixels")
     model = ModelConfig(name=flow.model.name, width=WIDTH[flow.model.name])
-    recipe = flow.training.model_copy(update={"epochs": 2, "batch": 8, "threads": 1, "warmup_epochs": 0.5})
+    teacher = flow.training.teacher.model_copy(update={"epochs": min(1, flow.training.teacher.epochs)})
+    short = {"epochs": 2, "batch": 8, "threads": 1, "warmup_epochs": 0.5, "teacher": teacher}
+    recipe = flow.training.model_copy(update=short)
     evolution = flow.evolution.model_copy(update={"multiple": 1})
     assert training.train(model, recipe, evolution, random, tmp_path, stop_after=5) is None
     result = training.train(model, recipe, evolution, random, tmp_path)
