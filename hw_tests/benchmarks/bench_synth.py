@@ -1,8 +1,9 @@
 """Resource estimates beside synthesis: our calibrated model, FINN's formulas, and what Yosys counts.
 
 Two tables: the errors of both models over the stored calibration rows (ours on rows held out of the fit), and
-a small pruned network synthesised now, block by block and as a whole. `--network vgg` takes a pruned
-VGG-Small at half a million cycles a frame instead, which takes many minutes the first time.
+a small pruned network synthesised now, block by block. `--network vgg` takes a pruned VGG-Small at half a
+million cycles a frame instead, which takes minutes the first time; `cnv` is FINN's CNV, `residual` a small
+ResNet with integer shortcuts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import numpy as np
@@ -21,9 +22,18 @@ from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.calibrated.features import kind_of
 from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.integer import IntegerGraph
 from etb_hw.rtl import synth
 from etb_hw.rtl.calibrate import block_of
-from hw_tests.networks import POOL, conv_net, pruned_vgg_small
+from hw_tests.networks import POOL, cnv, conv_net, pruned_vgg_small, resnet18
+
+# what is synthesised, and at how many cycles a frame
+NETWORKS: Mapping[str, tuple[Callable[[], IntegerGraph], int]] = {
+    "small": (lambda: conv_net([11, 14, POOL, 22], [], (3, 8, 8)), 2000),
+    "residual": (lambda: resnet18((22, 35), inner=(19, 30), size=16, blocks=1), 40_000),
+    "cnv": (cnv, 200_000),
+    "vgg": (pruned_vgg_small, 500_000),
+}
 
 
 def rows_table() -> Table:
@@ -54,13 +64,14 @@ def rows_table() -> Table:
 
 
 def design_table(design: DataflowGraph, title: str) -> Table:
-    """Every block and FIFO of a design: estimates, synthesis, ratios."""
+    """Every block of a design: estimates, synthesis, ratios; and all together with their FIFOs."""
     model = load_calibration()
     report = synth(design, "xc7")
-    table = Table(title=f"{title}: LUTs and RAMB18s, {report.tool}, {report.family}")
-    for name in ("block", "LUT synth", "ours", "ratio", "FINN", "ratio", "RAMB18 synth", "ours", "FINN"):
+    table = Table(title=f"{title}, {report.tool}, {report.family}")
+    names = ("block", "LUT synth", "ours", "ratio", "FINN", "ratio", "FF synth", "ours", "ratio")
+    for name in (*names, "RAMB18 synth", "ours", "FINN"):
         table.add_column(name, justify="left" if name == "block" else "right")
-    sums = np.zeros(6)
+    sums = np.zeros(8)
     for row in report.rows:
         if row.name in design.by_name:
             ours, finn = model(design[row.name]), finn_model(design[row.name])
@@ -68,7 +79,9 @@ def design_table(design: DataflowGraph, title: str) -> Table:
             edge = design.edges[int(row.name.removeprefix("FIFO_"))]
             fifo = model.fifo(design[edge.source.block].outputs[edge.source.index], edge.depth)
             ours, finn = model(fifo), finn_model(fifo)
-        values = (row.usage.luts, ours.lut, finn.lut, row.usage.bram, ours.bram_18k, finn.bram_18k)
+        used = row.usage
+        brams = (used.bram, ours.bram_18k, finn.bram_18k)
+        values = (used.luts, ours.lut, finn.lut, used.ff, ours.ff, *brams)
         sums += values
         if row.name in design.by_name:
             _add(table, row.name, values)
@@ -77,31 +90,29 @@ def design_table(design: DataflowGraph, title: str) -> Table:
 
 
 def _add(table: Table, name: str, values: tuple[float, ...]) -> None:
-    luts, ours, finn, brams, our_brams, finn_brams = values
-    scale = max(1.0, luts)
+    luts, ours, finn, ffs, our_ffs, *brams = values
     table.add_row(
         name,
         f"{luts:.0f}",
         f"{ours:.0f}",
-        f"{ours / scale:.2f}",
+        f"{ours / max(1.0, luts):.2f}",
         f"{finn:.0f}",
-        f"{finn / scale:.2f}",
-        f"{brams:.0f}",
-        f"{our_brams:.0f}",
-        f"{finn_brams:.0f}",
+        f"{finn / max(1.0, luts):.2f}",
+        f"{ffs:.0f}",
+        f"{our_ffs:.0f}",
+        f"{our_ffs / max(1.0, ffs):.2f}",
+        *(f"{count:.0f}" for count in brams),
     )
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=("small", "vgg"), default="small")
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="small")
     network = parser.parse_args(list(arguments)).network
-    console = Console(width=120)
+    console = Console(width=134)
     console.print(rows_table())
-    if network == "small":
-        graph, cycles = conv_net([11, 14, POOL, 22], [], (3, 8, 8)), 2000
-    else:
-        graph, cycles = pruned_vgg_small(), 500_000
+    make, cycles = NETWORKS[network]
+    graph = make()
     design = size_fifos(fold(lower(graph), target_cycles=cycles, time_limit_s=10).graph).graph
     console.print(design_table(design, f"{network} network at {design.bottleneck.cycles} cycles a frame"))
 

@@ -505,7 +505,9 @@ def _(block: Channelwise) -> Amounts:
         mask = (1 << block.output_dtype.bits) - 1
         amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
     elif not multipliers(block):
-        amounts["products"] = block.pe * block.input_dtype.bits * block.parameter_dtype.bits
+        # a bipolar factor is two bits, 01 or 11
+        bits = 1.5 if block.input_dtype == BIPOLAR else block.input_dtype.bits
+        amounts["products"] = block.pe * bits * block.parameter_dtype.bits
     return amounts
 
 
