@@ -245,7 +245,9 @@ def _buffer_amounts(width: int, depth: int, style: str, name: str) -> Amounts:
 def _lutram_amounts(width: int, depth: int, name: str) -> dict[str, float]:
     """A LUT memory, the multiplexers behind it and the write enables before it."""
     luts, banks = lut_memory(width, depth)
-    return {name: luts, "banks": width * choice(banks), "bank writes": banks if banks > 1 else 0}
+    # more than four write enables are decoded in two levels
+    enables = 0 if banks == 1 else banks if banks <= 4 else 1.8 * banks
+    return {name: luts, "banks": width * choice(banks), "bank writes": enables}
 
 
 @_ffs.register
