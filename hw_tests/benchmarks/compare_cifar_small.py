@@ -38,10 +38,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--lr", type=float, default=0.1)
+    parser.add_argument("--optimizer", choices=("sgd", "adam"), default="sgd")
+    parser.add_argument("--lr", type=float, default=0.1, help="0.03 suits adam")
     parser.add_argument("--teacher-epochs", type=int, default=10)
     parser.add_argument("--ratio", type=float, default=0.5)
     parser.add_argument("--cap-rise", type=float, default=3.0)
+    parser.add_argument("--harden", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     given = parser.parse_args()
@@ -61,15 +63,15 @@ def main() -> None:
         TrainingConfig(
             epochs=given.epochs,
             batch=100,
-            optimizer="sgd",
+            optimizer=given.optimizer,
             lr=given.lr,
-            weight_decay=5e-4,
+            weight_decay=5e-4 if given.optimizer == "sgd" else 0.0,
             flip=True,
             threads=1,
             evaluate_every=5,
             teacher=TeacherConfig(epochs=given.teacher_epochs),
         ),
-        EvolutionConfig(ratio=given.ratio, cap_rise=given.cap_rise),
+        EvolutionConfig(ratio=given.ratio, cap_rise=given.cap_rise, harden=given.harden),
         dataset,
         given.out,
         seeds=given.seeds,
