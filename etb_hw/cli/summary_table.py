@@ -12,7 +12,9 @@ from rich.table import Table
 def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
     """``summary.json`` as a table for the terminal."""
     table = Table(title=f"{summary['model']} on {summary['data']}", show_header=False, title_justify="left")
+    teacher = summary["accuracy_float_teacher"]
     rows = (
+        *([] if teacher is None else [("accuracy, float teacher", f"{teacher:.2%}")]),
         ("accuracy, dense baseline", f"{summary['accuracy_dense_baseline']:.2%}"),
         ("accuracy, ETB in torch", f"{summary['accuracy_torch']:.2%}"),
         ("accuracy, integer simulation", f"{summary['accuracy_integer']:.2%}"),

@@ -33,6 +33,5 @@ def card(
         proofs=proofs,
         shape=shape,
         seconds=notes["seconds"],
-        teacher_accuracy=notes.get("teacher_accuracy"),
         widths=widths,
     )

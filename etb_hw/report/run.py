@@ -31,6 +31,7 @@ class Summary(Record):
     accuracy_torch: float | None = None
     accuracy_integer: float | None = None
     accuracy_dense_baseline: float | None = None
+    accuracy_float_teacher: float | None = None
     pruned_filter_ratio: float | None = None
     pruned_parameter_ratio: float | None = None
     size_bytes: int | None = None

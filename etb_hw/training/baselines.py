@@ -136,7 +136,7 @@ def run(
                 folder = out_dir / f"{method.replace(' ', '_')}-{seed}"
                 show = progress(f"{TITLES[method]}, seed {seed}") if progress else None
                 # one teacher for all: that of the unpruned network
-                teacher = teach(model, recipe, dataset, out_dir / f"seed-{seed}")
+                teacher = teach(model, recipe, dataset, out_dir / f"seed-{seed}", show)
                 result = train(settings[0], recipe, settings[1], dataset, folder, show, cost, teacher=teacher)
                 assert result is not None
                 done |= {(run.method, run.seed): run for run in _load(path, key)}

@@ -27,6 +27,7 @@ from etb_hw.pruning.sizes import Cost, parameters, size_bytes
 from etb_hw.training.baselines import Estimate
 from etb_hw.training.loop import train
 from etb_hw.training.metrics import Callback
+from etb_hw.training.teacher import teach
 
 JOURNAL_FILE = "study.log"
 RESULT_FILE = "sweep.json"
@@ -184,7 +185,11 @@ def _fixed(study: optuna.Study, number: int) -> Mapping[str, Any]:
 def _train(task: Task, ratio: float, seed: int, out_dir: Path, progress: Callback | None) -> Point:
     training = task.training.model_copy(update={"seed": seed})
     evolution = task.evolution.model_copy(update={"ratio": ratio})
-    result = train(task.model, training, evolution, task.dataset, out_dir, progress, task.cost)
+    # one teacher for all ratios; processes that train it at once end with the same bits
+    teacher = teach(task.model, training, task.dataset, out_dir.parent / f"seed-{seed}", progress)
+    result = train(
+        task.model, training, evolution, task.dataset, out_dir, progress, task.cost, teacher=teacher
+    )
     assert result is not None
     spec = result.hard.spec
     estimate = dict(task.estimate(result.hard)) if task.estimate else {}

@@ -22,6 +22,8 @@ width = 0.0625
 [training]
 epochs = 4
 threads = 1
+[training.teacher]
+epochs = 1
 [evolution]
 ratio = 0.3
 [build]
@@ -51,6 +53,7 @@ SUMMARY = (
     "accuracy_torch",
     "accuracy_integer",
     "accuracy_dense_baseline",
+    "accuracy_float_teacher",
     "pruned_filter_ratio",
     "pruned_parameter_ratio",
     "size_bytes",
@@ -129,6 +132,7 @@ def test_a_finished_run_can_be_published_and_exported_without_data(run_dir: Path
     summary = json.loads((run_dir / "summary.json").read_text())
     assert card.startswith("# tiny\n")
     assert f"{100 * summary['accuracy_integer']:.2f} %" in card
+    assert f"| float teacher | {100 * summary['accuracy_float_teacher']:.2f} % |" in card
     exported = call("export", tmp_path / "tiny/checkpoint.safetensors")
     assert exported.exit_code == 0, exported.output
     model, original = tmp_path / "tiny/model.qonnx.onnx", run_dir / "model.qonnx.onnx"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from etb_hw import data
-from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput
 from etb_hw.training import baselines, sweep
 
@@ -48,6 +48,13 @@ def test_other_settings_do_not_mix_into_a_sweep(digits, tmp_path):
         task = sweep.Task(MODEL, TRAINING.model_copy(update={"lr": lr}), EvolutionConfig(), digits)
         assert len(sweep.run(task, tmp_path, [0.3], progress=titles.append).points) == 1
     assert len(titles) == 2
+
+
+def test_all_ratios_learn_from_one_teacher(digits, tmp_path):
+    taught = TRAINING.model_copy(update={"teacher": TeacherConfig(epochs=1)})
+    task = sweep.Task(MODEL, taught, EvolutionConfig(), digits)
+    assert len(sweep.run(task, tmp_path, [0.2, 0.4]).points) == 2
+    assert [path.parent.name for path in tmp_path.rglob("teacher.safetensors")] == ["seed-0"]
 
 
 def test_several_processes_share_a_sweep(digits, tmp_path):

@@ -43,6 +43,7 @@ def _run(context: Context) -> list[Proof]:
             "accuracy_torch": simulated["accuracy_torch"],
             "accuracy_integer": simulated["accuracy_integer"],
             "accuracy_dense_baseline": read[baseline.FILE]["accuracy"],
+            "accuracy_float_teacher": read[baseline.FILE]["accuracy_teacher"],
             "pruned_filter_ratio": pruning["filters"]["ratio"],
             "pruned_parameter_ratio": pruning["parameters"]["ratio"],
             "pruned_mac_ratio": pruning["macs"]["ratio"],

@@ -47,7 +47,6 @@ def _run(context: Context) -> list[Proof]:
         "accuracy": result.accuracy,
         "data": context.dataset.source,
         "seconds": result.seconds,
-        **({} if result.teacher_accuracy is None else {"teacher_accuracy": result.teacher_accuracy}),
     }
     save_checkpoint(result.hard, context.path("checkpoint.safetensors"), notes)
     return list(result.proofs)

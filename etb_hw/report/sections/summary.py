@@ -46,6 +46,8 @@ def tiles(values: Summary, run: Run) -> list[Tile]:
         if values.accuracy_dense_baseline is not None:
             gap = 100 * (values.accuracy_integer - values.accuracy_dense_baseline)
             note = f"dense baseline {values.accuracy_dense_baseline:.2%}, {signed(gap)} points"
+        if values.accuracy_float_teacher is not None:
+            note += f"; float teacher {values.accuracy_float_teacher:.2%}"
         found.append(Tile(f"{100 * values.accuracy_integer:.2f}", "%", "accuracy in integers", note))
     if values.pruned_parameter_ratio is not None:
         note = ""
