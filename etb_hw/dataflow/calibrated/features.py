@@ -313,10 +313,10 @@ def _(block: Padding) -> Amounts:
 @_luts.register
 def _(block: MaxPool) -> Amounts:
     fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
-    counts = (fold, across, *block.kernel, block.outputs[0].shape[0])
     words = fold * across
     address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
-    return _pool(block.pe, block.dtype.bits, words, sum(map(counter, counts)) + address)
+    counters = sum(map(counter, (fold, across, *block.kernel))) + address
+    return _pool(block.pe, block.dtype.bits, words, counters)
 
 
 @_luts.register
@@ -377,7 +377,9 @@ def _(block: WidthConverter) -> Amounts:
     width_in, width_out, between = _converter(block)
     amounts: dict[str, float] = {
         "one": (width_in < between) + (width_out < between),
-        "counters": counter(between // width_in) + counter(between // width_out),
+        # a join by two counts in one bit, beside which the valid bit takes a LUT
+        "counters": max(counter(between // width_in), 2 * (width_in < between))
+        + counter(between // width_out),
         "split": between - width_out,  # the highest beat is only loaded
     }
     if max(width_in, width_out) < between:
