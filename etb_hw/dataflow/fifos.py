@@ -11,10 +11,12 @@ from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 def fifo_blocks(
     graph: DataflowGraph, model: ResourceModel = finn_model, weights: Weights | None = None
 ) -> tuple[Fifo, ...]:
-    """A FIFO an edge, each in the memory (shift registers in LUTs, or block RAM) that costs less."""
+    """A FIFO an edge that has a depth, each in the memory (LUTs or block RAM) that costs less."""
     weights = weights or Weights()
     found = []
     for i, edge in enumerate(graph.edges):
+        if edge.depth == 0:
+            continue  # a plain connection
         stream = graph[edge.source.block].outputs[edge.source.index]
         name, layer = f"{Fifo.OP}_{i}", graph[edge.target.block].layer
         forms = [

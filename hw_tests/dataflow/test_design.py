@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import networks
 import pytest
 
 from etb_hw.config import BuildConfig
+from etb_hw.dataflow import fifo_blocks, fifo_cost
 from etb_hw.dataflow.design import design, quality
 from etb_hw.dataflow.simulation import simulate_streams
 from etb_hw.errors import BadInput, InfeasibleTarget
@@ -19,6 +21,14 @@ def test_a_residual_network_gets_fifos_that_keep_its_rate() -> None:
     built = design(graph, BuildConfig(target_fps=5_000, device="Pynq-Z1"))
     assert built.graph.fps >= 5_000
     assert simulate_streams(built.graph).interval <= built.graph.bottleneck.cycles
+
+
+def test_edges_without_depth_cost_no_fifo() -> None:
+    graph = design(networks.mlp(36, (8, 8)), BuildConfig(target_fps=1_000)).graph
+    plain = replace(graph, edges=tuple(replace(edge, depth=0) for edge in graph.edges))
+    assert fifo_blocks(plain) == ()
+    assert fifo_cost(plain).lut == 0
+    assert len(fifo_blocks(graph)) == sum(edge.depth > 0 for edge in graph.edges)
 
 
 def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:
