@@ -37,3 +37,23 @@ def test_a_few_steps_of_every_flow(path, tmp_path):
     assert result.report.reached >= flow.evolution.ratio - 1e-9
     pixels = torch.from_numpy(x).float()
     assert torch.equal(deployable(result.hard)(pixels), result.hard(pixels))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg_small_cifar10", "resnet18_cifar10", "cnv_cifar10"])
+def test_full_size_networks_take_steps_resume_and_slim(name, tmp_path):
+    flow = load_flow(FLOWS[0].with_name(f"{name}.toml"))
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
+    y = generator.integers(0, 10, 12)
+    random = data.Dataset(x, y, x, y, tuple("0123456789"), "random pixels")
+    teacher = flow.training.teacher.model_copy(update={"epochs": 1})
+    short = {"epochs": 1, "batch": 4, "warmup_epochs": 0.0, "teacher": teacher, "checkpoint_seconds": 0.0}
+    recipe = flow.training.model_copy(update=short)
+    assert training.train(flow.model, recipe, flow.evolution, random, tmp_path, stop_after=1) is None
+    result = training.train(flow.model, recipe, flow.evolution, random, tmp_path)
+    assert result is not None
+    assert all(proof.mismatches == 0 for proof in result.proofs)
+    assert result.report.reached == pytest.approx(flow.evolution.ratio, abs=0.03)
+    widths = [result.hard.spec.widths[group] for group in result.hard.spec.prunable]
+    assert all(width % flow.evolution.multiple == 0 for width in widths)
