@@ -5,4 +5,4 @@ Data flows one way through the sub-packages, and imports follow it::
     data, quantizers, models -> training -> pruning -> qonnx_io -> integer -> dataflow -> rtl -> report
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
