@@ -36,7 +36,8 @@ def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
         texts = [f"{count:,}" if count else empty for count in counts]
         made.add_row(name, layer, *texts, *(f"{lut:,.0f}" for lut in luts))
 
-    everything = [design.cost(model).lut + fifo_cost(design, model).lut for model in models]
+    between = [fifo_cost(design, model).lut for model in models]
+    everything = [design.cost(model).lut + luts for model, luts in zip(models, between, strict=True)]
     if report.whole:
         add(report.rows[0].name, report.rows[0].layer, report.total, everything)
         return made
@@ -49,7 +50,7 @@ def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
             fifos.append(row.usage)
     if fifos:
         total = sum(fifos[1:], fifos[0])
-        add(f"{len(fifos)} FIFOs", "", total, [fifo_cost(design, model).lut for model in models])
+        add(f"{len(fifos)} FIFOs", "", total, between)
     made.add_section()
     add("total", "", report.total, everything, "0")
     return made

@@ -14,14 +14,14 @@ def card(
     flow: Mapping[str, Any],
     proofs: Sequence[Mapping[str, Any]],
     shape: Sequence[int],
-    notes: Mapping[str, Any],
+    seconds: float,
     widths: Sequence[int],
 ) -> str:
     """Text of README.md beside a published network.
 
     Args:
         summary, flow, proofs: contents of summary.json, flow.json and verification.json.
-        shape: (C, H, W) of the input. notes: of the checkpoint. widths: channels kept, a group.
+        shape: (C, H, W) of the input. seconds: of training. widths: channels kept, a group.
     """
     environment = Environment(
         loader=PackageLoader("etb_hw.report"), undefined=StrictUndefined, keep_trailing_newline=True
@@ -32,6 +32,6 @@ def card(
         flow=flow,
         proofs=proofs,
         shape=shape,
-        seconds=notes["seconds"],
+        seconds=seconds,
         widths=widths,
     )

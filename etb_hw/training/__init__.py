@@ -2,8 +2,7 @@
 
 ``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense
 baseline is the same call with ``evolution.ratio = 0``. ``teach()`` trains the float network that may teach
-both. ``progress_bar()`` gives the callback of a rich
-progress bar.
+both. ``progress_bar()`` gives the callback of a rich progress bar.
 """
 
 from etb_hw.training.evaluate import accuracy, logits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +20,7 @@ from etb_hw.pruning.hard import HardNet
 from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters, size_bytes
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback
+from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
 
 Method: TypeAlias = Literal["dense", "small", "l1", "random", "etb", "etb widths"]
@@ -120,8 +120,7 @@ def run(
         progress: called with a title before each run; yields the callback of that run.
         cost: see ``train``. estimate: hardware numbers of a finished network, added to its row.
     """
-    shape = dataset.train_x.shape
-    spec = specify(model, (shape[1], shape[2], shape[3]), len(dataset.classes))
+    spec = specify(model, dataset.shape, len(dataset.classes))
     counting = cost or cost_function(spec, evolution.count)
     path = out_dir / "baselines.json"
     key = _key(spec, training, evolution, dataset)
@@ -217,9 +216,9 @@ def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, da
         spec.to_json(),
         training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
         evolution.model_dump(),
-        [dataset.source, *(list(part.shape) for part in (dataset.train_x, dataset.test_x))],
+        dataset.source,
     ]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return key_of(settings, dataset)
 
 
 def _load(path: Path, key: str) -> tuple[Run, ...]:

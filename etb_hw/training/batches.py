@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from etb_hw.config import TrainingConfig
+from etb_hw.training.schedule import epoch_steps
 
 _STREAM = 1_000_003  # keeps the random streams of different seeds apart
 
@@ -29,7 +30,7 @@ class Batches:
 
     @property
     def an_epoch(self) -> int:
-        return max(1, len(self.y) // self.config.batch)
+        return epoch_steps(self.config, len(self.y))
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Float32 pixels (B, C, H, W) and labels (B,) of a step."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from etb_hw.training.loss import loss_of
 from etb_hw.training.metrics import Callback, Progress, Row, Shares
 from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
-from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
 from etb_hw.training.teacher import lesson, teach
 from etb_hw.verification import Proof, prove
 
@@ -135,8 +134,7 @@ def _train(
     teacher: FloatTwin | None,
 ) -> TrainResult | None:
     device = prepare(training)
-    _, channels, height, width = dataset.train_x.shape
-    spec = specify(model, (channels, height, width), len(dataset.classes))
+    spec = specify(model, dataset.shape, len(dataset.classes))
     schedule = make_schedule(training, evolution, len(dataset.train_y))
     counting = _cost(spec, evolution, cost)
     controller = Controller(
@@ -219,19 +217,17 @@ def _key(
 ) -> str:
     """Everything that decides a run's result; where it ran and how often it was saved does not."""
     ignored = {"checkpoint_seconds", "threads"}
-    settings = {
+    settings: dict[str, object] = {
         "spec": spec.to_json(),
         "training": training.model_dump(exclude=ignored),
         "evolution": evolution.model_dump(),
     }
-    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for array in (dataset.train_x, dataset.train_y, dataset.test_x, dataset.test_y):
-        content.update(str(array.shape).encode())
-        content.update(array.tobytes())
     if teacher is not None:
+        weights = hashlib.sha256()
         for value in teacher.state_dict().values():
-            content.update(value.cpu().numpy().tobytes())
-    return content.hexdigest()
+            weights.update(value.cpu().numpy().tobytes())
+        settings["teacher"] = weights.hexdigest()
+    return key_of(settings, dataset)
 
 
 def _start(

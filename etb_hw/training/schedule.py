@@ -54,9 +54,14 @@ def cosine(step: int, fall: float, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * share))
 
 
+def epoch_steps(training: TrainingConfig, images: int) -> int:
+    """Batches of an epoch over ``images`` training images; incomplete ones are left out."""
+    return max(1, images // training.batch)
+
+
 def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: int) -> Schedule:
-    """The schedule of a run over ``images`` training images; incomplete batches are left out."""
-    an_epoch = max(1, images // training.batch)
+    """The schedule of a run over ``images`` training images."""
+    an_epoch = epoch_steps(training, images)
     steps = training.epochs * an_epoch
     harden = max(1, round(steps * evolution.harden))
     warmup = min(harden, round(steps * evolution.warmup))

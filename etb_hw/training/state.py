@@ -5,6 +5,7 @@ Random numbers need no saving: every batch follows from the seed and the step nu
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.models import NetSpec
@@ -42,6 +44,11 @@ class Snapshot:
     optimizer: Mapping[str, Tensor]
     controller: Mapping[str, Tensor]
     extra: Mapping[str, Any]
+
+
+def key_of(settings: object, dataset: Dataset) -> str:
+    """Identifies what a result was made from: JSON-able settings, and the data's content."""
+    return hashlib.sha256(json.dumps([settings, dataset.digest], sort_keys=True).encode()).hexdigest()
 
 
 def save_snapshot(path: Path, snapshot: Snapshot) -> None:

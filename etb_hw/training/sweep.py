@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -27,6 +26,7 @@ from etb_hw.pruning.sizes import Cost, parameters, size_bytes
 from etb_hw.training.baselines import Estimate
 from etb_hw.training.loop import train
 from etb_hw.training.metrics import Callback
+from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
 
 JOURNAL_FILE = "study.log"
@@ -122,9 +122,9 @@ def _key(task: Task) -> str:
         task.model.model_dump(),
         task.training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
         task.evolution.model_dump(exclude={"ratio"}),
-        [task.dataset.source, *(list(part.shape) for part in (task.dataset.train_x, task.dataset.test_x))],
+        task.dataset.source,
     ]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return key_of(settings, task.dataset)
 
 
 def _enqueue(study: optuna.Study, ratios: Sequence[float], seeds: Sequence[int]) -> None:
@@ -203,8 +203,7 @@ def collect(task: Task, study: optuna.Study) -> Sweep:
         point = _point(trial)
         points[point.ratio, point.seed] = point
     ordered = tuple(points[key] for key in sorted(points))
-    shape = task.dataset.train_x.shape
-    spec = specify(task.model, (shape[1], shape[2], shape[3]), len(task.dataset.classes))
+    spec = specify(task.model, task.dataset.shape, len(task.dataset.classes))
     fronts = {"bytes": pareto(ordered, lambda point: point.bytes)}
     if ordered and all("lut" in point.estimate for point in ordered):
         fronts["lut"] = pareto(ordered, lambda point: point.estimate["lut"])

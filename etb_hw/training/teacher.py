@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from etb_hw.training.batches import Batches
 from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, share_buffers, wrapped
 from etb_hw.training.metrics import Callback, Progress, Shares
-from etb_hw.training.optim import Optimizers, float_optimizer
-from etb_hw.training.schedule import cosine
-from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+from etb_hw.training.optim import float_optimizer
+from etb_hw.training.schedule import cosine, epoch_steps
+from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
 
 TEACHER_FILE = "teacher.safetensors"
 UPDATE_STEPS = 10
@@ -46,9 +44,8 @@ def teach(
     config = training.teacher
     if not config.epochs:
         return None
-    _, channels, height, width = dataset.train_x.shape
     device = prepare(training)
-    spec = specify(_widened(model, config.width), (channels, height, width), len(dataset.classes))
+    spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes))
     key = _key(spec, training, dataset)
     snapshot = load_snapshot(out_dir / TEACHER_FILE, key) if out_dir is not None else None
     with torch.random.fork_rng(devices=[]):
@@ -57,49 +54,41 @@ def teach(
     if snapshot is not None:
         net.load_state_dict(dict(snapshot.net))
     net.to(device)
-    optimizers = float_optimizer(net, config)
-    if snapshot is not None:
-        optimizers.load(snapshot.optimizer)
-    x, y = torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device)
-    batches = Batches(x, y, training, team.rank, team.ranks)
-    keeper = _Keeper(out_dir if team.leads else None, key, spec, training.checkpoint_seconds)
-    _train(net, optimizers, batches, training, snapshot.step if snapshot else 0, keeper, progress, team)
+    steps = config.epochs * epoch_steps(training, len(dataset.train_y))
+    if snapshot is None or snapshot.step < steps:
+        path = out_dir / TEACHER_FILE if out_dir is not None and team.leads else None
+        _train(net, snapshot, steps, training, dataset, path, key, progress, team)
     return net.eval()
-
-
-class _Keeper:
-    """Saves the teacher's state now and then."""
-
-    def __init__(self, out_dir: Path | None, key: str, spec: NetSpec, seconds: float) -> None:
-        self.out_dir, self.key, self.spec, self.seconds = out_dir, key, spec, seconds
-        self.saved = time.monotonic()
-
-    def due(self) -> bool:
-        return time.monotonic() - self.saved >= self.seconds
-
-    def save(self, net: FloatTwin, optimizers: Optimizers, step: int) -> None:
-        if self.out_dir is not None:
-            state = Snapshot(
-                step, self.spec, False, self.key, net.state_dict(), optimizers.state(), {}, extra={}
-            )
-            save_snapshot(self.out_dir / TEACHER_FILE, state)
-        self.saved = time.monotonic()
 
 
 def _train(
     net: FloatTwin,
-    optimizers: Optimizers,
-    batches: Batches,
+    snapshot: Snapshot | None,
+    steps: int,
     training: TrainingConfig,
-    step: int,
-    keeper: _Keeper,
+    dataset: Dataset,
+    path: Path | None,
+    key: str,
     progress: Callback | None,
     team: Team,
 ) -> None:
-    steps = training.teacher.epochs * batches.an_epoch
-    if step >= steps:
-        return
+    """Train to the last of ``steps``, from the snapshot on; the state goes to ``path`` now and then."""
+    device = next(net.parameters()).device
+    x, y = torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device)
+    batches = Batches(x, y, training, team.rank, team.ranks)
+    optimizers = float_optimizer(net, training.teacher)
+    step = 0
+    if snapshot is not None:
+        optimizers.load(snapshot.optimizer)
+        step = snapshot.step
+
+    def save() -> None:
+        if path is not None:
+            state = Snapshot(step, net.spec, False, key, net.state_dict(), optimizers.state(), {}, extra={})
+            save_snapshot(path, state)
+
     trained = wrapped(net.train(), team, training.compile)
+    saved = time.monotonic()
     try:
         while step < steps:
             x, y = batches.batch(step)
@@ -109,14 +98,15 @@ def _train(
             loss.backward()
             optimizers.step(cosine(step, FLAT * steps, steps))
             step += 1
-            if keeper.due():
-                keeper.save(net, optimizers, step)
+            if time.monotonic() - saved >= training.checkpoint_seconds:
+                save()
+                saved = time.monotonic()
             if progress is not None and (step % UPDATE_STEPS == 0 or step == steps):
                 nothing = Shares(0.0, 0.0, 0.0)
                 progress(Progress(step, steps, "teacher", float(loss.detach()), None, nothing, 0.0))
     finally:
         share_buffers(net, team)
-        keeper.save(net, optimizers, step)
+        save()
 
 
 @torch.no_grad()
@@ -142,8 +132,4 @@ def _key(spec: NetSpec, training: TrainingConfig, dataset: Dataset) -> str:
         "batches": training.model_dump(include=batches),
         "teacher": training.teacher.model_dump(include={"epochs", "lr", "weight_decay"}),
     }
-    content = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for array in (dataset.train_x, dataset.train_y):
-        content.update(str(array.shape).encode())
-        content.update(array.tobytes())
-    return content.hexdigest()
+    return key_of(settings, dataset)

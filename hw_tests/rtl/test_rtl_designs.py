@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow import DataflowGraph, fold, lower
 from etb_hw.dataflow.blocks import AddStreams, Mvau
-from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.dataflow.simulation import FifoSizing, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
-from etb_hw.rtl import first_difference, simulate
+from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
@@ -140,24 +140,25 @@ def test_mlp_at_every_fold(simulator_cache: Path) -> None:
         np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
 
 
-@pytest.mark.slow
-def test_a_pruned_vgg_small_to_the_cycle(simulator_cache: Path) -> None:
-    """Three CIFAR-sized frames through the whole network: bits, latency and interval as predicted."""
-    folded = fold(lower(pruned_vgg_small()), target_cycles=600_000, time_limit_s=20).graph
-    sized = size_fifos(folded, frames=3, precision=0.5)
-    frames = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3))
-    run = simulate(sized.graph, frames, cache_dir=simulator_cache)
+def through(graph: IntegerGraph, count: int, cache: Path) -> tuple[RtlRun, FifoSizing, int]:
+    """CIFAR-sized frames through a whole network: bits and latency as predicted. Also the folded interval."""
+    folded = fold(lower(graph), target_cycles=600_000, time_limit_s=20).graph
+    sized = size_fifos(folded, frames=max(2, count), precision=0.5)
+    frames = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3))
+    run = simulate(sized.graph, frames, cache_dir=cache)
     np.testing.assert_array_equal(run.outputs, sized.graph.execute(frames))
     assert run.latency == sized.report.latency
-    assert run.ii == sized.report.interval == folded.bottleneck.cycles
+    return run, sized, folded.bottleneck.cycles
+
+
+@pytest.mark.slow
+def test_a_pruned_vgg_small_to_the_cycle(simulator_cache: Path) -> None:
+    """Three frames, so that the interval between them is measured too."""
+    run, sized, interval = through(pruned_vgg_small(), 3, simulator_cache)
+    assert run.ii == sized.report.interval == interval
 
 
 @pytest.mark.slow
 def test_one_frame_through_the_whole_vgg_small(simulator_cache: Path) -> None:
     """The unpruned network, 4.6 million weights: half a minute, most of it FIFO sizing and compilation."""
-    folded = fold(lower(vgg_small()), target_cycles=600_000, time_limit_s=20).graph
-    sized = size_fifos(folded, frames=2, precision=0.5)
-    frames = np.random.default_rng(1).integers(0, 256, (1, 32, 32, 3))
-    run = simulate(sized.graph, frames, cache_dir=simulator_cache)
-    np.testing.assert_array_equal(run.outputs, sized.graph.execute(frames))
-    assert run.latency == sized.report.latency
+    through(vgg_small(), 1, simulator_cache)

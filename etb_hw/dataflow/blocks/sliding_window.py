@@ -212,7 +212,7 @@ def _interval(
     there at its start, read i of beat ``o(i)`` waits until cycle ``o(i) - level + 1``, so that the window
     takes ``reads + max(0, max(o(i) - i) + 1 - level)`` cycles.
     """
-    height, width = size
+    width = size[1]
     out_h, out_w = (conv_output_size(*axis, 0) for axis in zip(size, kernel, stride, dilation, strict=True))
     rows, columns = np.arange(kernel[0]) * dilation[0] * width, np.arange(kernel[1]) * dilation[1]
     taps = (rows[:, None] + columns).reshape(-1) * fold
@@ -220,9 +220,7 @@ def _interval(
     offsets = (folds[:, None] + taps if depthwise else taps[:, None] + folds).reshape(-1)
     reads = len(offsets)
     latest = int((offsets - np.arange(reads)).max()) + 1
-    along = stride[1] * fold
-    down = stride[0] * width * fold - (out_w - 1) * along
-    around = height * width * fold - (out_h - 1) * stride[0] * width * fold - (out_w - 1) * along
+    along, down, around = window_moves(size, (out_h, out_w), stride, fold)
     moves = ([along] * (out_w - 1) + [down]) * (out_h - 1) + [along] * (out_w - 1) + [around]
     level, spent = 0, 0
     seen: dict[int, int] = {}
@@ -234,6 +232,16 @@ def _interval(
             spent += duration
             level = min(depth, level + duration) - move
     return spent
+
+
+def window_moves(
+    size: tuple[int, int], out_size: tuple[int, int], stride: tuple[int, int], fold: int
+) -> tuple[int, int, int]:
+    """Beats from a window to the next: along a row, down to the next row, and around to the next frame."""
+    (height, width), (out_h, out_w) = size, out_size
+    along, row = stride[1] * fold, stride[0] * width * fold
+    back = (out_w - 1) * along
+    return along, row - back, height * width * fold - (out_h - 1) * row - back
 
 
 def is_bypass(kernel: tuple[int, int], stride: tuple[int, int]) -> bool:

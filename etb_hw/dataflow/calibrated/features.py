@@ -21,7 +21,7 @@ from etb_hw.dataflow.blocks.label_select import LabelSelect
 from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
-from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, window_moves
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
@@ -86,7 +86,7 @@ def _tree(block: Mvau) -> Tree:
     if block.xnor:
         return tree(block.simd, 18, int.bit_length, popcount_leaf, rows=block.pe, kind_bits=kinds)
     if block.weight_dtype != BIPOLAR:
-        wide = x + w + int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
+        wide = _product_bits(block)
         outside = multipliers(block) > 0  # a DSP block has its own register
         made = tree(
             block.simd, 1, _sum_bits(wide), lambda n: 0 if outside else x * w, rows=block.pe, kind_bits=kinds
@@ -106,9 +106,13 @@ def multipliers(block: Block) -> int:
         return block.pe if block.func == "mul" and block.output_dtype.bits >= _DSP_BITS else 0
     if not isinstance(block, Mvau) or block.weight_dtype == BIPOLAR:
         return 0
+    return block.pe * block.simd if _product_bits(block) >= _DSP_BITS else 0
+
+
+def _product_bits(block: Mvau) -> int:
+    """Bits of a product with weights that are not bipolar; inputs without a sign get one."""
     widened = int(not block.input_dtype.signed or block.input_dtype == BIPOLAR)
-    bits = block.input_dtype.bits + widened + block.weight_dtype.bits
-    return block.pe * block.simd if bits >= _DSP_BITS else 0
+    return block.input_dtype.bits + widened + block.weight_dtype.bits
 
 
 def _shared_tree(block: Mvau) -> Tree:
@@ -268,7 +272,7 @@ def _(block: SlidingWindow) -> Amounts:
 def _window_steps(block: SlidingWindow) -> tuple[list[int], list[int]]:
     """Beats from a read to the next inside a window, and from a window to the next."""
     fold = block.channels // block.simd
-    (height, across), (out_h, out_w) = block.size, block.out_size
+    across = block.size[1]
     (kernel_h, kernel_w), (dilation_h, dilation_w) = block.kernel, block.dilation
     if block.depthwise:
         extents, reach = (kernel_w, kernel_h), (dilation_w * fold, dilation_h * across * fold, 1)
@@ -276,10 +280,7 @@ def _window_steps(block: SlidingWindow) -> tuple[list[int], list[int]]:
         extents, reach = (fold, kernel_w), (1, dilation_w * fold, dilation_h * across * fold)
     back = (extents[0] - 1) * reach[0]
     inside = [reach[0], reach[1] - back, reach[2] - back - (extents[1] - 1) * reach[1]]
-    along = block.stride[1] * fold
-    down = block.stride[0] * across * fold - (out_w - 1) * along
-    around = height * across * fold - (out_h - 1) * block.stride[0] * across * fold - (out_w - 1) * along
-    return inside, [along, down, around]
+    return inside, list(window_moves(block.size, block.out_size, block.stride, fold))
 
 
 def _varying(values: list[int], bits: int) -> int:

@@ -22,12 +22,17 @@ PERFORMANCE = "report/estimate_network_performance.json"
 
 def read_summary(run_dir: Path) -> dict[str, Any]:
     """The content of ``summary.json``. Raises BadInput where there is none."""
-    path = run_dir / FILE
+    values: dict[str, Any] = read_result(run_dir, FILE)
+    return values
+
+
+def read_result(run_dir: Path, name: str) -> Any:
+    """The content of a JSON file that a finished run has. Raises BadInput where there is none."""
+    path = run_dir / name
     try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise BadInput(str(path), "cannot be read", "run the flow to its end: etb-hw run FLOW.toml") from None
-    return values
 
 
 def _run(context: Context) -> list[Proof]:
