@@ -30,8 +30,8 @@ bench: setup
 	$(BIN)/python -m hw_tests.benchmarks $(ONLY)
 
 lint: setup
-	$(BIN)/ruff check etb_hw hw_tests
-	$(BIN)/ruff format --check etb_hw hw_tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 docs: setup

@@ -49,7 +49,9 @@ graph = qonnx_io.import_model(run_dir / "streamlined.onnx")
 from etb_hw.dataflow import find_device, finn, fold, lower, table
 
 smallest = lower(graph)
-print(f"{smallest.fps:,.0f} frames/s, {smallest.resources.lut:,.0f} LUT; limited by {smallest.bottleneck.name}")
+print(
+    f"{smallest.fps:,.0f} frames/s, {smallest.resources.lut:,.0f} LUT; limited by {smallest.bottleneck.name}"
+)
 
 # %% [markdown]
 # `fold` chooses PE and SIMD of all blocks for a frame rate, with least resources, and says whether that is
@@ -86,7 +88,9 @@ plt.show()
 # %%
 board = fold(smallest, device=find_device("Pynq-Z1"), max_utilization=0.5)
 found = board.graph
-print(f"{found.fps:,.0f} frames/s with {found.resources.lut:,.0f} LUT, {found.resources.bram_18k:.0f} BRAM 18k")
+print(
+    f"{found.fps:,.0f} frames/s with {found.resources.lut:,.0f} LUT, {found.resources.bram_18k:.0f} BRAM 18k"
+)
 
 # %% [markdown]
 # ## The pipeline
