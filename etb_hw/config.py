@@ -11,14 +11,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from etb_hw.errors import BadInput
+from etb_hw.files import read_bytes
 
+MAX_BYTES = 2**20  # of a flow file
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class Section(BaseModel):
     """A table of a flow file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
@@ -163,13 +165,11 @@ def load_flow(path: Path) -> Flow:
     Raises BadInput that names the file, the key, the reason and a remedy.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path, MAX_BYTES, "give the path of a flow file, such as flows/digits.toml").decode()
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except FileNotFoundError:
-        raise BadInput(
-            str(path), "does not exist", "give the path of a flow file, such as flows/digits.toml"
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except RecursionError:
+        raise BadInput(str(path), "is nested too deeply", "see flows/digits.toml") from None
+    except ValueError as error:  # TOML, JSON, UTF-8, and integers of thousands of digits
         raise BadInput(str(path), f"is no readable TOML file ({error})", "see flows/digits.toml") from None
     try:
         return Flow.model_validate(values)

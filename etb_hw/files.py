@@ -1,13 +1,43 @@
-"""Writing files so that a cut-off run never leaves a half-written one."""
+"""Reading files that somebody named; writing files so that a cut-off run never leaves a half-written one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from etb_hw.errors import BadInput
+
+
+def read_bytes(path: Path, limit: int, remedy: str) -> bytes:
+    """The content of a regular file that somebody named.
+
+    Pipes and devices are refused instead of read: they may never answer, or never end.
+
+    Args:
+        limit: the largest size in bytes that such a file can sensibly have.
+
+    Raises:
+        BadInput: missing, no regular file, larger than ``limit``, or not readable.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+            raise BadInput(str(path), f"is {kind}", remedy)
+        if status.st_size > limit:
+            raise BadInput(str(path), f"has {status.st_size:,} bytes, more than {limit:,}", remedy)
+        with path.open("rb") as file:
+            return file.read(limit + 1)[:limit]
+    except FileNotFoundError:
+        raise BadInput(str(path), "does not exist", remedy) from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(str(path), f"cannot be read ({reason})", remedy) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

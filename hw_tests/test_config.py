@@ -46,5 +46,5 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="no readable TOML"):
         load_flow(tmp_path / "b.toml")
-    with pytest.raises(BadInput, match="no readable TOML"):
+    with pytest.raises(BadInput, match="is a folder"):
         load_flow(tmp_path)

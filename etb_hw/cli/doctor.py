@@ -11,6 +11,7 @@ import click
 def command() -> None:
     """Check the installation and the optional tools, and say how to get what is missing."""
     from rich.table import Table
+    from rich.text import Text
 
     from etb_hw.cli.console import console
     from etb_hw.doctor import examine
@@ -19,7 +20,7 @@ def command() -> None:
     table = Table("tool", "for", "version", "status", "how to get it")
     checks = examine()
     for check in checks:
-        status = f"[{colours[check.status]}]{check.status}[/]"
+        status = Text(check.status, colours[check.status])
         table.add_row(check.name, check.needed_for, check.version, status, check.remedy)
     console().print(table)
     sys.exit(int(any(check.status == "problem" for check in checks)))

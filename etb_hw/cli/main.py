@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from etb_hw import __version__
-from etb_hw.errors import EtbError
+from etb_hw.cli.edge import INTERRUPTED, STOPPED, explain, interruptible
 
 # one line a command, loaded on use: importing torch for --help would take seconds
 COMMANDS: Mapping[str, str] = {
@@ -35,7 +36,7 @@ COMMANDS: Mapping[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when it is asked for, and shows EtbErrors as plain text."""
+    """A group that imports a command's module when it is asked for, and shows errors as plain text."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -62,16 +63,21 @@ class LazyGroup(click.Group):
         # libraries warn about optional packages of theirs; our own messages are errors or plain text
         warnings.simplefilter("ignore")
         try:
-            return super().main(args, *rest, **{**options, "standalone_mode": False})
-        except EtbError as error:
-            _complain(str(error), error.exit_code)
+            with interruptible():
+                return super().main(args, *rest, **{**options, "standalone_mode": False})
         except click.exceptions.Exit as end:
             sys.exit(end.exit_code)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except (KeyboardInterrupt, click.Abort):
-            _complain("stopped. Nothing is lost: the same command goes on from here", 130)
+        except click.Abort:
+            _complain(STOPPED, INTERRUPTED)
+        except BrokenPipeError:
+            # whoever read our output has seen enough; what is left must not fail again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except (Exception, KeyboardInterrupt) as error:
+            _complain(*explain(error))
 
 
 def _complain(message: str, code: int) -> None:

@@ -13,6 +13,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from etb_hw.flow.step import Step
 from etb_hw.verification import Proof
@@ -36,11 +37,11 @@ class TerminalObserver:
     def started(self, step: Step) -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -57,12 +58,15 @@ class TerminalObserver:
         self._close()
         state = "kept from before" if resumed else f"{seconds:.1f} s"
         self.console.print(
-            f"[green]✓[/] [bold]{step.name:<11}[/]{step.title} [dim]({state})[/]", highlight=False
+            Text.assemble(("✓ ", "green"), (f"{step.name:<11}", "bold"), step.title, (f" ({state})", "dim"))
         )
         for proof in proofs:
             self.console.print(
-                f"    [dim]proved:[/] {proof.step} == {proof.against} [dim]on {proof.samples} samples[/]",
-                highlight=False,
+                Text.assemble(
+                    ("    proved: ", "dim"),
+                    f"{proof.step} == {proof.against}",
+                    (f" on {proof.samples} samples", "dim"),
+                )
             )
 
     def _close(self) -> None:

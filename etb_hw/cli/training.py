@@ -32,7 +32,7 @@ def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
         cost=training_cost(flow, dataset),
         estimate=hardware_estimate(flow.build),
     )
-    terminal.print((folder / "baselines.md").read_text(encoding="utf-8"), markup=False)
+    terminal.print((folder / "baselines.md").read_text(encoding="utf-8"))
     terminal.print(f"files: {folder}")
 
 
@@ -54,4 +54,4 @@ def seeds_from(first: int, count: int) -> tuple[int, ...]:
 
 
 def _announce(terminal: Console) -> Callable[[str], None]:
-    return lambda title: terminal.print(f"[dim]{title}[/]", highlight=False)
+    return lambda title: terminal.print(title, style="dim", highlight=False)

@@ -12,9 +12,14 @@ def required_path(config: DataConfig, where_to_get: str) -> Path:
     """The existing path of ``data.path``. Raises BadInput that says where to get the data."""
     if config.path is None:
         raise BadInput("data.path", f"is needed for {config.name} data", f"set it in [data]; {where_to_get}")
-    path = Path(config.path).expanduser()
-    if not path.exists():
-        raise BadInput(f"data.path {config.path}", "does not exist", where_to_get)
+    try:
+        path = Path(config.path).expanduser()
+        path.stat()
+    except FileNotFoundError:
+        raise BadInput(f"data.path {config.path}", "does not exist", where_to_get) from None
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a home folder of nobody
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise BadInput(f"data.path {config.path[:200]}", f"cannot be used ({reason})", where_to_get) from None
     return path
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from etb_hw.errors import BadInput
+from etb_hw.files import read_bytes
 
 MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
 
@@ -23,14 +24,7 @@ _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw e
 def read_model(path: Path | str) -> onnx.ModelProto:
     """Parse a file. Raises BadInput where it is missing, truncated, no ONNX file or split over files."""
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadInput(str(path), "is larger than an ONNX file can be (2 GiB)", _REMEDY)
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise BadInput(str(path), "does not exist", "give the path of a QONNX file") from None
-    except OSError as error:
-        raise BadInput(str(path), f"cannot be read ({error.strerror})", "check the path") from None
+    data = read_bytes(path, MAX_BYTES, "give the path of a QONNX file")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)

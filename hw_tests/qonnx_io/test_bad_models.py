@@ -48,7 +48,7 @@ def test_files_that_are_no_onnx(tmp_path: Path, content: bytes) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not exist"):
         import_model(tmp_path / "none.onnx")
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="is a folder"):
         import_model(tmp_path)
 
 

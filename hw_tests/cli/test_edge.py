@@ -1,0 +1,135 @@
+"""What reaches the user when something goes wrong: one message, an exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from etb_hw.cli import main as entry
+from etb_hw.cli.main import LazyGroup, main
+
+
+def failing(error: BaseException) -> Result:
+    """A command of ours that ends with ``error``."""
+
+    @click.group(cls=LazyGroup)
+    def group() -> None:
+        raise error
+
+    return CliRunner().invoke(group, ["doctor"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "code"),
+    [
+        (OSError(28, "No space left on device", "runs/x"), ("runs/x", "no space left", "free some space"), 2),
+        (
+            PermissionError(13, "Permission denied", "/root/x"),
+            ("/root/x", "permission denied", "may read"),
+            2,
+        ),
+        (NotADirectoryError(20, "Not a directory", "a/b"), ("a/b", "a file stands"), 2),
+        (MemoryError(), ("memory", "smaller input"), 2),
+        (RecursionError(), ("nested too deeply",), 2),
+        (KeyboardInterrupt(), ("stopped. Nothing is lost",), 130),
+    ],
+)
+def test_errors_of_the_machine_are_explained(error: BaseException, words: tuple[str, ...], code: int) -> None:
+    result = failing(error)
+    assert result.exit_code == code
+    assert all(word in result.output for word in words)
+    assert "bug" not in result.output
+
+
+def test_what_nobody_foresaw_is_one_message_and_a_log() -> None:
+    result = failing(ZeroDivisionError("by nothing"))
+    assert result.exit_code == 1
+    assert "ZeroDivisionError: by nothing" in result.output
+    assert "Traceback" not in result.output
+    log = Path(result.output.split("report it with ")[1].strip())
+    assert "Traceback" in log.read_text(encoding="utf-8")
+    log.unlink()
+
+
+@pytest.mark.parametrize("command", ["build", "streamline", "simulate"])
+def test_names_with_brackets_are_text(command: str, tmp_path: Path) -> None:
+    name = "x[/red][bold].onnx"
+    result = CliRunner().invoke(main, [command, str(tmp_path / name)])
+    assert result.exit_code == 2
+    assert name in result.output
+
+
+@pytest.mark.parametrize("command", ["build", "streamline", "run"])
+@pytest.mark.timeout(60)
+def test_pipes_and_devices_are_not_read(command: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.onnx"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        result = CliRunner().invoke(main, [command, str(path)])
+        assert result.exit_code == 2
+        assert str(path) in result.output
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[training]\nlr = inf\n",
+        "[training]\nwarmup_epochs = nan\n",
+        f"[training]\nepochs = {'9' * 5000}\n",
+        f"x = {'[' * 5000}{']' * 5000}\n",
+        '[data]\nname = "npz"\npath = "~nouser/x.npz"\n',
+        f'[data]\nname = "npz"\npath = "{"x" * 5000}.npz"\n',
+    ],
+)
+def test_flow_files_out_of_this_world(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "flow.toml"
+    path.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2, result.output
+    assert "remedy" in result.output
+
+
+SWALLOWS = """
+import sys, time, types
+from etb_hw.cli.main import COMMANDS, main
+import importlib.abc, importlib.machinery
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        return importlib.machinery.ModuleSpec(name, self) if name == "etb_hw.cli.doctor" else None
+    def exec_module(self, module):
+        print("loading", flush=True)
+        for _ in range(2):
+            try:
+                time.sleep(20)
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Finder())
+main(["doctor"])
+"""
+
+
+def test_ctrl_c_is_obeyed_while_libraries_load() -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-c", SWALLOWS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"loading\n"
+    time.sleep(0.2)
+    running.send_signal(signal.SIGINT)
+    _, complaint = running.communicate(timeout=10)
+    assert running.returncode == 130
+    assert b"stopped" in complaint
+
+
+def test_the_handler_of_before_is_back_after_a_command() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    CliRunner().invoke(entry, ["devices"])
+    assert signal.getsignal(signal.SIGINT) is before
