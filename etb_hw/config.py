@@ -47,6 +47,10 @@ class ModelConfig(Section):
     name: str = Field("vgg_small", description="a model of etb_hw.models")
     width: float = Field(1.0, gt=0, description="multiplies all channel counts")
     widths: tuple[int, ...] | None = Field(None, description="channel counts a layer, instead of the model's")
+    activation: Literal["bipolar", "uint2", "uint4"] = Field(
+        "bipolar",
+        description="values between layers: -1 and +1, 0..3 or 0..15 (a row of quantizers/kinds.py)",
+    )
 
 
 class TeacherConfig(Section):

@@ -51,21 +51,28 @@ class LutCost:
         total = 0.0
         for layer in self.spec.weighted:
             geometry = self.spec.geometry(layer, {**self.spec.widths, **widths})
-            pixels = self.spec.is_pixels(layer.inputs[0])
+            values = _values(self.spec, layer.inputs[0])
             total += _matrix(
-                geometry.fan_in, geometry.outputs, geometry.sums, pixels, self.cycles, layer.name
+                geometry.fan_in, geometry.outputs, geometry.sums, values, self.cycles, layer.name
             )
         return total
 
 
+def _values(spec: NetSpec, tensor: str) -> DataType:
+    if spec.is_pixels(tensor):
+        return DataType.unsigned(8)
+    kind = spec.by_name[tensor].kind
+    return BIPOLAR if kind.signed else DataType.unsigned(kind.bits)
+
+
 @lru_cache(maxsize=65536)
-def _matrix(inputs: int, outputs: int, sums: int, pixels: bool, cycles: int, name: str) -> float:
+def _matrix(inputs: int, outputs: int, sums: int, values: DataType, cycles: int, name: str) -> float:
     block = Mvau(
         name=name,
         layer=name,
         weights=np.ones((outputs, inputs), dtype=np.int64),
         weight_dtype=BIPOLAR,
-        input_dtype=DataType.unsigned(8) if pixels else BIPOLAR,
+        input_dtype=values,
         output_dtype=BIPOLAR,
         thresholds=np.zeros((outputs, 1), dtype=np.int64),
         pixels=(sums, 1),

@@ -45,7 +45,7 @@ def specify(config: ModelConfig, input_shape: Shape, classes: int) -> NetSpec:
         near = get_close_matches(config.name, TOPOLOGIES, n=1)
         known = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(TOPOLOGIES)}"
         raise BadInput("model.name", f"{config.name!r} is no known model", known)
-    spec = topology(input_shape, classes, config.width, config.widths)
+    spec = topology(input_shape, classes, config.width, config.widths).with_activation(config.activation)
     assert spec.shapes  # raises for images that are too small
     return spec
 

@@ -53,7 +53,7 @@ class FloatTwin(nn.Module):
             case "conv":
                 y = self.cores[layer.name](x)
                 y = self.norms[layer.name](F.max_pool2d(y, layer.pool) if layer.pool > 1 else y)
-                y = y if layer.output == "stream" else F.relu(y)
+                y = y if layer.kind.residual else F.relu(y)
         return y
 
 

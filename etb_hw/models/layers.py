@@ -10,16 +10,15 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from torch import Tensor, nn
 
 from etb_hw.models.norm import ChannelNorm, pad_channels
-from etb_hw.models.spec import Geometry, LayerSpec, Output
+from etb_hw.models.spec import Geometry, LayerSpec
 from etb_hw.quantizers import (
+    BIPOLAR,
+    ActivationKind,
     ChannelQuant,
-    EvolvingActivation,
-    EvolvingStream,
     EvolvingWeight,
     EvolvingWeightQuant,
+    evolving,
 )
-
-STREAM_SLOPE = 2.0  # initial deviation of a residual stream in its integer units
 
 
 class Layer(nn.Module):
@@ -90,9 +89,9 @@ class BinaryConv(Weighted):
 
     input_alive: Tensor
 
-    def __init__(self, spec: LayerSpec, geometry: Geometry, pixels: bool) -> None:
+    def __init__(self, spec: LayerSpec, geometry: Geometry, pad_value: int) -> None:
         super().__init__()
-        self.padding, self.pool, self.pixels = spec.padding, spec.pool, pixels
+        self.padding, self.pool, self.pad_value = spec.padding, spec.pool, pad_value
         self.core = QuantConv2d(
             geometry.inputs,
             geometry.outputs,
@@ -103,10 +102,7 @@ class BinaryConv(Weighted):
         )
         nn.init.normal_(self.core.weight)
         self.core.weight_quant.skip_create_quant_tensor = True
-        self.norm = ChannelNorm(geometry.outputs)
-        self.act = activation(geometry.outputs, spec.output)
-        if spec.output == "stream":
-            nn.init.constant_(self.norm.weight, STREAM_SLOPE)
+        self.norm, self.act = norm_and_act(geometry.outputs, spec.kind)
         self.register_buffer("input_alive", torch.ones(geometry.inputs))
         self.uniform_border = True  # mirror of input_alive
 
@@ -122,12 +118,12 @@ class BinaryConv(Weighted):
         self.uniform_border = bool(self.input_alive.min().item() == 1)
 
     def pad(self, x: Tensor) -> Tensor:
-        """Borders: 0 around pixels, -1 around bipolar channels, 0 around dead ones."""
+        """Borders: 0 around pixels, else what the input's kind says (-1 if bipolar), 0 around dead ones."""
         if not self.padding:
             return x
-        if self.pixels:
-            return pad_channels(x, self.padding, 0.0)
-        return pad_channels(x, self.padding, -1.0 if self.uniform_border else -self.input_alive)
+        if self.uniform_border or not self.pad_value:
+            return pad_channels(x, self.padding, float(self.pad_value))
+        return pad_channels(x, self.padding, self.pad_value * self.input_alive)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.sums(self.pad(x))
@@ -144,11 +140,10 @@ class BinaryConv(Weighted):
 class BinaryDense(Weighted):
     """flatten -> matrix product -> normalise -> quantize; the output is (N, C, 1, 1)."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, kind: ActivationKind = BIPOLAR) -> None:
         super().__init__()
         self.core = dense_core(geometry)
-        self.norm = ChannelNorm(geometry.outputs)
-        self.act = activation(geometry.outputs)
+        self.norm, self.act = norm_and_act(geometry.outputs, kind)
 
     def act_quant(self) -> ChannelQuant:
         return act_quantizer(self.act)
@@ -164,12 +159,11 @@ class BinaryDense(Weighted):
 
 
 class StreamSign(Layer):
-    """normalise -> quantize: a residual stream becomes bipolar."""
+    """normalise -> quantize: a residual stream becomes bipolar, or of another kind."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, kind: ActivationKind = BIPOLAR) -> None:
         super().__init__()
-        self.norm = ChannelNorm(channels)
-        self.act = activation(channels)
+        self.norm, self.act = norm_and_act(channels, kind)
 
     def act_quant(self) -> ChannelQuant:
         return act_quantizer(self.act)
@@ -239,10 +233,16 @@ def dense_core(geometry: Geometry) -> QuantLinear:
     return core
 
 
-def activation(channels: int, output: Output = "bipolar") -> QuantIdentity:
+def norm_and_act(channels: int, kind: ActivationKind) -> tuple[ChannelNorm, QuantIdentity]:
+    """A normalisation whose first slope suits the kind, and its quantizer."""
+    norm = ChannelNorm(channels)
+    nn.init.constant_(norm.weight, kind.magnitude)
+    return norm, activation(channels, kind)
+
+
+def activation(channels: int, kind: ActivationKind = BIPOLAR) -> QuantIdentity:
     """A Brevitas activation layer with our quantizer."""
-    kind = EvolvingActivation if output == "bipolar" else EvolvingStream
-    act = QuantIdentity(act_quant=kind.let(channels=channels))
+    act = QuantIdentity(act_quant=evolving(kind, channels))
     act.act_quant.skip_create_quant_tensor = True
     return act
 

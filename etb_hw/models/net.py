@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from etb_hw.models.layers import (
-    STREAM_SLOPE,
     Add,
     BinaryConv,
     BinaryDense,
@@ -94,13 +93,13 @@ class BinaryNet(nn.Module):
 def _make(spec: NetSpec, layer: LayerSpec) -> Layer:
     match layer.op:
         case "conv":
-            return BinaryConv(layer, spec.geometry(layer), spec.is_pixels(layer.inputs[0]))
+            return BinaryConv(layer, spec.geometry(layer), spec.pad_value(layer.inputs[0]))
         case "dense":
-            return BinaryDense(spec.geometry(layer))
+            return BinaryDense(spec.geometry(layer), layer.kind)
         case "classifier":
             return Classifier(spec.geometry(layer), _magnitude(spec, layer))
         case "sign":
-            return StreamSign(spec.widths[layer.group])
+            return StreamSign(spec.widths[layer.group], layer.kind)
         case "add":
             return Add()
         case "sumpool":
@@ -108,9 +107,11 @@ def _make(spec: NetSpec, layer: LayerSpec) -> Layer:
 
 
 def _magnitude(spec: NetSpec, layer: LayerSpec) -> float:
-    """Rough size of the values that a classifier reads: 1, or that of a sum over a stream's pixels."""
+    """Rough size of the values that a classifier reads: that of the activations, or of a sum over pixels."""
     source = spec.by_name.get(layer.inputs[0])
-    if source is None or source.op != "sumpool":
+    if source is None:
         return 1.0
+    if source.op != "sumpool":
+        return source.kind.magnitude
     _, height, width = spec.shapes[source.inputs[0]]
-    return STREAM_SLOPE * height * width
+    return source.kind.magnitude * height * width

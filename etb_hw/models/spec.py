@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from etb_hw.errors import BadInput
+from etb_hw.quantizers.kinds import KINDS, ActivationKind, kind_named
 
 Op: TypeAlias = Literal["conv", "dense", "classifier", "sign", "add", "sumpool"]
-Output: TypeAlias = Literal["bipolar", "stream"]
 Shape: TypeAlias = tuple[int, int, int]
 
 INPUT = "input"
@@ -27,10 +27,11 @@ class LayerSpec:
     Attributes:
         name: unique; other layers read its output under this name ("input" is the image).
         op: ``conv`` and ``dense`` are weights, pooling, normalisation and quantizer; ``classifier`` ends in
-            integer logits; ``sign`` binarises a residual stream; ``add`` sums two streams; ``sumpool`` sums
+            integer logits; ``sign`` quantizes a residual stream; ``add`` sums two streams; ``sumpool`` sums
             over all pixels.
         group: the channel group of the output. Layers of one group share one pruning mask.
-        output: ``bipolar`` {-1,+1}, or ``stream``: few-bit integers that can be added.
+        output: the kind of activations, see quantizers/kinds.py: ``bipolar`` {-1,+1}, ``stream``: few-bit
+            integers that can be added, and others.
         pool: window and stride of the max-pool, 1 for none.
     """
 
@@ -42,11 +43,16 @@ class LayerSpec:
     stride: int = 1
     padding: int = 0
     pool: int = 1
-    output: Output = "bipolar"
+    output: str = "bipolar"
 
     @property
     def weighted(self) -> bool:
         return self.op in ("conv", "dense", "classifier")
+
+    @property
+    def kind(self) -> ActivationKind:
+        """The values that the output takes (before ``add`` and ``sumpool`` sum them)."""
+        return KINDS[self.output]
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,23 @@ class NetSpec:
         return INPUT if tensor == INPUT else self.by_name[tensor].group
 
     def is_pixels(self, tensor: str) -> bool:
-        """Whether a tensor is the 8-bit image (padded with 0) and not bipolar (padded with -1)."""
+        """Whether a tensor is the 8-bit image."""
         return tensor == INPUT
+
+    def pad_value(self, tensor: str) -> int:
+        """What the borders of a tensor are padded with: 0 around pixels, else as its kind says."""
+        return 0 if self.is_pixels(tensor) else self.by_name[tensor].kind.pad
+
+    def with_activation(self, name: str) -> NetSpec:
+        """The same topology with another kind of activations in place of the bipolar ones."""
+        kind_named(name, "model.activation")
+        layers = tuple(
+            replace(layer, output=name)
+            if layer.op in ("conv", "dense", "sign") and not layer.kind.residual
+            else layer
+            for layer in self.layers
+        )
+        return replace(self, layers=layers)
 
     @cached_property
     def shapes(self) -> Mapping[str, Shape]:
@@ -151,6 +172,8 @@ class NetSpec:
                 LayerSpec(**{**layer, "inputs": tuple(layer["inputs"])}) for layer in values["layers"]
             )
             channels, height, width = (int(size) for size in values["input_shape"])
+            for layer in layers:
+                kind_named(layer.output, f"layer {layer.name}")
             widths = {str(group): int(count) for group, count in values["widths"].items()}
             spec = NetSpec(
                 str(values["name"]), (channels, height, width), int(values["classes"]), layers, widths

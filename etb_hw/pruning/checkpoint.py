@@ -17,7 +17,7 @@ from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.models import LayerSpec, NetSpec
 from etb_hw.pruning.hard import HardNet
-from etb_hw.quantizers import STREAM_MAX, STREAM_MIN
+from etb_hw.quantizers import BIPOLAR
 
 FORMAT = "etb-hw hardened network 1"
 _TYPES = {
@@ -83,7 +83,7 @@ def _layer_tensors(path: Path, spec: NetSpec, name: str, tensors: Mapping[str, T
 
 
 def _shapes(spec: NetSpec, layer: LayerSpec) -> dict[str, tuple[int, ...]]:
-    outputs, stream = spec.widths[layer.group], layer.output == "stream"
+    outputs = spec.widths[layer.group]
     shapes: dict[str, tuple[int, ...]] = {"alive": (outputs,)}
     if layer.weighted:
         geometry = spec.geometry(layer)
@@ -94,7 +94,7 @@ def _shapes(spec: NetSpec, layer: LayerSpec) -> dict[str, tuple[int, ...]]:
     if layer.op == "classifier":
         shapes["bias"] = (outputs,)
     elif layer.op not in ("add", "sumpool"):
-        shapes["thresholds"] = (outputs, STREAM_MAX - STREAM_MIN if stream else 1)
-    if stream and layer.op == "conv":
+        shapes["thresholds"] = (outputs, layer.kind.thresholds)
+    if layer.kind != BIPOLAR and layer.op in ("conv", "dense", "sign"):
         shapes["slope"] = shapes["shift"] = (outputs,)
     return shapes

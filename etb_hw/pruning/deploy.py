@@ -8,15 +8,15 @@ brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exp
   each an ``nn.Sequential`` with children named ``pad``, ``flatten``, ``core``, ``norm``, ``act``, ``pool`` or
   ``bias`` (those that exist), in that order: pad -> conv -> BatchNorm -> act -> pool.
 - ``core`` is a QuantConv2d / QuantLinear without bias, weights -1/+1, weight quantizer scale 1.
-- The first conv pads its pixels with 0 through its own ``padding``; every other conv is preceded by ``pad``,
-  a ``torch.nn.ConstantPad2d`` with value -1.
+- A conv that pads with 0 (pixels, unsigned few-bit values) does so through its own ``padding``; one that
+  reads bipolar values is preceded by ``pad``, a ``torch.nn.ConstantPad2d`` with value -1.
 - ``norm`` is a BatchNorm with eps 0, variance 1, weight 1, bias 0, mean t - 0.5: it computes x - (t - 0.5)
   for the integer threshold t with no rounding, and no sum ever hits zero.
 - ``act`` is a QuantIdentity, binary, scale 1.
-- Residual streams (ResNet): ``norm`` of a layer with ``spec.output == "stream"`` has mean 0, variance 1,
-  eps 0 and the canonical slope and shift as weight and bias (exact in float32, no ties); ``act`` is stock
-  4-bit signed, scale 1 (exports as Quant). ``sign`` layers are ``norm``, ``act`` on a stream; ``add`` layers
-  an ``Add`` of two streams; ``sumpool`` a ``SumPool`` (exports as ReduceSum with keepdims).
+- Few-bit kinds (residual streams, uint2): ``norm`` has mean 0, variance 1, eps 0 and the canonical slope and
+  shift as weight and bias (exact in float32, no ties); ``act`` is the stock quantizer of the kind, scale 1
+  (exports as Quant). ``sign`` layers are ``norm``, ``act`` on a stream; ``add`` layers an ``Add`` of two
+  streams; ``sumpool`` a ``SumPool`` (exports as ReduceSum with keepdims).
 - The classifier ends in ``bias``: a ``Bias`` module adding one whole number a class (float32). Logits are
   integers.
 """
@@ -24,16 +24,17 @@ brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exp
 from __future__ import annotations
 
 import torch
+from brevitas.inject import ExtendedInjector
 from brevitas.inject.enum import ScalingImplType
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
-from brevitas.quant import Int8ActPerTensorFixedPoint
+from brevitas.quant import Int8ActPerTensorFixedPoint, Uint8ActPerTensorFixedPoint
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.models import INPUT, NetSpec
 from etb_hw.pruning.hard import HardLayer, HardNet
-from etb_hw.quantizers import STREAM_BITS
+from etb_hw.quantizers import BIPOLAR, ActivationKind
 
 
 class BinaryWeight(SignedBinaryWeightPerTensorConst):
@@ -61,12 +62,16 @@ class Bias(nn.Module):
         return x + self.values
 
 
-class StreamAct(Int8ActPerTensorFixedPoint):
-    """Stock signed few-bit activations with scale 1."""
-
-    bit_width = STREAM_BITS
-    scaling_impl_type = ScalingImplType.CONST
-    scaling_init = 2.0 ** (STREAM_BITS - 1)
+def deployed_act(kind: ActivationKind) -> type[ExtendedInjector]:
+    """The stock Brevitas quantizer, scale 1, that takes the values of a kind."""
+    if kind == BIPOLAR:
+        return BinaryAct
+    stock = Int8ActPerTensorFixedPoint if kind.signed else Uint8ActPerTensorFixedPoint
+    full_scale = 2.0 ** (kind.bits - kind.signed)
+    made: type[ExtendedInjector] = stock.let(
+        bit_width=kind.bits, scaling_impl_type=ScalingImplType.CONST, scaling_init=full_scale
+    )
+    return made
 
 
 class Add(nn.Module):
@@ -126,15 +131,15 @@ def _sequence(layer: HardLayer) -> nn.Sequential:
     parts = nn.Sequential()
     core: nn.Module
     if spec.op == "conv":
-        if spec.padding and not layer.pixels:
-            parts.add_module("pad", nn.ConstantPad2d(spec.padding, -1.0))
+        if spec.padding and layer.pad_value:
+            parts.add_module("pad", nn.ConstantPad2d(spec.padding, float(layer.pad_value)))
         outputs, inputs = layer.weight.shape[:2]
         core = QuantConv2d(
             inputs,
             outputs,
             spec.kernel,
             stride=spec.stride,
-            padding=spec.padding if layer.pixels else 0,
+            padding=0 if layer.pad_value else spec.padding,
             bias=False,
             weight_quant=BinaryWeight,
         )
@@ -151,12 +156,11 @@ def _sequence(layer: HardLayer) -> nn.Sequential:
     if spec.op == "classifier":
         parts.add_module("bias", Bias(layer.bias))
         return parts
-    if spec.output == "stream":
-        parts.add_module("norm", stream_norm(layer.slope, layer.shift))
-        parts.add_module("act", QuantIdentity(act_quant=StreamAct))
-    else:
+    if spec.kind == BIPOLAR:
         parts.add_module("norm", exact_norm(layer.thresholds[:, 0], two_d=spec.op != "dense"))
-        parts.add_module("act", QuantIdentity(act_quant=BinaryAct))
+    else:
+        parts.add_module("norm", affine_norm(layer.slope, layer.shift, two_d=spec.op != "dense"))
+    parts.add_module("act", QuantIdentity(act_quant=deployed_act(spec.kind)))
     if spec.pool > 1:
         parts.add_module("pool", nn.MaxPool2d(spec.pool))
     return parts
@@ -172,9 +176,10 @@ def exact_norm(thresholds: Tensor, two_d: bool) -> nn.BatchNorm2d | nn.BatchNorm
 
 
 @torch.no_grad()
-def stream_norm(slope: Tensor, shift: Tensor) -> nn.BatchNorm2d:
-    """A BatchNorm that computes x * slope + shift, exactly for the canonical maps of streams."""
-    norm = nn.BatchNorm2d(slope.numel(), eps=0.0)
+def affine_norm(slope: Tensor, shift: Tensor, two_d: bool) -> nn.BatchNorm2d | nn.BatchNorm1d:
+    """A BatchNorm that computes x * slope + shift, exactly for the canonical maps of few-bit kinds."""
+    kind = nn.BatchNorm2d if two_d else nn.BatchNorm1d
+    norm = kind(slope.numel(), eps=0.0)
     norm.weight.copy_(slope)
     norm.bias.copy_(shift)
     return norm

@@ -14,7 +14,7 @@ from etb_hw.models.layers import BinaryConv, Classifier, Weighted
 from etb_hw.models.norm import ChannelNorm, pad_channels
 from etb_hw.models.spec import LayerSpec
 from etb_hw.pruning.sizes import sum_bound, value_bound
-from etb_hw.quantizers import STREAM_BITS, STREAM_MAX, STREAM_MIN
+from etb_hw.quantizers import BIPOLAR, STREAM
 
 KINDS = ("weight", "thresholds", "slope", "shift", "bias", "alive", "input_alive")
 FLOAT_BITS = 24  # of a float32 significand
@@ -39,9 +39,9 @@ class HardLayer(nn.Module):
     alive: Tensor
     input_alive: Tensor
 
-    def __init__(self, spec: LayerSpec, pixels: bool, tensors: Mapping[str, Tensor]) -> None:
+    def __init__(self, spec: LayerSpec, pad_value: int, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.spec, self.pixels = spec, pixels
+        self.spec, self.pad_value = spec, pad_value
         for name in KINDS:
             self.register_buffer(name, tensors.get(name, torch.zeros(0)).to(torch.float32))
 
@@ -52,7 +52,9 @@ class HardLayer(nn.Module):
         if self.spec.op != "conv":
             return F.linear(x.flatten(1), self.weight).round()
         if self.spec.padding:
-            x = pad_channels(x, self.spec.padding, 0.0 if self.pixels else -self.input_alive)
+            x = pad_channels(
+                x, self.spec.padding, self.pad_value * self.input_alive if self.pad_value else 0.0
+            )
         return F.conv2d(x, self.weight, stride=self.spec.stride).round()
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -65,10 +67,10 @@ class HardLayer(nn.Module):
                 return self.sums(inputs[0]) + self.bias
         y = self.sums(inputs[0])
         view = (1, -1, 1, 1)[: y.ndim]
-        low, step = (STREAM_MIN, 1) if self.spec.output == "stream" else (-1, 2)
-        a = torch.full_like(y, low)
+        kind = self.spec.kind
+        a = torch.full_like(y, kind.low)
         for column in self.thresholds.unbind(1):
-            a += step * (y >= column.view(view))
+            a += kind.step * (y >= column.view(view))
         a = a * self.alive.view(view)
         if self.spec.pool > 1:
             a = F.max_pool2d(a, self.spec.pool)
@@ -83,7 +85,7 @@ class HardNet(nn.Module):
         self.spec = spec
         self.layers = nn.ModuleDict(
             {
-                layer.name: HardLayer(layer, spec.is_pixels(layer.inputs[0]), tensors[layer.name])
+                layer.name: HardLayer(layer, spec.pad_value(layer.inputs[0]), tensors[layer.name])
                 for layer in spec.layers
             }
         )
@@ -155,18 +157,19 @@ def _hard_weights(net: NetSpec, spec: LayerSpec, layer: Weighted) -> dict[str, T
 
 def _hard_thresholds(net: NetSpec, spec: LayerSpec, norm: ChannelNorm) -> dict[str, Tensor]:
     bound = sum_bound(net, spec) if spec.weighted else value_bound(net, spec.inputs[0])
-    if spec.output == "bipolar":
+    kind = spec.kind
+    if kind == BIPOLAR:
         return {"thresholds": thresholds_by_evaluation(norm, spec.name, bound).unsqueeze(1)}
-    slope, shift = canonical_map(*_finite_terms(norm, spec.name), bound)
+    slope, shift = canonical_map(*_finite_terms(norm, spec.name), bound, kind.bits)
 
     def reaching(level: int) -> Tensor:
         return smallest_reaching(lambda x: (x * slope + shift).round() >= level, slope, bound)
 
-    columns = [reaching(level) for level in range(STREAM_MIN + 1, STREAM_MAX + 1)]
+    columns = [reaching(level) for level in range(kind.low + 1, kind.high + 1)]
     return {"thresholds": torch.stack(columns, 1), "slope": slope, "shift": shift}
 
 
-def canonical_map(slope: Tensor, shift: Tensor, bound: int) -> tuple[Tensor, Tensor]:
+def canonical_map(slope: Tensor, shift: Tensor, bound: int, bits: int = STREAM.bits) -> tuple[Tensor, Tensor]:
     """Slopes and shifts (C,) on a fixed-point grid, so that every executor agrees.
 
     With a slope that is a multiple of 2**-m (m >= 1) and a shift that is an odd multiple of 2**-(m+1),
@@ -174,7 +177,7 @@ def canonical_map(slope: Tensor, shift: Tensor, bound: int) -> tuple[Tensor, Ten
     finest on which all results for integers |x| <= bound fit the significand of float32, so they are exact.
     """
     # beyond this shift a channel is constant anyway, so results stay below twice as much
-    limit = 2.0**STREAM_BITS + bound * slope.double()
+    limit = 2.0**bits + bound * slope.double()
     finest = torch.exp2(torch.ceil(torch.log2(limit)) + 3 - FLOAT_BITS)
     grid = finest.clamp(max=0.5)  # 2**-m
     exact_slope = (slope.double() / grid).round().clamp(min=1) * grid

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 from etb_hw.models.spec import LayerSpec, NetSpec
-from etb_hw.quantizers import STREAM_BITS
 
 Widths: TypeAlias = Mapping[str, int]
 Cost: TypeAlias = Callable[[Widths], float]
@@ -141,7 +140,7 @@ def macs(spec: NetSpec, widths: Widths | None = None) -> int:
 
 def layer_bytes(spec: NetSpec, layer: LayerSpec) -> int:
     """Packed one-bit weights, and thresholds (or the classifier's biases) as wide as the layer's sums."""
-    per_filter = 2**STREAM_BITS - 1 if layer.output == "stream" else 1
+    per_filter = 1 if layer.op == "classifier" else layer.kind.thresholds
     bits = sum_bound(spec, layer).bit_length() + 1
     weights = spec.geometry(layer).weights if layer.weighted else 0
     return math.ceil((weights + spec.widths[layer.group] * per_filter * bits) / 8)
@@ -170,7 +169,7 @@ def value_bound(spec: NetSpec, tensor: str) -> int:
         case "sumpool":
             _, height, width = spec.shapes[layer.inputs[0]]
             return height * width * value_bound(spec, layer.inputs[0])
-    return 2 ** (STREAM_BITS - 1) if layer.output == "stream" else 1
+    return layer.kind.bound
 
 
 def cost_function(spec: NetSpec, count: str) -> Cost:

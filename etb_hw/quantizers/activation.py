@@ -1,4 +1,4 @@
-"""Brevitas activation quantizers whose channels evolve: ternary to binary or zero, streams to zero."""
+"""Brevitas activation quantizers whose channels evolve: ternary to binary or zero, few-bit ones to zero."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
 from etb_hw.quantizers.functions import BinaryActivation, Stream, TernaryActivation, per_channel
-
-STREAM_BITS = 4
-STREAM_MIN, STREAM_MAX = -(2 ** (STREAM_BITS - 1)), 2 ** (STREAM_BITS - 1) - 1
+from etb_hw.quantizers.kinds import BIPOLAR, ActivationKind
 
 
 class ChannelQuant(nn.Module):
@@ -92,18 +90,24 @@ class EvolvingActivationQuant(ChannelQuant):
         return a
 
 
-class EvolvingStreamQuant(ChannelQuant):
-    """Normalised sums to 4-bit integers that residual connections add; channels may evolve to zero."""
+class EvolvingLevelsQuant(ChannelQuant):
+    """Normalised sums to the few-bit integers of a kind; channels may evolve to zero."""
 
     initial = 0.0
-    soft_bits = hard_bits = STREAM_BITS
+
+    def __init__(self, channels: int, kind: ActivationKind) -> None:
+        super().__init__(channels)
+        self.kind = kind
+        self.soft_bits = self.hard_bits = kind.bits
 
     def soft_values(self, y: Tensor) -> Tensor:
-        a: Tensor = Stream.apply(y, -STREAM_MIN * self.threshold, self.gain, STREAM_MIN, STREAM_MAX)
-        return a
+        return self._levels(y, self.kind.bound * self.threshold)
 
     def hard_values(self, y: Tensor) -> Tensor:
-        a: Tensor = Stream.apply(y, torch.zeros_like(self.threshold), self.gain, STREAM_MIN, STREAM_MAX)
+        return self._levels(y, torch.zeros_like(self.threshold))
+
+    def _levels(self, y: Tensor, dead_zone: Tensor) -> Tensor:
+        a: Tensor = Stream.apply(y, dead_zone, self.gain, self.kind.low, self.kind.high)
         return a
 
 
@@ -116,8 +120,18 @@ class EvolvingActivation(ExtendedInjector):
     narrow_range = True
 
 
-class EvolvingStream(EvolvingActivation):
-    """The same for residual streams."""
+class EvolvingLevels(EvolvingActivation):
+    """The same for few-bit integers: ``EvolvingLevels.let(channels=C, kind=KINDS[...])``."""
 
-    tensor_quant = EvolvingStreamQuant  # type: ignore[assignment]
+    tensor_quant = EvolvingLevelsQuant  # type: ignore[assignment]
     narrow_range = False
+
+
+def evolving(kind: ActivationKind, channels: int) -> type[ExtendedInjector]:
+    """The ``act_quant`` that gives a Brevitas QuantIdentity activations of a kind."""
+    made: type[ExtendedInjector] = (
+        EvolvingActivation.let(channels=channels)
+        if kind == BIPOLAR
+        else EvolvingLevels.let(channels=channels, kind=kind, signed=kind.signed)
+    )
+    return made
