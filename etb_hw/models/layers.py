@@ -32,6 +32,10 @@ class Layer(nn.Module):
         """The quantizer of the layer's output, if it has one."""
         return None
 
+    def latent(self) -> Tensor | None:
+        """The weights (O, ...) behind the quantizer, if it has any."""
+        return None
+
     def set_input_alive(self, alive: Tensor) -> None:
         """Tell which input channels (C,) are alive: borders are padded with -alive."""
 
@@ -60,6 +64,10 @@ class Weighted(Layer):
         quantizer = self.core.weight_quant.tensor_quant
         assert isinstance(quantizer, EvolvingWeightQuant)
         return quantizer
+
+    def latent(self) -> Tensor:
+        latent: Tensor = self.core.weight
+        return latent
 
     def sums(self, x: Tensor) -> Tensor:
         """Exact integer sums of the quantized weights with x."""

@@ -54,6 +54,16 @@ class BinaryNet(nn.Module):
         """The layers that yield channels of a group."""
         return [self.layer(spec.name) for spec in self.spec.layers if spec.group == group]
 
+    def whole(self) -> list[Layer]:
+        """The layers whose channels all stay."""
+        return [self.layer(spec.name) for spec in self.spec.layers if spec.group not in self.spec.prunable]
+
+    def sensitivity(self, group: str) -> Tensor | None:
+        """dL/dt (C,) of the group's activations, summed: to first order what removing a channel costs."""
+        quantizers = (layer.act_quant() for layer in self.producers(group))
+        grads = [q.threshold.grad for q in quantizers if q is not None and q.threshold.grad is not None]
+        return sum(grads[1:], grads[0]) if grads else None
+
     @torch.no_grad()
     def set_alive(self, group: str, alive: Tensor) -> None:
         """Kill the channels of a group where ``alive`` (C,) is 0: weights, activations and borders."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from etb_hw.models.evolving import Sized
 from etb_hw.models.spec import LayerSpec, NetSpec
 
 Widths: TypeAlias = Mapping[str, int]
@@ -122,18 +123,20 @@ def _row(before: NetSpec, after: NetSpec, layer: LayerSpec) -> LayerSizes:
     )
 
 
-def filters(spec: NetSpec, widths: Widths | None = None) -> int:
+def filters(spec: Sized, widths: Widths | None = None) -> int:
     """Filters of all layers that may lose some."""
     widths = widths or spec.widths
-    return sum(widths[layer.group] for layer in spec.weighted if layer.group in spec.prunable)
+    return sum(
+        spec.geometry(layer, widths).outputs for layer in spec.weighted if layer.group in spec.prunable
+    )
 
 
-def parameters(spec: NetSpec, widths: Widths | None = None) -> int:
+def parameters(spec: Sized, widths: Widths | None = None) -> int:
     """Binary weights of all layers."""
     return sum(spec.geometry(layer, widths).weights for layer in spec.weighted)
 
 
-def macs(spec: NetSpec, widths: Widths | None = None) -> int:
+def macs(spec: Sized, widths: Widths | None = None) -> int:
     """Multiply-accumulates an image, of all layers."""
     return sum(spec.geometry(layer, widths).macs for layer in spec.weighted)
 
@@ -172,7 +175,7 @@ def value_bound(spec: NetSpec, tensor: str) -> int:
     return layer.kind.bound
 
 
-def cost_function(spec: NetSpec, count: str) -> Cost:
+def cost_function(spec: Sized, count: str) -> Cost:
     """What a ratio in ``count`` (parameters, filters or macs) counts, as a function of the widths."""
     counters = {"parameters": parameters, "filters": filters, "macs": macs}
     counter = counters[count]

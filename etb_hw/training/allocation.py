@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.models import NetSpec
+from etb_hw.models.evolving import Groups
 from etb_hw.pruning.sizes import Cost
 
 SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within
@@ -32,7 +32,7 @@ class Limits:
     floor: int = 1
 
 
-def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
+def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
     """Floors from the configured caps, or from caps that just allow the target.
 
     Raises InfeasibleTarget where even cutting everything that the limits allow misses the ratio.
@@ -58,7 +58,7 @@ def make_limits(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Limits:
     return Limits(keep, config.multiple, config.floor)
 
 
-def _default_caps(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
+def _default_caps(spec: Groups, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
     groups = spec.prunable
     profile = np.linspace(1.0, 1.0 + config.cap_rise, len(groups))
     caps = [HIGHEST_CAP] * len(groups)
@@ -69,7 +69,7 @@ def _default_caps(spec: NetSpec, config: EvolutionConfig, cost: Cost) -> Sequenc
     return caps
 
 
-def _floors(spec: NetSpec, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:
+def _floors(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:
     keep = {}
     for group, cap in zip(spec.prunable, caps, strict=True):
         full = spec.widths[group]
@@ -78,13 +78,13 @@ def _floors(spec: NetSpec, config: EvolutionConfig, caps: Sequence[float]) -> di
     return keep
 
 
-def reached(cost: Cost, spec: NetSpec, widths: Mapping[str, int]) -> float:
+def reached(cost: Cost, spec: Groups, widths: Mapping[str, int]) -> float:
     """The share of the cost that these widths save."""
     return 1 - cost({**spec.widths, **widths}) / cost(spec.widths)
 
 
 def choose(
-    spec: NetSpec, cost: Cost, limits: Limits, alive: Mapping[str, NDArray[np.bool_]], importance: Importance,
+    spec: Groups, cost: Cost, limits: Limits, alive: Mapping[str, NDArray[np.bool_]], importance: Importance,
     target: float, ratio: float,
 ) -> dict[str, NDArray[np.intp]]:  # fmt: skip
     """The channels to give up now, a group, so that the saved share reaches ``target``.

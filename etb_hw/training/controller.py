@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etb_hw.config import EvolutionConfig
-from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models.evolving import EvolvingNet, Groups
 from etb_hw.pruning.sizes import Cost
 from etb_hw.training.allocation import Limits, choose
 from etb_hw.training.schedule import Schedule
@@ -28,7 +28,7 @@ class Controller:
         given_up_at: (C,) step of the irrevocable decision, -1 for channels that stay so far.
     """
 
-    spec: NetSpec
+    spec: Groups
     config: EvolutionConfig
     schedule: Schedule
     cost: Cost
@@ -49,18 +49,14 @@ class Controller:
                 state[group] = value.to(device)
 
     @torch.no_grad()
-    def observe(self, net: BinaryNet) -> None:
+    def observe(self, net: EvolvingNet) -> None:
         """Take in the thresholds' gradients of this step (after backward)."""
         for group, mean in self.importance.items():
-            grads = [
-                quantizer.threshold.grad
-                for quantizer in (layer.act_quant() for layer in net.producers(group))
-                if quantizer is not None and quantizer.threshold.grad is not None
-            ]
-            if grads:
-                mean.mul_(self.config.memory).add_(sum(grads), alpha=1 - self.config.memory)
+            found = net.sensitivity(group)
+            if found is not None:
+                mean.mul_(self.config.memory).add_(found, alpha=1 - self.config.memory)
 
-    def ranking(self, net: BinaryNet) -> dict[str, NDArray[np.float64]]:
+    def ranking(self, net: EvolvingNet) -> dict[str, NDArray[np.float64]]:
         """Importance (C,) a group, in units of its mean magnitude (gradients differ between layers)."""
         ranks: dict[str, NDArray[np.float64]] = {}
         for group, mean in self.importance.items():
@@ -83,7 +79,7 @@ class Controller:
         return step % self.config.interval == 0 or step + 1 >= self.schedule.harden
 
     @torch.no_grad()
-    def control(self, net: BinaryNet, step: int) -> None:
+    def control(self, net: EvolvingNet, step: int) -> None:
         """Give up filters as the budget demands, let them fade, and anneal the others to binary."""
         if self.config.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
             self.give_up(net, step, self.config.ratio * self.schedule.budget(step))
@@ -102,11 +98,12 @@ class Controller:
                     act.gain.copy_(torch.where(gone, (1 - 2 * fading).clamp(min=0), torch.ones_like(fading)))
             if bool(gone.any()):
                 net.fade_borders(group, torch.where(gone, 1 - fading, torch.ones_like(fading)))
-        for name, layer in net.weighted().items():
-            if self.spec.by_name[name].group not in self.given_up_at:
-                layer.weight_quant().threshold.clamp_(max=ceiling)
+        for layer in net.whole():
+            for whole in (layer.weight_quant(), layer.act_quant()):
+                if whole is not None:
+                    whole.threshold.clamp_(max=ceiling)
 
-    def give_up(self, net: BinaryNet, step: int, target: float) -> None:
+    def give_up(self, net: EvolvingNet, step: int, target: float) -> None:
         """Decide on further channels until ``target`` of the cost is saved."""
         alive = {group: (since < 0).cpu().numpy() for group, since in self.given_up_at.items()}
         chosen = choose(
@@ -121,13 +118,13 @@ class Controller:
         return {group: torch.nonzero(since < 0).flatten().cpu() for group, since in self.given_up_at.items()}
 
 
-def _l1(net: BinaryNet, group: str) -> Tensor:
+def _l1(net: EvolvingNet, group: str) -> Tensor:
     """Mean magnitude (C,) of the latent weights of a group's filters."""
     total: Tensor | None = None
     for layer in net.producers(group):
-        core = getattr(layer, "core", None)
-        if core is not None:
-            norm: Tensor = core.weight.detach().abs().flatten(1).mean(1)
+        latent = layer.latent()
+        if latent is not None:
+            norm = latent.detach().abs().flatten(1).mean(1)
             total = norm if total is None else total + norm
     assert total is not None
     return total
