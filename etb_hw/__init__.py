@@ -2,7 +2,47 @@
 
 Data flows one way through the sub-packages, and imports follow it::
 
-    data, quantizers, models -> training -> pruning -> qonnx_io -> integer -> dataflow -> rtl -> report
+    data, quantizers, models -> training, pruning -> evolution
+        -> qonnx_io -> integer -> dataflow -> rtl -> report
+
+What a training loop of your own needs stands here: ``import etb_hw as etb``, then ``etb.prepare``,
+``etb.Evolution``, ``etb.slim`` and ``etb.export`` (docs/how-to/own-loop.md). It is imported at its first use.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from etb_hw.evolution import Evolution as Evolution
+    from etb_hw.evolution import Rule as Rule
+    from etb_hw.evolution import groups as groups
+    from etb_hw.evolution import prepare as prepare
+    from etb_hw.evolution import slim as slim
+    from etb_hw.evolution.export import export as export
+    from etb_hw.evolution.lightning import EvolutionCallback as EvolutionCallback
+    from etb_hw.flow.hardware_cost import luts as luts
+
 __version__ = "0.2.0"
+
+_HOMES = {
+    "Evolution": "etb_hw.evolution",
+    "EvolutionCallback": "etb_hw.evolution.lightning",
+    "Rule": "etb_hw.evolution",
+    "export": "etb_hw.evolution.export",
+    "groups": "etb_hw.evolution",
+    "luts": "etb_hw.flow.hardware_cost",
+    "prepare": "etb_hw.evolution",
+    "slim": "etb_hw.evolution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

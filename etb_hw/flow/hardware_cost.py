@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,10 +17,12 @@ from etb_hw.dataflow.design import design
 from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.dataflow.models import resource_model
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.evolution.plan import Plan
 from etb_hw.integer import BIPOLAR, DataType
 from etb_hw.models import NetSpec, specify
 from etb_hw.pruning import Cost, HardNet, deployable
 from etb_hw.qonnx_io.export import exported_model
+from etb_hw.quantizers import KINDS, ActivationKind
 
 
 def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
@@ -61,8 +63,37 @@ class LutCost:
 def _values(spec: NetSpec, tensor: str) -> DataType:
     if spec.is_pixels(tensor):
         return DataType.unsigned(8)
-    kind = spec.by_name[tensor].kind
+    return _of_kind(spec.by_name[tensor].kind)
+
+
+def _of_kind(kind: ActivationKind) -> DataType:
     return BIPOLAR if kind.signed else DataType.unsigned(kind.bits)
+
+
+def luts(fps: float, clk_ns: float = 10.0) -> Callable[[Plan], Cost]:
+    """What ``Evolution(model, count=luts(fps=1000))`` counts: LUT equivalents of a network of any kind.
+
+    Args:
+        fps: frames a second that the hardware must reach. clk_ns: its clock period.
+    """
+    return lambda plan: PlanLuts(plan, cycles_for(fps, clk_ns))
+
+
+@dataclass(frozen=True)
+class PlanLuts:
+    """``LutCost`` of a network that was prepared by etb_hw.evolution."""
+
+    plan: Plan
+    cycles: int
+
+    def __call__(self, widths: Mapping[str, int]) -> float:
+        total = 0.0
+        for layer in self.plan.layers:
+            size = self.plan.geometry(layer, {**self.plan.widths, **widths})
+            kind = None if layer.values is None else KINDS[layer.values]
+            values = DataType.unsigned(8) if kind is None else _of_kind(kind)
+            total += _matrix(size.fan_in, size.outputs, size.sums, values, self.cycles, layer.name)
+        return total
 
 
 @lru_cache(maxsize=65536)

@@ -10,7 +10,7 @@ SMALLEST_SLOPE = 1e-2
 
 
 class ChannelNorm(nn.BatchNorm2d):
-    """Normalises (N, C, H, W) or (N, C) a channel.
+    """Normalises (N, C, ...) a channel.
 
     Evaluation computes fl(fl(x * slope) + shift). Library kernels fuse or reorder this as they like, which
     may move an integer sum across a threshold; these two steps are the same bits everywhere. Slopes are kept
@@ -18,7 +18,7 @@ class ChannelNorm(nn.BatchNorm2d):
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
-        assert input.ndim in (2, 4)
+        assert input.ndim >= 2
 
     def affine_terms(self) -> tuple[Tensor, Tensor]:
         """Slope and shift, (C,) each, of the evaluated map."""
@@ -31,7 +31,7 @@ class ChannelNorm(nn.BatchNorm2d):
         if self.training:
             return super().forward(x)
         slope, shift = self.affine_terms()
-        view = (1, -1, 1, 1)[: x.ndim]
+        view = (1, -1, *(1,) * (x.ndim - 2))
         return x * slope.view(view) + shift.view(view)
 
     @torch.no_grad()

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from etb_hw.models import BinaryNet, NetSpec
-from etb_hw.models.layers import Weighted
 from etb_hw.models.spec import LayerSpec
-from etb_hw.quantizers import signs
+from etb_hw.quantizers import EvolvingWeightQuant, signs
 from etb_hw.quantizers.functions import per_channel
 
 Keep: TypeAlias = Mapping[str, Tensor]
@@ -56,7 +55,13 @@ def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
     slimmed.set_hard()
     slimmed.read_mirrors()
     for name, layer in slimmed.weighted().items():
-        _keep_signs(net.weighted()[name], layer, net.spec.by_name[name], net.spec, kept)
+        full, spec = net.weighted()[name], net.spec.by_name[name]
+        rows = kept[spec.group].to(device)
+        wanted = slice_weight(net.spec, spec, signs(full.weight_quant().standardise(full.core.weight)), kept)
+        keep_signs(
+            full.core.weight[rows], full.weight_quant().offset[rows],
+            layer.core.weight, layer.weight_quant(), wanted, name,
+        )  # fmt: skip
     slimmed.train(net.training)
     return slimmed
 
@@ -91,25 +96,29 @@ def slice_weight(spec: NetSpec, layer: LayerSpec, weight: Tensor, keep: Keep) ->
     return rows.view(rows.shape[0], in_channels, -1)[:, inputs].flatten(1).clone()
 
 
-def _keep_signs(full: Weighted, part: Weighted, layer: LayerSpec, spec: NetSpec, keep: Keep) -> None:
+@torch.no_grad()
+def keep_signs(
+    old: Tensor, old_offset: Tensor, new: Tensor, quantizer: EvolvingWeightQuant, wanted: Tensor, where: str
+) -> None:
     """Slicing moves a filter's mean and deviation; an offset makes up for it, so that no sign changes.
 
     With mean m and deviation s before, m', s' after: (w-m')/s' + (m'-m+o s)/s' = ((w-m)/s + o) s/s'.
+
+    Args:
+        old: latent weights (O, ...) of the filters that stay, with all inputs; ``old_offset`` (O,) theirs.
+        new: the latent weights that are left, changed here where rounding would decide; ``quantizer`` theirs.
+        wanted: signs of the shape of ``new``.
     """
-    before, after = full.weight_quant(), part.weight_quant()
-    rows = keep[layer.group].to(full.core.weight.device)
-    old = full.core.weight.flatten(1)[rows]
-    new = part.core.weight.flatten(1)
-    old_mean, old_std = old.mean(1), old.std(1, correction=0) + 1e-5
-    new_mean, new_std = new.mean(1), new.std(1, correction=0) + 1e-5
-    after.offset.copy_((new_mean - old_mean + before.offset[rows] * old_std) / new_std)
-    wanted = signs(slice_weight(spec, layer, before.standardise(full.core.weight), keep))
+    old_std, old_mean = torch.std_mean(old.flatten(1), dim=1, correction=0)
+    new_std, new_mean = torch.std_mean(new.flatten(1), dim=1, correction=0)
+    old_std, new_std = old_std + 1e-5, new_std + 1e-5
+    quantizer.offset.copy_((new_mean - old_mean + old_offset * old_std) / new_std)
     for _ in range(20):
-        v = after.standardise(part.core.weight)
+        v = quantizer.standardise(new)
         wrong = signs(v) != wanted
         if not bool(wrong.any()):
             return
         # a latent weight so close to 0 that rounding decides its sign: push it clear of 0
         push = (wanted * 1e-4 - v) * per_channel(new_std, v, 0)
-        part.core.weight.add_(torch.where(wrong, push, torch.zeros_like(push)))
-    raise AssertionError(f"signs of layer {layer.name} cannot be kept")
+        new.add_(torch.where(wrong, push, torch.zeros_like(push)))
+    raise AssertionError(f"signs of layer {where} cannot be kept")

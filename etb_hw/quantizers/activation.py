@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
@@ -58,6 +60,10 @@ class ChannelQuant(nn.Module):
             a = a * per_channel(self.alive, a, 1)
         bits = self.hard_bits if self.is_hard else self.soft_bits
         return a, self.scale, self.zero_point, self.scale * bits
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.read_mirrors()
 
     def read_mirrors(self) -> None:
         """Follow the buffers after a state was loaded."""

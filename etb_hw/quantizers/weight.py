@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from brevitas.inject import ExtendedInjector
 from brevitas.proxy.parameter_quant import WeightQuantProxyFromInjector
@@ -58,6 +60,10 @@ class EvolvingWeightQuant(nn.Module):
             q = TernaryWeight.apply(v, DEAD_ZONE_A_THRESHOLD * self.threshold)
         q = q * per_channel(self.alive, q, 0)
         return q, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.read_mirrors()
 
     def read_mirrors(self) -> None:
         """Follow the buffers after a state was loaded."""

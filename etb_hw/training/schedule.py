@@ -63,9 +63,15 @@ def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: 
     """The schedule of a run over ``images`` training images."""
     an_epoch = epoch_steps(training, images)
     steps = training.epochs * an_epoch
+    rise = round(training.warmup_epochs * an_epoch)
+    return schedule_of(steps, an_epoch, evolution, rise, round(steps * training.flat))
+
+
+def schedule_of(
+    steps: int, an_epoch: int, evolution: EvolutionConfig, rise: int = 0, fall: int = 0
+) -> Schedule:
+    """The schedule of a run of so many steps."""
     harden = max(1, round(steps * evolution.harden))
     warmup = min(harden, round(steps * evolution.warmup))
     fade = max(1, round((harden - warmup) * FADE_SHARE))
-    rise = round(training.warmup_epochs * an_epoch)
-    fall = round(steps * training.flat)
     return Schedule(steps, an_epoch, warmup, harden, fade, rise, fall, evolution.spend)

@@ -1,0 +1,218 @@
+"""``Evolution``: what makes a prepared network evolve, one call a training step, in anybody's loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from etb_hw.config import EvolutionConfig
+from etb_hw.errors import BadInput
+from etb_hw.evolution.cut import cut
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.plan import Plan
+from etb_hw.pruning.sizes import Cost, cost_function
+from etb_hw.training.allocation import make_limits, reached
+from etb_hw.training.controller import Controller
+from etb_hw.training.schedule import schedule_of
+
+CostOf: TypeAlias = Callable[[Plan], Cost]
+
+
+class Evolution:
+    """The evolution of one prepared network from ternary to binary or zero.
+
+    Call ``step()`` after every step of the optimizer, before gradients are cleared. Thresholds have an
+    optimizer of their own here, and what a user's optimizer does to them is undone; so it may have
+    ``model.parameters()`` as usual.
+
+    Args:
+        model: from ``prepare``, on its device; also behind torch.compile or DistributedDataParallel.
+        target: share of ``count`` to cut.
+        count: ``parameters``, ``filters``, ``macs``, or a cost such as ``etb_hw.luts(fps=1000)``.
+        steps: optimizer steps of the whole training.
+        seed: of random importance. options: any other key of a flow file's [evolution] section, such as
+            ``harden=0.6`` or ``multiple=4``; caps are one a group that may lose channels.
+
+    Raises:
+        BadInput: the model is not prepared, or an option is not known.
+        InfeasibleTarget: caps and floors do not allow the target.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        target: float,
+        count: str | CostOf = "parameters",
+        *,
+        steps: int,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        self.net = PreparedNet(model)
+        if steps < 1:
+            raise BadInput("Evolution", f"steps is {steps}", "give the number of optimizer steps in all")
+        named = count if isinstance(count, str) else "luts"
+        try:
+            self.config = EvolutionConfig(ratio=target, count=named, **options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            known = ", ".join(EvolutionConfig.model_fields)
+            raise BadInput(f"Evolution: {key}", first["msg"], f"known options: {known}") from None
+        if count == "luts":
+            raise BadInput(
+                "Evolution: count", "LUTs depend on the frame rate", "give count=etb_hw.luts(fps=...)"
+            )
+        self.original = self.net.note.original
+        cost = cost_function(self.original, count) if isinstance(count, str) else count(self.original)
+        self.schedule = schedule_of(steps, 1, self.config)
+        if target and not self.original.prunable:
+            reasons = "; ".join(f"{group}: {why}" for group, why in self.original.whole.items())
+            raise BadInput("Evolution", f"no group of channels may be cut ({reasons})", "set target=0")
+        limits = make_limits(self.original, self.config, cost)
+        self.controller = Controller(self.original, self.config, self.schedule, cost, limits, seed)
+        self.controller.to(self._device)
+        self.steps_done = 0
+        self._adopt_thresholds()
+
+    def _adopt_thresholds(self) -> None:
+        thresholds = [quantizer.threshold for quantizer in self.net.quantizers() if not quantizer.is_hard]
+        self._thresholds = thresholds
+        self._values = [threshold.detach().clone() for threshold in thresholds]
+        self._adam = torch.optim.Adam(thresholds, lr=self.config.threshold_lr) if thresholds else None
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.net.module.parameters()).device
+
+    @property
+    def done(self) -> bool:
+        """Whether all steps are done."""
+        return self.steps_done >= self.schedule.steps
+
+    @property
+    def hard(self) -> bool:
+        """Whether everything is binary or zero for good."""
+        return self.net.hard
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Channels a group that are not given up."""
+        return {group: int((since < 0).sum()) for group, since in self.controller.given_up_at.items()}
+
+    @property
+    def pruned(self) -> float:
+        """Share of the target's quantity that is given up so far."""
+        return reached(self.controller.cost, self.original, self.widths)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One step: thresholds learn, filters are given up and fade, and at the set time all become hard.
+
+        Raises BadInput where there are no gradients to learn from.
+        """
+        if self.done:
+            self.net.project()
+            return
+        if not self.hard:
+            self._learn()
+            self.controller.observe(self.net)
+            self.net.project()
+            if self.controller.due(self.steps_done):
+                self.controller.control(self.net, self.steps_done)
+            for threshold in self._thresholds:
+                threshold.grad = None  # an optimizer that does not know them would not clear them
+            self._values = [threshold.detach().clone() for threshold in self._thresholds]
+        else:
+            self.net.project()
+        self.steps_done += 1
+        if self.steps_done >= self.schedule.harden and not self.hard:
+            self.finish()
+
+    def _learn(self) -> None:
+        """The thresholds' own optimizer step; whatever another optimizer did to them is undone."""
+        if all(threshold.grad is None for threshold in self._thresholds):
+            raise BadInput(
+                "Evolution.step",
+                "the network has no gradients",
+                "call it after loss.backward() and before optimizer.zero_grad(); freeze no thresholds",
+            )
+        for threshold, value in zip(self._thresholds, self._values, strict=True):
+            threshold.copy_(value)
+            if threshold.grad is not None:
+                torch.nan_to_num_(threshold.grad, 0.0, 0.0, 0.0)
+        assert self._adam is not None
+        self._adam.step()
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Make all weights and activations binary or zero now; the target is met first."""
+        if self.hard:
+            return
+        if self.config.ratio > 0:
+            self.controller.give_up(self.net, self.steps_done, self.config.ratio)
+        for group, since in self.controller.given_up_at.items():
+            self.net.set_alive(group, (since < 0).float())
+        self.net.set_hard()
+
+    def slim(self, *optimizers: Optimizer) -> None:
+        """Cut the dead channels out of the model in place, for the rest of the training.
+
+        No output changes. Optimizers that are given go on with the smaller parameters, their state cut
+        likewise; give all that know the model. A DistributedDataParallel wrapper must be made anew.
+
+        Raises BadInput before the network is hard (``evolution.hard``).
+        """
+        if not self.hard:
+            raise BadInput("Evolution.slim", "the network is still ternary", "wait until evolution.hard")
+        self.net = cut(self.net, self.net.keep(), optimizers)
+
+    # --- saving
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a later ``load_state_dict`` needs beside the model's own state."""
+        return {
+            "steps_done": self.steps_done,
+            "importance": dict(self.controller.importance),
+            "given_up_at": dict(self.controller.given_up_at),
+            "faded": dict(self.net.faded),
+            "widths": dict(self.net.plan.widths),
+            "adam": None if self._adam is None else self._adam.state_dict(),
+            "thresholds": [value.clone() for value in self._values],
+            "hard": self.hard,
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any], *optimizers: Optimizer) -> None:
+        """Go on where ``state_dict`` was taken.
+
+        Call it before ``load_state_dict`` of the model and of its optimizers: where the network was slim it
+        is cut to the same channels, with the optimizers that are given, so that their states fit.
+        """
+        given_up: Mapping[str, Tensor] = state["given_up_at"]
+        if list(given_up) != list(self.controller.given_up_at):
+            raise BadInput(
+                "Evolution.load_state_dict", "the state is of another network", "prepare the same network"
+            )
+        for kind in ("importance", "given_up_at"):
+            for group, value in state[kind].items():
+                getattr(self.controller, kind)[group] = value.to(self._device)
+        self.steps_done = int(state["steps_done"])
+        if state["hard"] and not self.hard:
+            for group, since in self.controller.given_up_at.items():
+                self.net.set_alive(group, (since < 0).float())
+            self.net.set_hard()
+        if state["widths"] != self.net.plan.widths:
+            self.net = cut(self.net, self.net.keep(), optimizers)
+        self.net.faded = {group: value.to(self._device) for group, value in state["faded"].items()}
+        self._adopt_thresholds()
+        if self._adam is not None and state["adam"] is not None:
+            self._adam.load_state_dict(state["adam"])
+            for threshold, value in zip(self._thresholds, state["thresholds"], strict=True):
+                threshold.copy_(value)
+            self._values = [threshold.detach().clone() for threshold in self._thresholds]

@@ -1,0 +1,155 @@
+"""``slim``: the finished network in stock Brevitas layers, without its dead channels, checked bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from brevitas.nn import QuantConv1d, QuantConv2d, QuantIdentity, QuantLinear
+from torch import Tensor, nn
+
+from etb_hw.errors import BadInput
+from etb_hw.evolution.cut import cut
+from etb_hw.evolution.layers import (
+    ChannelPad,
+    Evolving,
+    EvolvingAct,
+    EvolvingConv1d,
+    EvolvingConv2d,
+    value_of,
+)
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.note import write_slim
+from etb_hw.pruning.deploy import BinaryWeight, deployed_act
+from etb_hw.quantizers import signs
+from etb_hw.verification import prove
+
+SAMPLES = 16
+log = logging.getLogger("etb_hw")
+
+
+def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
+    """The network that an evolution leaves: plain layers, small, in evaluation mode.
+
+    Weights are Brevitas' binary quantizers around -1 and +1, activations its stock quantizers, and batch
+    normalisations evaluate in two float32 operations. The model itself is not changed.
+
+    Args:
+        model: a prepared network at the end of its evolution; also behind torch.compile or DDP.
+        samples: a batch on which old and new outputs are compared; by default random inputs.
+
+    Raises:
+        BadInput: the model is not prepared, or still ternary.
+        ProofFailed: an output would change (never seen).
+    """
+    original = PreparedNet(model)
+    if not original.hard:
+        raise BadInput(
+            f"module {type(original.module).__name__!r}", "is still evolving",
+            "call evolution.step() after every optimizer step until evolution.done, or evolution.finish()",
+        )  # fmt: skip
+    device = next(original.module.parameters()).device
+    net = PreparedNet(copy.deepcopy(original.module).cpu())
+    net = cut(net, net.keep())
+    slimmed = net.module
+    made: dict[nn.Module, nn.Module | None] = {}
+    for path, module in list(slimmed.named_modules(remove_duplicate=False)):
+        if module not in made:
+            made[module] = _plain(module)
+        plain = made[module]
+        if plain is not None:
+            slimmed.set_submodule(path, plain)
+    example = net.note.example
+    write_slim(slimmed, example)
+    slimmed.to(device).eval()
+    floats = [layer.name for layer in net.plan.layers if layer.evolves and layer.values is None]
+    _check(original.module, slimmed, samples if samples is not None else _like(example), device, floats)
+    return slimmed
+
+
+@torch.no_grad()
+def _check(
+    model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.device, floats: Sequence[str]
+) -> None:
+    """Both give the same bits. Sums of floats depend on the order of additions, here they are exact."""
+    modes = [(module, module.training) for module in model.modules()]
+    samples = samples.to(device)
+    try:
+        model.eval()
+        with torch.autocast(device.type, enabled=False):
+            expected, found = model(samples), slimmed(samples)
+            if floats and not torch.equal(expected, found):
+                log.info("%s sum floats: compared with sums that do not round", ", ".join(floats))
+                with _exact_sums(model, floats), _exact_sums(slimmed, floats):
+                    expected, found = model(samples), slimmed(samples)
+    finally:
+        for module, training in modes:
+            module.training = training
+    prove("slim", "the evolved network", found.cpu().numpy(), expected.cpu().numpy())
+
+
+@contextmanager
+def _exact_sums(model: nn.Module, names: Sequence[str]) -> Iterator[None]:
+    """Layers add up in float64 and round once to float32, so that the order of additions does not matter."""
+    hooks = [model.get_submodule(name).register_forward_hook(_summed_exactly) for name in names]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _summed_exactly(module: Any, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+    x = value_of(inputs[0])
+    if isinstance(module, Evolving):
+        weight, bias = module.quantized() * module.scale, module.integer_shift()
+        bias = None if bias is None else bias * module.scale
+    else:
+        weight, bias = value_of(module.quant_weight()), module.bias
+    wide = None if bias is None else bias.double()
+    if isinstance(module, nn.Linear):
+        return nn.functional.linear(x.double(), weight.double(), wide).to(output.dtype)
+    return cast(Tensor, module._conv_forward(x.double(), weight.double(), wide)).to(output.dtype)
+
+
+def _like(example: Tensor) -> Tensor:
+    """Random inputs of the example's kind: its own values, shuffled, behind the example itself."""
+    generator = torch.Generator().manual_seed(0)
+    values = example.detach().cpu().flatten()
+    count = max(1, SAMPLES - len(example))
+    shape = (count, *example.shape[1:])
+    number = count * values.numel() // len(example)
+    drawn = values[torch.randint(values.numel(), (number,), generator=generator)].view(shape)
+    return torch.cat([example.detach().cpu()[:SAMPLES], drawn])
+
+
+@torch.no_grad()
+def _plain(module: nn.Module) -> nn.Module | None:
+    """The stock form of an evolving module; None for others."""
+    made: Any
+    if isinstance(module, Evolving):
+        quant = BinaryWeight if module.scale == 1 else BinaryWeight.let(scaling_const=module.scale)
+        shift = module.integer_shift()
+        common = {"bias": shift is not None, "weight_quant": quant}
+        if isinstance(module, EvolvingConv1d | EvolvingConv2d):
+            kind = QuantConv1d if isinstance(module, EvolvingConv1d) else QuantConv2d
+            made = kind(
+                module.in_channels, module.out_channels, module.kernel_size, module.stride, module.padding,
+                module.dilation, module.groups, module.padding_mode, **common,
+            )  # fmt: skip
+        else:
+            made = QuantLinear(module.latent.shape[1], module.latent.shape[0], **common)
+        made.weight.copy_(signs(module.quant.standardise(module.latent)))
+        if shift is not None:
+            made.bias.copy_(shift * module.scale)
+        return cast(nn.Module, made)
+    if isinstance(module, EvolvingAct):
+        return cast(nn.Module, QuantIdentity(act_quant=deployed_act(module.kind)))
+    if isinstance(module, ChannelPad):
+        pads: Any = nn.ConstantPad1d if len(module.pads) == 2 else nn.ConstantPad2d
+        return cast(nn.Module, pads(module.pads, module.value))
+    return None

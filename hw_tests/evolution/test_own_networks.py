@@ -1,0 +1,145 @@
+"""Networks of users evolve in a loop of their own, get slim, and all their forms compute the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from torch import Tensor, nn
+from user_networks import NETWORKS
+
+import etb_hw as etb
+from etb_hw.evolution.note import note_of
+from etb_hw.integer import reference
+from etb_hw.models.norm import ChannelNorm
+from etb_hw.qonnx_io import ImportOptions, import_model
+
+STEPS = 12
+SUMS_FLOATS = ("react",)  # its classifier adds up floats, which rounds by the order of additions
+OURS_TAKES = ("cnv", "tfc")  # the others add floats, or stand on Conv1d
+
+
+def batch(shape: tuple[int, ...], seed: int, count: int = 8) -> tuple[Tensor, Tensor]:
+    """Pixels of 8 bits in [0, 1), as exact floats, and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, *shape), generator=generator)
+    return pixels / 256, torch.randint(0, 10, (count,), generator=generator)
+
+
+def same(name: str, a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-5, atol=1e-6) if name in SUMS_FLOATS else torch.equal(a, b)
+
+
+def evolved(name: str, target: float = 0.4, **options: object) -> tuple[nn.Module, etb.Evolution]:
+    """A network some steps old, hard, not yet slim."""
+    build, shape = NETWORKS[name]
+    torch.manual_seed(0)
+    model = etb.prepare(build(), batch(shape, 0)[0]).train()
+    evolution = etb.Evolution(model, target, steps=STEPS, harden=0.75, **options)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for step in range(STEPS):
+        x, y = batch(shape, step)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        evolution.step()
+    return model, evolution
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_evolves_gets_slim_and_means_the_same_in_qonnx(name, tmp_path):
+    model, evolution = evolved(name)
+    shape = NETWORKS[name][1]
+    assert evolution.done
+    assert evolution.hard
+    assert evolution.pruned >= 0.39
+    x = batch(shape, 99)[0]
+    slim = etb.slim(model, x)
+    assert note_of(model) is not None
+    with torch.no_grad():
+        golden = slim(x)
+        assert same(name, model.eval()(x), golden)
+    # smaller indeed, and of stock layers
+    layers = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    weights = {n: m.weight for n, m in slim.named_modules() if isinstance(m, layers)}
+    before = sum(model.get_submodule(n).weight.numel() for n in weights)
+    assert sum(w.numel() for w in weights.values()) <= 0.62 * before
+    kinds = {type(m) for m in slim.modules() if not list(m.children())}
+    assert not {kind for kind in kinds if kind.__module__.startswith("etb_hw")} - {ChannelNorm}
+    path = etb.export(slim, tmp_path / "model.qonnx.onnx")
+    wrapped = ModelWrapper(str(path))
+    source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
+    found = [execute_onnx(wrapped, {source: frame[None].numpy()})[sink] for frame in x]
+    assert same(name, torch.from_numpy(np.concatenate(found)), golden)
+    if name in OURS_TAKES:
+        options = ImportOptions.parse("uint8", "1/256")
+        graph = import_model(path, options)
+        pixels = (x * 256).to(torch.uint8).numpy()
+        np.testing.assert_array_equal(graph.dequantize(reference.execute(graph, pixels)), golden.numpy())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_slimming_in_mid_training_changes_nothing_but_the_size(name):
+    model, evolution = evolved(name)
+    x, y = batch(NETWORKS[name][1], 50)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    evolution.step()
+    with torch.no_grad():
+        before = model.eval()(x)
+    evolution.slim(optimizer)
+    with torch.no_grad():
+        assert same(name, model(x), before)
+    for parameter, state in optimizer.state.items():
+        assert all(v.shape == parameter.shape for v in state.values() if v.ndim)
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert held == {id(p) for p in model.parameters()}
+    weights = [p.detach().clone() for p in model.parameters()]
+    model.train()
+    optimizer.zero_grad()
+    F.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    evolution.step()
+    assert any(not torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
+    etb.slim(model, x)
+
+
+def test_a_binary_stream_of_integers_goes_all_the_way():
+    """With a rule that rounds what is added, residual networks have an integer form too."""
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
+            self.conv = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+            self.bn = nn.BatchNorm2d(8)
+            self.round1, self.round2 = nn.Identity(), nn.Identity()
+            self.sign = nn.Hardtanh()
+            self.after = nn.Hardtanh()
+            self.fc = nn.Linear(8 * 64, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.round1(self.stem(x))
+            x = x + self.round2(self.bn(self.conv(self.sign(x))))
+            return self.fc(self.after(x).flatten(1))
+
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (8, 1, 8, 8)).float()
+    model = etb.prepare(Residual(), pixels, {"round*": etb.Rule(activation="stream")}).train()
+    evolution = etb.Evolution(model, 0.3, steps=8)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model(pixels), torch.arange(8)).backward()
+        optimizer.step()
+        evolution.step()
+    slim = etb.slim(model, pixels)
+    from etb_hw.qonnx_io.export import exported_model
+
+    graph = import_model(exported_model(slim, (1, 8, 8)))
+    found = graph.dequantize(reference.execute(graph, pixels.numpy().astype(np.uint8)))
+    np.testing.assert_array_equal(found, slim(pixels).detach().numpy())
