@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import torch
+import torch.distributed as dist
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -142,12 +143,23 @@ class Evolution:
                 "the network has no gradients",
                 "call it after loss.backward() and before optimizer.zero_grad(); freeze no thresholds",
             )
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            self._average()
         for threshold, value in zip(self._thresholds, self._values, strict=True):
             threshold.copy_(value)
             if threshold.grad is not None:
                 torch.nan_to_num_(threshold.grad, 0.0, 0.0, 0.0)
         assert self._adam is not None
         self._adam.step()
+
+    def _average(self) -> None:
+        """Means of the thresholds' gradients over all processes: DistributedDataParallel leaves them out."""
+        grads = [threshold.grad for threshold in self._thresholds if threshold.grad is not None]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        for grad, mean in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+            grad.copy_(mean.view_as(grad))
 
     @torch.no_grad()
     def finish(self) -> None:

@@ -24,6 +24,8 @@ class Part:
         self.whole, self.span = whole, slice(start, stop)
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # copy and pickle look for hooks before there is a whole
+            raise AttributeError(name)
         value = getattr(self.whole, name)
         channels = isinstance(value, Tensor) and value.ndim == 1 and len(value) == len(self.whole.threshold)
         return value[self.span] if channels else value
@@ -71,7 +73,9 @@ class PreparedNet:
             if isinstance(module, Evolving):
                 for segment, start, stop in plan.spans(layer.outputs):
                     quant = cast(EvolvingWeightQuant, _part(module.quant, start, stop))
-                    self._by_group[segment.group].append(View(quant, None, module.latent[start:stop]))
+                    self._by_group[segment.group].append(
+                        View(quant, None, module.latent.detach()[start:stop])
+                    )
         for path, layout in plan.acts.items():
             act = self.module.get_submodule(path)
             assert isinstance(act, EvolvingAct)

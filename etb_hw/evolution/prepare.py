@@ -28,7 +28,7 @@ from etb_hw.evolution.layers import (
 )
 from etb_hw.evolution.note import Note, note_of, write_note
 from etb_hw.evolution.rules import Rules, check_patterns, rule_of
-from etb_hw.evolution.trace import module_at, shape_of, tensors_in, traced, with_shapes
+from etb_hw.evolution.trace import module_at, owner_of, shape_of, tensors_in, traced, with_shapes
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, KINDS, ActivationKind
 
@@ -108,6 +108,10 @@ def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None)
     for group, reason in plan.whole.items():
         expected = reason.startswith("it is the network's")
         log.log(logging.INFO if expected else logging.WARNING, "group %s stays whole: %s", group, reason)
+    # thresholds have no gradients once they are hard, which DistributedDataParallel would not forgive
+    made._ddp_params_and_buffers_to_ignore = [  # type: ignore[assignment]
+        name for name, _ in made.named_parameters() if name.endswith("quant.threshold")
+    ]
     write_note(made, Note(plan, plan, example_input.detach().clone()))
     return made
 
@@ -238,7 +242,7 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
         if node.op == "call_function" and getattr(node.target, "__name__", "") in (
             "conv1d", "conv2d", "conv3d", "linear", "bilinear", "conv_transpose1d", "conv_transpose2d",
         ):  # fmt: skip
-            owner = _owner(node)
+            owner = owner_of(node) or type(model).__name__
             raise BadInput(
                 f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
                 "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
@@ -343,11 +347,6 @@ def _normalised(model: nn.Module, node: fx.Node) -> bool:
         elif not isinstance(module, nn.modules.batchnorm._BatchNorm):
             return False
     return bool(node.users)
-
-
-def _owner(node: fx.Node) -> str:
-    stack = node.meta.get("nn_module_stack") or {}
-    return next((str(entry[0]) for entry in reversed(list(stack.values()))), "the network")
 
 
 def _aliases(model: nn.Module, module: nn.Module) -> Iterator[str]:

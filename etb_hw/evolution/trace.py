@@ -14,7 +14,7 @@ from etb_hw.evolution.layers import ChannelPad, Evolving, EvolvingAct, value_of
 from etb_hw.evolution.rules import Rules, rule_of
 from etb_hw.models.norm import ChannelNorm
 
-SHAPE = "etb_shape"
+SHAPE, PATH = "etb_shape", "etb_path"
 _OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm)
 _LIBRARIES = ("torch.nn.", "brevitas.nn.")
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -47,6 +47,11 @@ class _Tracer(fx.Tracer):
         result = super().call_module(m, forward, args, kwargs)
         self.path = before  # on an error it stays where the error was
         return result
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        node: fx.Node = super().create_node(*args, **kwargs)
+        node.meta[PATH] = self.path
+        return node
 
 
 def traced(model: nn.Module, rules: Rules) -> fx.Graph:
@@ -135,6 +140,11 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     return shape
 
 
+def owner_of(node: fx.Node) -> str:
+    """The path of the module whose forward a node is of; empty for the network's own."""
+    return str(node.meta.get(PATH, ""))
+
+
 def tensors_in(node: fx.Node) -> Iterator[fx.Node]:
     """The nodes with a tensor that a node reads."""
     return (source for source in node.all_input_nodes if shape_of(source) is not None)
@@ -145,4 +155,4 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
     return model.get_submodule(str(node.target))
 
 
-__all__ = ["module_at", "shape_of", "tensors_in", "traced", "value_of", "with_shapes"]
+__all__ = ["module_at", "owner_of", "shape_of", "tensors_in", "traced", "value_of", "with_shapes"]

@@ -1,0 +1,204 @@
+"""Groups of channels, rules, and networks that cannot be prepared: nothing of the user's model changes."""
+
+from __future__ import annotations
+
+import copy
+import logging
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from user_networks import Branches, ReAct, ResNet, Twice
+
+import etb_hw as etb
+from etb_hw.errors import BadInput
+from etb_hw.evolution.layers import Evolving, EvolvingAct
+from etb_hw.evolution.note import note_of
+
+X = torch.rand(2, 3, 8, 8)
+
+
+def plan(model: nn.Module, x: Tensor = X, rules: dict[str, etb.Rule] | None = None):
+    return note_of(etb.prepare(model, x, rules)).plan
+
+
+def together(model: nn.Module, x: Tensor = X) -> set[frozenset[str]]:
+    """The layers with binary weights, by shared group of outputs."""
+    found: dict[str, set[str]] = {}
+    for layer in plan(model, x).layers:
+        found.setdefault(layer.group, set()).add(layer.name)
+    return {frozenset(names) for names in found.values()}
+
+
+def test_channels_that_are_added_go_together():
+    assert together(ResNet()) == {
+        frozenset({"conv1", "layer1.0.conv2", "layer1.1.conv2"}),
+        frozenset({"layer1.0.conv1"}),
+        frozenset({"layer1.1.conv1"}),
+        frozenset({"layer2.0.conv1"}),
+        frozenset({"layer2.0.conv2", "layer2.0.downsample.0"}),
+        frozenset({"fc"}),
+    }
+    assert frozenset({"stem.0", "blocks.0.conv", "blocks.1.conv"}) in together(
+        ReAct(), torch.rand(2, 3, 12, 12)
+    )
+
+
+def test_concatenated_channels_stay_apart_and_depthwise_ones_follow():
+    groups = together(Branches())
+    assert frozenset({"a.0"}) in groups
+    assert frozenset({"b.0"}) in groups
+    assert frozenset({"mix.0", "depth"}) in groups
+    layers = {layer.name: layer for layer in plan(Branches()).layers}
+    assert [segment.group for segment in layers["mix.0"].inputs] == ["a.0", "b.0"]
+    assert layers["fc"].inputs[0].repeat == 16
+
+
+def test_a_layer_that_is_used_twice_ties_its_ends():
+    assert frozenset({"stem.0", "again"}) in together(Twice())
+
+
+def conv(i: int, o: int, **options: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(i, o, 3, padding=1, bias=False, **options), nn.BatchNorm2d(o), nn.Hardtanh()
+    )
+
+
+class Around(nn.Module):
+    """Two layers with something in between."""
+
+    def __init__(self, between: object, middle: int = 8) -> None:
+        super().__init__()
+        self.first, self.last = conv(3, 8), nn.Conv2d(middle, 4, 3, bias=False)
+        self.between = between
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.between(self.first(x))).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("between", "reason"),
+    [
+        (nn.Conv2d(8, 8, 3, padding=1, groups=2, bias=False), "in 2 groups"),
+        (nn.GroupNorm(2, 8), "GroupNorm"),
+        (lambda x: x + 1, "adds a constant"),
+        (lambda x: x.permute(0, 1, 3, 2), "permute"),
+        (lambda x: F.softmax(x, 1), "softmax"),
+        (lambda x: x + x.mean((2, 3), keepdim=True), "different"),
+        (lambda x: x - x.sum(1, keepdim=True), "runs over channels"),
+    ],
+)
+def test_what_is_not_safe_stays_whole_and_the_log_says_why(between, reason, caplog):
+    with caplog.at_level(logging.INFO, "etb_hw"):
+        found = plan(Around(between))
+    if reason == "different":  # broadcast over pixels: the same channels
+        assert "first.0" in found.prunable or reason in found.whole["first.0"]
+        return
+    assert reason in found.whole["first.0"]
+    assert any("first.0" in message and reason in message for message in caplog.messages)
+
+
+def test_rules_decide_a_layer():
+    rules = {
+        "first.0": etb.Rule(weights="keep"),
+        "first.2": etb.Rule(activation="uint2"),
+        "between.0": etb.Rule(prune=False),
+    }
+    model = etb.prepare(Around(conv(8, 8)), X, rules)
+    assert type(model.first[0]) is nn.Conv2d
+    assert isinstance(model.first[2], EvolvingAct)
+    assert model.first[2].kind.name == "uint2"
+    assert isinstance(model.between[0], Evolving)
+    found = note_of(model).plan
+    assert "keeps its own weights" in found.whole["first.0"]
+    assert "a rule keeps between.0" in found.whole["between.0"]
+    with pytest.raises(BadInput, match="matches no module"):
+        etb.prepare(Around(conv(8, 8)), X, {"fist.*": etb.Rule()})
+    with pytest.raises(BadInput, match="uint3"):
+        etb.Rule(activation="uint3")
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Around(nn.Identity())
+        self.picky = nn.Sequential(Picky())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(self.picky(x))
+
+
+class Picky(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Identity(), nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) if x.sum() > 0 else self.b(x)
+
+
+class Own(nn.Module):
+    """ReActNet's HardBinaryConv: a convolution with weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(8, 3, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight.sign())
+
+
+class Modal(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 8, 3, bias=False), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.dropout(torch.sign(self.conv(x)), training=self.training)
+        return self.fc(x.mean((2, 3)))
+
+
+BAD = {
+    "picky": (Branching, X, r"picky\.0.*cannot be traced"),
+    "own": (lambda: nn.Sequential(Own(), nn.Flatten(), nn.Linear(8 * 36, 4)), X, "module '0'.*conv2d on"),
+    "transposed": (
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.ConvTranspose2d(8, 8, 3)), X, "module '1'.*Transpose2d"
+    ),
+    "modal": (Modal, X, "training than in evaluation"),
+    "shape": (ResNet, torch.rand(2, 4, 8, 8), "does not run"),
+    "nothing": (lambda: nn.Sequential(nn.ReLU()), X, "no layer with weights"),
+    "statistics": (
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False)),
+        X,
+        "module '1'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_prepared_is_named_and_left_alone(name):
+    build, x, message = BAD[name]
+    model = build()
+    before = copy.deepcopy(model)
+    modes = [module.training for module in model.modules()]
+    with pytest.raises(BadInput, match=message):
+        etb.prepare(model, x)
+    assert repr(model) == repr(before)
+    assert [module.training for module in model.modules()] == modes
+    after, known = model.state_dict(), before.state_dict()
+    assert after.keys() == known.keys()
+    assert all(torch.equal(after[key], known[key]) for key in known)
+
+
+def test_preparing_changes_neither_the_model_nor_random_numbers():
+    model = ResNet()
+    before = copy.deepcopy(model.state_dict())
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    prepared = etb.prepare(model, X)
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not {id(p) for p in prepared.parameters()} & {id(p) for p in model.parameters()}
+    assert prepared.training
