@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -187,6 +188,28 @@ def load_flow(path: Path) -> Flow:
             remedy = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
             raise BadInput(f"{path}: {key}", "is no known key", remedy) from None
         raise BadInput(f"{path}: {key}", first["msg"], remedy) from None
+
+
+def toml_text(values: Mapping[str, Any]) -> str:
+    """The text of a flow file with these values (tables within tables; None, the default, is left out)."""
+    return "\n".join(_table_lines(values, ())).strip() + "\n"
+
+
+def _table_lines(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    lines = []
+    plain = {key: v for key, v in values.items() if v is not None and not isinstance(v, Mapping)}
+    if plain and path:
+        lines += ["", f"[{'.'.join(path)}]"]
+    lines += [f"{key} = {_toml_value(value)}" for key, value in plain.items()]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _table_lines(value, (*path, key))
+    return lines
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists of them read the same in TOML, but for one character
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

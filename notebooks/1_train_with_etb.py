@@ -57,14 +57,14 @@ plt.show()
 # %% [markdown]
 # ## Training
 #
-# `etb_hw.flow.run` does the steps of a flow until the one asked for. Run this cell again and it resumes: a
-# step whose inputs did not change is not repeated.
+# `etb_hw.flow.run_steps` does the steps of a flow until the one asked for. Run this cell again and it
+# resumes: a step whose inputs did not change is not repeated.
 
 # %%
-from etb_hw.flow import run
+from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 
-proofs = run(flow, run_dir, STEPS, until="prune")
+proofs = run_steps(flow, run_dir, STEPS, until="prune")
 for proof in proofs:
     print(f"{proof.step} == {proof.against}: {proof.mismatches} of {proof.samples} samples differ")
 

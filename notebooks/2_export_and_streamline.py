@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from etb_hw.config import EvolutionConfig, Flow, ModelConfig, TrainingConfig
-from etb_hw.flow import run
+from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 
 flow = Flow(
@@ -36,7 +36,7 @@ flow = Flow(
     evolution=EvolutionConfig(ratio=0.4, multiple=2),
 )
 run_dir = Path(run_dir)
-proofs = run(flow, run_dir, STEPS, until="prune")  # does nothing where notebook 1 has run
+proofs = run_steps(flow, run_dir, STEPS, until="prune")  # does nothing where notebook 1 has run
 
 # %% [markdown]
 # ## QONNX

@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig, TrainingConfig
-from etb_hw.flow import run
+from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 
 flow = Flow(
@@ -37,7 +37,7 @@ flow = Flow(
     build=BuildConfig(target_fps=20_000),
 )
 run_dir = Path(run_dir)
-proofs = run(flow, run_dir, STEPS, until="build")  # resumes after what notebooks 1 and 2 did
+proofs = run_steps(flow, run_dir, STEPS, until="build")  # resumes after what notebooks 1 and 2 did
 graph = qonnx_io.import_model(run_dir / "streamlined.onnx")
 
 # %% [markdown]
@@ -46,7 +46,8 @@ graph = qonnx_io.import_model(run_dir / "streamlined.onnx")
 # `lower` gives the smallest and slowest design: one multiplication a cycle in every block.
 
 # %%
-from etb_hw.dataflow import find_device, finn, fold, lower, table
+from etb_hw.dataflow import find_device, finn, fold, lower
+from etb_hw.report.design_table import design_table
 
 smallest = lower(graph)
 print(
@@ -60,7 +61,7 @@ print(
 # %%
 folding = fold(smallest, target_fps=20_000)
 print("proved optimal" if folding.optimal else f"within {folding.objective / folding.bound:.3f} of the best")
-table(folding.graph)
+design_table(folding.graph)
 
 # %% [markdown]
 # ## What a frame rate costs

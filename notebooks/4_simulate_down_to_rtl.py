@@ -29,7 +29,7 @@ import numpy as np
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig, TrainingConfig
 from etb_hw.data import load
-from etb_hw.flow import run
+from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 
 flow = Flow(
@@ -39,7 +39,7 @@ flow = Flow(
     build=BuildConfig(target_fps=20_000),
 )
 run_dir = Path(run_dir)
-proofs = run(flow, run_dir, STEPS, until="build")  # resumes after what the other notebooks did
+proofs = run_steps(flow, run_dir, STEPS, until="build")  # resumes after what the other notebooks did
 data = load(flow.data)
 graph = qonnx_io.import_model(run_dir / "streamlined.onnx")
 

@@ -19,6 +19,6 @@ def command(flow_file: Path, out: Path | None, seeds: int) -> None:
     ETB against the dense network, a small dense network of equal size, L1-ranked and random pruning: writes
     baselines.json and baselines.md. A comparison that was stopped goes on.
     """
-    from etb_hw.cli.training import run_baselines
+    from etb_hw.cli.studies import run_baselines
 
     run_baselines(flow_file, out, seeds)

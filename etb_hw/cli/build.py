@@ -24,16 +24,16 @@ def command(model_file: Path, out: Path | None, **options: Any) -> None:
     from etb_hw.cli.build_notes import build_notes
     from etb_hw.cli.console import console
     from etb_hw.cli.models import build_config, import_options
-    from etb_hw.dataflow import table
     from etb_hw.dataflow.design import device_of
     from etb_hw.dataflow.models import resource_model
-    from etb_hw.flow.building import build
+    from etb_hw.flow.building import build_model
+    from etb_hw.report.design_table import design_table
 
     config = build_config(options)
     out = out or model_file.with_name("build")
-    made = build(model_file, out, config, import_options(options))
+    made = build_model(model_file, out, config, import_options(options))
     terminal = console()
-    terminal.print(table(made.graph, device_of(config), resource_model(config.resource_model)))
+    terminal.print(design_table(made.graph, device_of(config), resource_model(config.resource_model)))
     for line in build_notes(made):
         terminal.print(line, highlight=False)
     terminal.print(f"files:   {out}")

@@ -10,11 +10,11 @@ from typing import Any
 
 from etb_hw.cli.console import console
 from etb_hw.cli.models import build_config, import_options
-from etb_hw.dataflow.comparison import comparison_picture, comparison_table
 from etb_hw.dataflow.design import compare_networks
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json
 from etb_hw.qonnx_io import import_model
+from etb_hw.report.design_comparison import comparison_picture, comparison_table
 
 
 def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, Any]) -> None:

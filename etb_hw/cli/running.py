@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from etb_hw.artifacts.run_files import SUMMARY
 from etb_hw.cli.console import console
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
-from etb_hw.flow import run
+from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
-from etb_hw.flow.steps.report import read_summary
 
 
 def run_flow(
@@ -26,6 +26,6 @@ def run_flow(
     run_dir = out or Path("runs") / flow_file.stem
     terminal = console()
     with TerminalObserver(terminal) as observer:
-        run(flow, run_dir, STEPS, start=start, until=until, force=force, observer=observer)
+        run_steps(flow, run_dir, STEPS, start=start, until=until, force=force, observer=observer)
     if until is None:
-        terminal.print(summary_table(read_summary(run_dir), run_dir))
+        terminal.print(summary_table(SUMMARY.need(run_dir), run_dir))

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
+from etb_hw.artifacts.hardware import RtlResult
+from etb_hw.artifacts.summary import Summary
 
-def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
+
+def summary_table(summary: Summary, run_dir: Path) -> Table:
     """``summary.json`` as a table for the terminal."""
-    table = Table(title=f"{summary['model']} on {summary['data']}", show_header=False, title_justify="left")
-    teacher = summary["accuracy_float_teacher"]
+    table = Table(title=f"{summary.model} on {summary.data}", show_header=False, title_justify="left")
+    teacher = summary.accuracy_float_teacher
     rows = (
         *([] if teacher is None else [("accuracy, float teacher", f"{teacher:.2%}")]),
-        ("accuracy, dense baseline", f"{summary['accuracy_dense_baseline']:.2%}"),
-        ("accuracy, ETB in torch", f"{summary['accuracy_torch']:.2%}"),
-        ("accuracy, integer simulation", f"{summary['accuracy_integer']:.2%}"),
-        ("filters pruned", f"{summary['pruned_filter_ratio']:.1%}"),
-        ("parameters pruned", f"{summary['pruned_parameter_ratio']:.1%}"),
-        ("size", f"{summary['size_bytes']:,} bytes"),
-        ("estimated speed", f"{summary['estimated_fps']:,.0f} frames/s at {summary['clk_ns']:g} ns"),
-        ("estimated LUT", f"{summary['lut']:,.0f}{_dense(summary, 'lut')}"),
-        ("the same, calibrated to synthesis", f"{summary['lut_calibrated']:,.0f}"),
-        ("estimated BRAM (18 kbit)", f"{summary['bram_18k']:g}{_dense(summary, 'bram_18k')}"),
-        ("bit-accurate simulation", f"{summary['simulated_images_per_second']:,.0f} images/s"),
-        ("RTL simulation", _rtl(summary.get("rtl", {}))),
+        ("accuracy, dense baseline", f"{summary.accuracy_dense_baseline:.2%}"),
+        ("accuracy, ETB in torch", f"{summary.accuracy_torch:.2%}"),
+        ("accuracy, integer simulation", f"{summary.accuracy_integer:.2%}"),
+        ("filters pruned", f"{summary.pruned_filter_ratio:.1%}"),
+        ("parameters pruned", f"{summary.pruned_parameter_ratio:.1%}"),
+        ("size", f"{summary.size_bytes:,} bytes"),
+        ("estimated speed", f"{summary.estimated_fps:,.0f} frames/s at {summary.clk_ns:g} ns"),
+        ("estimated LUT", f"{summary.lut:,.0f}{_dense(summary, 'lut')}"),
+        ("the same, calibrated to synthesis", f"{summary.lut_calibrated:,.0f}"),
+        ("estimated BRAM (18 kbit)", f"{summary.bram_18k:g}{_dense(summary, 'bram_18k')}"),
+        ("bit-accurate simulation", f"{summary.simulated_images_per_second:,.0f} images/s"),
+        ("RTL simulation", _rtl(summary.rtl)),
         ("files", str(run_dir)),
     )
     for name, value in rows:
@@ -34,16 +35,16 @@ def summary_table(summary: Mapping[str, Any], run_dir: Path) -> Table:
     return table
 
 
-def _rtl(found: Mapping[str, Any]) -> str:
-    if "skipped" in found:
-        return f"left out ({found['skipped']}); then: etb-hw run ... --from rtl"
-    if not found.get("frames"):
+def _rtl(found: RtlResult) -> str:
+    if found.skipped is not None:
+        return f"left out ({found.skipped}); then: etb-hw run ... --from rtl"
+    if not found.frames:
         return "not asked for (verification.rtl_frames)"
-    interval = f"{found['initiation_interval']:,} cycles" if found["initiation_interval"] else "not measured"
-    return f"{found['frames']} frames equal; interval {interval}, estimated {found['estimated_interval']:,}"
+    interval = f"{found.initiation_interval:,} cycles" if found.initiation_interval else "not measured"
+    return f"{found.frames} frames equal; interval {interval}, estimated {found.estimated_interval:,}"
 
 
-def _dense(summary: Mapping[str, Any], resource: str) -> str:
+def _dense(summary: Summary, resource: str) -> str:
     """What the dense network takes at the same frame rate, where that was asked for."""
-    found = summary.get("comparison", {}).get("at_equal_fps", {}).get("dense")
-    return f" (dense network: {found['resources'][resource]:,.0f})" if found else ""
+    found = summary.comparison.at_equal_fps.get("dense")
+    return f" (dense network: {found.resources[resource]:,.0f})" if found else ""

@@ -21,7 +21,7 @@ def command(flow_file: Path, out: Path | None, ratios: str, seeds: int, jobs: in
     Several processes or machines that run the same command on the same folder share the work; one that was
     stopped goes on.
     """
-    from etb_hw.cli.training import run_sweep
+    from etb_hw.cli.studies import run_sweep
     from etb_hw.errors import BadInput
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from etb_hw.training.sweep import Sweep
+from etb_hw.artifacts.study import Sweep
 
 
 def sweep_table(found: Sweep) -> Table:

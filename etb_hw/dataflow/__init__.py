@@ -2,7 +2,7 @@
 
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.comparison import Comparison, compare, comparison_picture, comparison_table
+from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import Device, devices, find_device
 from etb_hw.dataflow.fifos import fifo_blocks, fifo_cost
 from etb_hw.dataflow.folding import Folding, Weights, fold, good_counts, pareto, set_folding
@@ -11,11 +11,9 @@ from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.refold import refold, strip
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.table import Row, rows, table
 
 __all__ = [
     "Block",
-    "Comparison",
     "DataflowGraph",
     "Device",
     "Edge",
@@ -23,12 +21,9 @@ __all__ = [
     "Port",
     "ResourceModel",
     "Resources",
-    "Row",
     "Stream",
     "Weights",
     "compare",
-    "comparison_picture",
-    "comparison_table",
     "devices",
     "fifo_blocks",
     "fifo_cost",
@@ -40,8 +35,6 @@ __all__ = [
     "lower",
     "pareto",
     "refold",
-    "rows",
     "set_folding",
     "strip",
-    "table",
 ]

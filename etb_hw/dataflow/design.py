@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from etb_hw.artifacts.hardware import Comparison
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow.comparison import Comparison, compare
+from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import Device, find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
 from etb_hw.dataflow.folding import Folding, Weights, fold

@@ -1,46 +1,69 @@
-"""Any QONNX file to a proven design: what ``etb-hw build`` does."""
+"""From an integer graph to a proved design and its files: for the step ``build`` and for ``etb-hw build``."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.artifacts.run_files import FOLDING, STREAMLINED, VERIFICATION
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.design import Design, design, quality
 from etb_hw.dataflow.models import resource_model
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow, random_inputs
-from etb_hw.integer import reference
+from etb_hw.integer import IntegerGraph, reference
 from etb_hw.qonnx_io import ImportOptions, execute, import_model, without_rounding, write_streamlined
-from etb_hw.verification import prove
+from etb_hw.verification import Proof, prove
 
 
-def build(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -> Design:
-    """Import, streamline, map and fold a model; write every file of a run's build stage to ``out``.
+@dataclass(frozen=True, eq=False)
+class ProvedDesign:
+    """A design whose blocks compute what the integer graph computes."""
+
+    design: Design
+    proof: Proof
+    config: BuildConfig
+
+    def write(self, folder: Path) -> None:
+        """Write FINN's files and reports, and how good the folding is."""
+        finn.write(self.design.graph, folder, resource_model(self.config.resource_model))
+        write_json(FOLDING.path(folder), quality(self.design))
+
+
+def build_graph(graph: IntegerGraph, config: BuildConfig, x: NDArray[np.integer]) -> ProvedDesign:
+    """Map and fold an integer graph, and compare the blocks with it on a batch.
+
+    Raises:
+        UnsupportedNode: a node has no hardware form.
+        InfeasibleTarget: the frame rate or the device cannot be met.
+        ProofFailed: the blocks compute something else.
+    """
+    made = design(graph, config)
+    return ProvedDesign(made, prove_dataflow(made.graph, graph, x), config)
+
+
+def build_model(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -> Design:
+    """Import, streamline, map and fold a QONNX file; write every file of a run's build stage to ``out``.
 
     Nothing is written before all of it succeeded and the integer graph equals qonnx's execution of the
     file, and the blocks equal the integer graph, on random inputs.
 
-    Raises:
-        BadInput, UnsupportedNode: the model cannot be imported or mapped.
-        InfeasibleTarget: the frame rate or the device cannot be met.
-        ProofFailed: two stages differ.
+    Raises: as ``build_graph``, and BadInput where the model cannot be imported.
     """
     graph = import_model(model, options)
-    made = design(graph, config)
     x = random_inputs(graph)
+    made = build_graph(graph, config, x)
     found = graph.dequantize(reference.execute(graph, x))
     if graph.argmax:
         found = found.argmax(axis=1)
     expected = without_rounding(graph, execute(model, options.to_float(x)))
-    proofs = [
-        prove("integer graph", f"{model.name} in qonnx", found.reshape(expected.shape), expected),
-        prove_dataflow(made.graph, graph, x),
-    ]
+    imported = prove("integer graph", f"{model.name} in qonnx", found.reshape(expected.shape), expected)
     out.mkdir(parents=True, exist_ok=True)
-    write_streamlined(graph, out / "streamlined.onnx")
-    finn.write(made.graph, out, resource_model(config.resource_model))
-    write_json(out / "report/folding.json", quality(made))
-    write_json(out / "verification.json", [asdict(proof) for proof in proofs])
-    return made
+    write_streamlined(graph, STREAMLINED.path(out))
+    made.write(out)
+    VERIFICATION.write(out, (imported, made.proof))
+    return made.design

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from etb_hw.artifacts import RunFile
+from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, SUMMARY, VERIFICATION
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
-from etb_hw.flow.steps.report import read_result, read_summary
 from etb_hw.pruning import load_checkpoint
 from etb_hw.report.card import card
 
-COPIED = ("checkpoint.safetensors", "metrics.jsonl", "flow.json")
+COPIED: tuple[RunFile, ...] = (CHECKPOINT, METRICS, FLOW)
 CARD = "README.md"
 
 
@@ -24,16 +24,16 @@ def publish(run_dir: Path, out_dir: Path) -> list[Path]:
     Raises:
         BadInput: the run is not finished, or one of its proofs failed.
     """
-    summary = read_summary(run_dir)
-    hard, notes = load_checkpoint(run_dir / "checkpoint.safetensors")
-    proofs: list[dict[str, Any]] = read_result(run_dir, "verification.json")
-    failed = [proof["step"] for proof in proofs if proof["mismatches"]]
+    summary = SUMMARY.need(run_dir)
+    hard, notes = load_checkpoint(CHECKPOINT.path(run_dir))
+    proofs = VERIFICATION.need(run_dir)
+    failed = [proof.step for proof in proofs if proof.mismatches]
     if failed:
-        raise BadInput(str(run_dir / "verification.json"), f"{failed[0]} failed", "run the flow again")
-    flow = read_result(run_dir, "flow.json")
+        raise BadInput(str(VERIFICATION.path(run_dir)), f"{failed[0]} failed", "run the flow again")
+    flow = FLOW.need(run_dir)
     kept = [hard.spec.widths[group] for group in hard.spec.prunable]
     text = card(out_dir.resolve().name, summary, flow, proofs, hard.spec.input_shape, notes["seconds"], kept)
-    for name in COPIED:
-        write_bytes(out_dir / name, (run_dir / name).read_bytes())
+    for file in COPIED:
+        write_bytes(file.path(out_dir), file.path(run_dir).read_bytes())
     write_text(out_dir / CARD, text)
-    return [out_dir / name for name in (*COPIED, CARD)]
+    return [*(file.path(out_dir) for file in COPIED), out_dir / CARD]

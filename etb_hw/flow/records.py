@@ -24,9 +24,9 @@ class Record:
     seconds: float
 
 
-def key_of(values: Any, files: list[Path]) -> str:
+def key_of(values: Any, folder: Path, files: list[str]) -> str:
     """Hash of a JSON-able value and of files' contents: the identity of a step's inputs."""
-    content = {"values": values, "files": {file.name: digest(file) for file in files}}
+    content = {"values": values, "files": {name: digest(folder / name) for name in files}}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -50,9 +50,15 @@ def forget(run_dir: Path, step: str) -> None:
 
 def is_current(run_dir: Path, record: Record, key: str) -> bool:
     """Whether a step's inputs are what they were and its files are still as it wrote them."""
-    if record.key != key:
-        return False
-    return all(
-        (run_dir / name).is_file() and digest(run_dir / name) == value
-        for name, value in record.outputs.items()
-    )
+    return record.key == key and all(_is_as_written(run_dir / name, record, name) for name in record.outputs)
+
+
+def remove_stale(run_dir: Path, old: Record, new: Record) -> None:
+    """Remove what a step wrote before and writes no more, unless somebody changed it since."""
+    for name in old.outputs.keys() - new.outputs.keys():
+        if _is_as_written(run_dir / name, old, name):
+            (run_dir / name).unlink()
+
+
+def _is_as_written(path: Path, record: Record, name: str) -> bool:
+    return path.is_file() and digest(path) == record.outputs[name]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from etb_hw.artifacts import JsonFile, RunFile
 from etb_hw.config import Flow
 from etb_hw.data import Dataset
 from etb_hw.verification import Proof
+
+T = TypeVar("T")
 
 
 class Observer(Protocol):
@@ -40,12 +43,14 @@ class Context:
     """What a step works with.
 
     Attributes:
+        files: what the step declares to read and write; it gets at no other file of the run.
         load_data: reads the data set at the first call and keeps it.
         fresh: set where the user forced the step: earlier partial work is to be dropped.
     """
 
     flow: Flow
     run_dir: Path
+    files: tuple[RunFile, ...]
     observer: Observer
     load_data: Callable[[], Dataset]
     fresh: bool = False
@@ -54,8 +59,19 @@ class Context:
     def dataset(self) -> Dataset:
         return self.load_data()
 
-    def path(self, name: str) -> Path:
-        return self.run_dir / name
+    def path(self, file: RunFile) -> Path:
+        """Where a file lies."""
+        assert file in self.files, f"the step does not declare {file.name}"
+        return file.path(self.run_dir)
+
+    def read(self, file: JsonFile[T]) -> T:
+        """What an earlier step wrote. Raises BadInput."""
+        assert file in self.files, f"the step does not declare {file.name}"
+        return file.need(self.run_dir)
+
+    def write(self, file: JsonFile[T], value: T) -> None:
+        assert file in self.files, f"the step does not declare {file.name}"
+        file.write(self.run_dir, value)
 
 
 @dataclass(frozen=True)
@@ -65,13 +81,13 @@ class Step:
     Attributes:
         settings: the values of the flow file that the step depends on (JSON-able).
         reads: files of earlier steps it is made from.
-        writes: files it leaves in the run folder.
+        writes: files it leaves in the run folder; they are checked when it ends.
         run: does the work and returns what it proved.
     """
 
     name: str
     title: str
     settings: Callable[[Flow], Any]
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
+    reads: tuple[RunFile, ...]
+    writes: tuple[RunFile, ...]
     run: Callable[[Context], list[Proof]]

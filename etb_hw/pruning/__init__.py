@@ -7,10 +7,11 @@
 - ``report(before, after, ...) -> PruningReport``: the content of pruning.json.
 """
 
+from etb_hw.artifacts.sizes import Count, LayerSizes, PruningReport
 from etb_hw.pruning.checkpoint import load_checkpoint, save_checkpoint
 from etb_hw.pruning.deploy import DeployedNet, deployable
 from etb_hw.pruning.hard import HardNet, harden
-from etb_hw.pruning.sizes import Cost, Count, LayerSizes, PruningReport, cost_function, report
+from etb_hw.pruning.sizes import Cost, cost_function, report
 from etb_hw.pruning.slim import Keep, slim
 
 __all__ = [

@@ -7,12 +7,15 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from etb_hw.artifacts.summary import Summary
+from etb_hw.verification import Proof
+
 
 def card(
     name: str,
-    summary: Mapping[str, Any],
+    summary: Summary,
     flow: Mapping[str, Any],
-    proofs: Sequence[Mapping[str, Any]],
+    proofs: Sequence[Proof],
     shape: Sequence[int],
     seconds: float,
     widths: Sequence[int],
@@ -24,7 +27,11 @@ def card(
         shape: (C, H, W) of the input. seconds: of training. widths: channels kept, a group.
     """
     environment = Environment(
-        loader=PackageLoader("etb_hw.report"), undefined=StrictUndefined, keep_trailing_newline=True
+        loader=PackageLoader("etb_hw.report"),
+        # markdown lets HTML through: names of data sets and classes come from files and are text
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
     )
     return environment.get_template("card.md.j2").render(
         name=name,

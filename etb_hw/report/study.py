@@ -6,67 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
+from etb_hw.artifacts.run_file import read_json
+from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Sweep, Trained
 from etb_hw.report.page import page
-from etb_hw.report.run import Record, read_json
 from etb_hw.report.section import Column, Section, figure, side_by_side, table
 from etb_hw.report.svg.dots import Dots, dot_chart
 from etb_hw.report.svg.scatter import Point, scatter
 
-TITLES = {  # of etb_hw.training.baselines, which would load torch
-    "dense": "dense, unpruned",
-    "small": "small dense, same size, from scratch",
-    "l1": "L1-ranked pruning",
-    "random": "random pruning",
-    "etb": "ETB",
-    "etb widths": "dense with the widths ETB found, from scratch",
-}
 SWEEP, BASELINES = "sweep.json", "baselines.json"
 PRICES = {"bytes": "bytes of weights and thresholds", "lut": "estimated LUT"}
-
-
-class Trained(Record):
-    """A finished training: what it reached and what it costs. ``estimate`` holds hardware figures by name."""
-
-    seed: int
-    accuracy: float
-    parameters: int
-    bytes: int
-    estimate: dict[str, float] = Field(default_factory=dict)
-
-
-class SweepPoint(Trained):
-    """A point of ``sweep.json``."""
-
-    ratio: float
-
-
-class Sweep(Record):
-    """``sweep.json``."""
-
-    source: str
-    model: str
-    points: list[SweepPoint]
-
-
-class BaselineRun(Trained):
-    """A run of ``baselines.json``."""
-
-    method: str
-    macs: int
-    seconds: float
-
-
-class Baselines(Record):
-    """``baselines.json``."""
-
-    source: str
-    model: str
-    epochs: int
-    ratio: float
-    count: str
-    runs: list[BaselineRun]
 
 
 def is_study(folder: Path) -> bool:
@@ -133,9 +83,7 @@ def _methods(baselines: Baselines | None) -> Section:
     by_method: dict[str, list[BaselineRun]] = {}
     for run in baselines.runs:
         by_method.setdefault(run.method, []).append(run)
-    order = [method for method in TITLES if method in by_method]
-    order += [method for method in by_method if method not in TITLES]
-    words = {method: TITLES.get(method, method) for method in order}
+    words = {method: title for method, title in TITLES.items() if method in by_method}
     dots = [
         Dots(
             words[method],
@@ -143,11 +91,11 @@ def _methods(baselines: Baselines | None) -> Section:
             spread(run.accuracy for run in by_method[method]),
             "c2" if method == "etb" else "c6",
         )
-        for method in order
+        for method in words
     ]
     names = _estimates(baselines.runs)
     rows = []
-    for method in order:
+    for method in words:
         runs = by_method[method]
         costs = _costs(runs, names)
         seconds = f"{mean(run.seconds for run in runs):,.0f} s"

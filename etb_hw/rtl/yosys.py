@@ -137,7 +137,7 @@ def synth_blocks(
     keys = [_key(tool, _SYNTH[family], given) for given in sources]
     missing: dict[str, Block] = {}
     for key, block in zip(keys, blocks, strict=True):
-        if not (cache_dir / "yosys" / key).is_dir():
+        if not cache.is_whole(cache_dir / "yosys" / key):
             missing.setdefault(key, block)
     waiting = list(missing.items())
     for start in range(0, len(waiting), BATCH):

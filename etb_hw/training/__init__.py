@@ -6,19 +6,14 @@ both. ``progress_bar()`` gives the callback of a rich progress bar.
 """
 
 from etb_hw.training.evaluate import accuracy, logits
-from etb_hw.training.loop import METRICS_FILE, STATE_FILE, TrainResult, train
-from etb_hw.training.metrics import Callback, Progress, Row, Shares
+from etb_hw.training.loop import TrainResult, train
+from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.progress import progress_bar
-from etb_hw.training.teacher import TEACHER_FILE, teach
+from etb_hw.training.teacher import teach
 
 __all__ = [
-    "METRICS_FILE",
-    "STATE_FILE",
-    "TEACHER_FILE",
     "Callback",
     "Progress",
-    "Row",
-    "Shares",
     "TrainResult",
     "accuracy",
     "logits",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
+from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Method
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
-from etb_hw.files import write_json, write_text
+from etb_hw.files import locked, remove_leftovers, write_json
 from etb_hw.models import NetSpec, specify
 from etb_hw.pruning.hard import HardNet
 from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters, size_bytes
@@ -23,83 +23,12 @@ from etb_hw.training.metrics import Callback
 from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
 
-Method: TypeAlias = Literal["dense", "small", "l1", "random", "etb", "etb widths"]
 Estimate: TypeAlias = Callable[[HardNet], Mapping[str, float]]
 
 METHODS: tuple[Method, ...] = ("dense", "small", "l1", "random", "etb")
-TITLES: Mapping[Method, str] = {
-    "dense": "dense, unpruned",
-    "small": "small dense, same size, from scratch",
-    "l1": "L1-ranked pruning",
-    "random": "random pruning",
-    "etb": "ETB",
-    "etb widths": "dense with the widths ETB found, from scratch",
-}
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training run. ``estimate`` holds what the injected hardware estimate says (lut, fps, ...)."""
-
-    method: Method
-    seed: int
-    accuracy: float
-    parameters: int
-    bytes: int
-    macs: int
-    widths: Mapping[str, int]
-    seconds: float
-    estimate: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """All runs of a comparison, and the settings they share."""
-
-    source: str
-    model: str
-    epochs: int
-    ratio: float
-    count: str
-    runs: tuple[Run, ...]
-
-    def of(self, method: Method) -> tuple[Run, ...]:
-        return tuple(run for run in self.runs if run.method == method)
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def markdown(self) -> str:
-        """A table of means; accuracies with their standard deviation over the seeds."""
-        extra = sorted({key for run in self.runs for key in run.estimate})
-        head = ["method", "seeds", "accuracy %", "parameters", "bytes", "MACs", *extra, "seconds"]
-        lines = [
-            f"{self.source}, {self.model}, {self.epochs} epochs, {self.ratio:.1%} of {self.count} to cut",
-            "",
-            "| " + " | ".join(head) + " |",
-            "|" + "|".join(" --- " for _ in head) + "|",
-        ]
-        for method, title in TITLES.items():
-            runs = self.of(method)
-            if runs:
-                found = [100 * run.accuracy for run in runs]
-                spread = f" ± {stdev(found):.2f}" if len(found) > 1 else ""
-                values = [
-                    title,
-                    str(len(runs)),
-                    f"{mean(found):.2f}{spread}",
-                    *(
-                        f"{mean(getattr(run, key) for run in runs):,.0f}"
-                        for key in ("parameters", "bytes", "macs")
-                    ),
-                    *(f"{mean(run.estimate.get(key, float('nan')) for run in runs):,.0f}" for key in extra),
-                    f"{mean(run.seconds for run in runs):.0f}",
-                ]
-                lines.append("| " + " | ".join(values) + " |")
-        return "\n".join(lines) + "\n"
-
-
-def run(
+def compare_methods(
     model: ModelConfig,
     training: TrainingConfig,
     evolution: EvolutionConfig,
@@ -110,19 +39,22 @@ def run(
     progress: Callable[[str], Callback | None] | None = None,
     cost: Cost | None = None,
     estimate: Estimate | None = None,
+    on_result: Callable[[Baselines], None] | None = None,
 ) -> Baselines:
     """Train every method with every seed and compare.
 
-    Writes baselines.json and baselines.md after each run; runs that are already there are not repeated, so a
+    Writes baselines.json after each run; runs that are already there are not repeated, so a
     comparison that was cut off goes on, and several processes may share a folder, each with seeds of its own.
 
     Args:
         progress: called with a title before each run; yields the callback of that run.
         cost: see ``train``. estimate: hardware numbers of a finished network, added to its row.
+        on_result: called after each run with the table so far.
     """
     spec = specify(model, dataset.shape, len(dataset.classes))
     counting = cost or cost_function(spec, evolution.count)
     path = out_dir / "baselines.json"
+    remove_leftovers(out_dir)
     key = _key(spec, training, evolution, dataset)
     done = {(run.method, run.seed): run for run in _load(path, key)}
     for seed in seeds:
@@ -135,14 +67,24 @@ def run(
                 folder = out_dir / f"{method.replace(' ', '_')}-{seed}"
                 show = progress(f"{TITLES[method]}, seed {seed}") if progress else None
                 # one teacher for all: that of the unpruned network
-                teacher = teach(model, recipe, dataset, out_dir / f"seed-{seed}", show)
-                result = train(settings[0], recipe, settings[1], dataset, folder, show, cost, teacher=teacher)
+                taught = out_dir / f"seed-{seed}"
+                with locked(taught, wait=True):
+                    teacher = teach(model, recipe, dataset, taught, show)
+                with locked(folder) as mine:
+                    if not mine:
+                        remedy = "wait for it, or give each process seeds of its own"
+                        raise BadInput(str(folder), "is trained by another process", remedy)
+                    result = train(
+                        settings[0], recipe, settings[1], dataset, folder, show, cost, teacher=teacher
+                    )
                 assert result is not None
-                done |= {(run.method, run.seed): run for run in _load(path, key)}
-                done[method, seed] = _row(method, seed, result, estimate)
-                table = _table(spec, training, evolution, dataset, tuple(done.values()))
-                write_json(path, {"key": key, **table.to_json()})
-                write_text(out_dir / "baselines.md", table.markdown())
+                with locked(out_dir, wait=True):
+                    done |= {(run.method, run.seed): run for run in _load(path, key)}
+                    done[method, seed] = _row(method, seed, result, estimate)
+                    table = _table(spec, training, evolution, dataset, tuple(done.values()))
+                    write_json(path, {"key": key, **asdict(table)})
+                if on_result is not None:
+                    on_result(table)
     return _table(spec, training, evolution, dataset, tuple(done.values()))
 
 
@@ -152,7 +94,7 @@ def _settings(
     evolution: EvolutionConfig,
     spec: NetSpec,
     cost: Cost,
-    etb: Run | None,
+    etb: BaselineRun | None,
 ) -> tuple[ModelConfig, EvolutionConfig]:
     """What a method changes in the flow's settings."""
     match method:
@@ -186,9 +128,9 @@ def same_size(spec: NetSpec, cost: Cost, ratio: float) -> tuple[int, ...]:
     return min(candidates, key=miss)
 
 
-def _row(method: Method, seed: int, result: TrainResult, estimate: Estimate | None) -> Run:
+def _row(method: Method, seed: int, result: TrainResult, estimate: Estimate | None) -> BaselineRun:
     spec = result.hard.spec
-    return Run(
+    return BaselineRun(
         method,
         seed,
         result.accuracy,
@@ -206,7 +148,7 @@ def _table(
     training: TrainingConfig,
     evolution: EvolutionConfig,
     dataset: Dataset,
-    runs: tuple[Run, ...],
+    runs: tuple[BaselineRun, ...],
 ) -> Baselines:
     return Baselines(dataset.source, spec.name, training.epochs, evolution.ratio, evolution.count, runs)
 
@@ -221,9 +163,9 @@ def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, da
     return key_of(settings, dataset)
 
 
-def _load(path: Path, key: str) -> tuple[Run, ...]:
+def _load(path: Path, key: str) -> tuple[BaselineRun, ...]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Run(**run) for run in values["runs"]) if values["key"] == key else ()
+        return tuple(BaselineRun(**run) for run in values["runs"]) if values["key"] == key else ()
     except (OSError, ValueError, KeyError, TypeError):
         return ()

@@ -10,12 +10,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from etb_hw.artifacts.run_files import METRICS, TRAINING_STATE
+from etb_hw.artifacts.sizes import PruningReport
+from etb_hw.artifacts.training import Epoch, Phase, Shares
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
 from etb_hw.models import BinaryNet, FloatTwin, NetSpec, specify
 from etb_hw.pruning.hard import HardNet, harden
-from etb_hw.pruning.sizes import Cost, PruningReport, cost_function, report
+from etb_hw.pruning.sizes import Cost, cost_function, report
 from etb_hw.pruning.slim import Keep, slim
 from etb_hw.training import metrics
 from etb_hw.training.allocation import make_limits, reached
@@ -25,15 +28,13 @@ from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.loss import loss_of
-from etb_hw.training.metrics import Callback, Progress, Row, Shares
+from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
 from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
 from etb_hw.training.teacher import lesson, teach
 from etb_hw.verification import Proof, prove
 
-STATE_FILE = "training.safetensors"
-METRICS_FILE = "metrics.jsonl"
 PROOF_IMAGES = 256
 UPDATE_STEPS = 10
 LOSS_SCALE = 1024.0  # keeps float16 gradients out of underflow; fixed, so that resuming needs no state
@@ -78,6 +79,7 @@ class _Run:
     correct: int = 0
     seconds: float = 0.0
     proofs: tuple[Proof, ...] = ()
+    rows: tuple[Epoch, ...] = ()
 
 
 def train(
@@ -154,7 +156,7 @@ def _train(
     if not team.leads:
         out_dir = None
     if out_dir is not None:
-        metrics.rewind(out_dir / METRICS_FILE, run.step)
+        metrics.rewrite(METRICS.path(out_dir), run.rows)
     saved = begun = time.monotonic()
     epoch_begun = begun
     earlier = run.seconds
@@ -177,17 +179,18 @@ def _train(
                 counts = metrics.shares(run.net, spec)
                 now = time.monotonic()
                 row = _row(run, training, epoch, found, counts, now - epoch_begun)
+                run.rows = (*run.rows, row)
                 epoch_begun = now
                 run.loss_sum, run.correct = 0.0, 0
                 if out_dir is not None:
-                    metrics.append(out_dir / METRICS_FILE, row)
+                    metrics.append(METRICS.path(out_dir), row)
             run.seconds = earlier + time.monotonic() - begun
             if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
                 _save(run, out_dir, key)
                 saved = time.monotonic()
             if progress is not None and (run.step % UPDATE_STEPS == 0 or done):
                 cut = reached(controller.cost, spec, _widths(controller))
-                phase: metrics.Phase = "binary" if run.hard else "evolving"
+                phase: Phase = "binary" if run.hard else "evolving"
                 progress(Progress(run.step, schedule.steps, phase, loss, found, counts, cut))
     finally:
         if out_dir is not None:
@@ -235,7 +238,7 @@ def _start(
     out_dir: Path | None, key: str, team: Team = Team(),  # noqa: B008 (frozen)
 ) -> _Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
-    snapshot = load_snapshot(out_dir / STATE_FILE, key) if out_dir is not None else None
+    snapshot = load_snapshot(out_dir / TRAINING_STATE, key) if out_dir is not None else None
     threshold_lr = controller.config.threshold_lr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
@@ -262,6 +265,7 @@ def _start(
         getattr(controller, kind)[group] = value.to(device)
     extra = dict(snapshot.extra)
     extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
+    extra["rows"] = tuple(Epoch(**{**row, "shares": Shares(**row["shares"])}) for row in extra["rows"])
     return _Run(
         net, wrapped(net, team, training.compile), optimizers, controller, controller.schedule, team,
         snapshot.step, snapshot.hard, **extra,
@@ -324,14 +328,14 @@ def _widths(controller: Controller) -> dict[str, int]:
 
 def _row(
     run: _Run, training: TrainingConfig, epoch: int, found: float | None, counts: Shares, seconds: float
-) -> Row:
+) -> Epoch:
     an_epoch = run.schedule.an_epoch
     images = an_epoch * training.batch
     acts, weights = metrics.mean_thresholds(run.net)
     device = next(run.net.parameters()).device
     loss_sum, correct = total(run.team, device, run.loss_sum, run.correct)
     widths = _widths(run.controller)
-    return Row(
+    return Epoch(
         epoch=epoch,
         step=run.step,
         phase="binary" if run.hard else "evolving",
@@ -359,11 +363,12 @@ def _save(run: _Run, out_dir: Path, key: str) -> None:
         "correct": run.correct,
         "seconds": run.seconds,
         "proofs": [asdict(proof) for proof in run.proofs],
+        "rows": [asdict(row) for row in run.rows],
     }
     state = Snapshot(
         run.step, run.net.spec, run.hard, key, run.net.state_dict(), run.optimizers.state(), controller, extra
     )
-    save_snapshot(out_dir / STATE_FILE, state)
+    save_snapshot(out_dir / TRAINING_STATE, state)
 
 
 def _finish(

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 
-from etb_hw.files import write_text
+from etb_hw.artifacts.training import Epoch, Phase, Shares
+from etb_hw.files import append_line, write_text
 from etb_hw.models import BinaryNet, NetSpec
-
-Phase: TypeAlias = Literal["teacher", "evolving", "binary"]
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Shares of the original prunable filters: all weights binary, some still zero, all zero or removed."""
-
-    binary: float
-    ternary: float
-    zero: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of metrics.jsonl: the state after an epoch.
-
-    Attributes:
-        step: optimizer steps so far. loss: mean over the epoch's batches; train_accuracy likewise.
-        accuracy: on the test set, None between evaluations.
-        pruned: share of the target's quantity that is given up so far.
-        activation_thresholds, weight_thresholds: mean a layer, in [0, 1]; empty once binary.
-        widths: channels not given up, a group.
-        images_per_second: training speed of the epoch.
-    """
-
-    epoch: int
-    step: int
-    phase: Phase
-    loss: float
-    train_accuracy: float
-    accuracy: float | None
-    lr: float
-    shares: Shares
-    pruned: float
-    widths: Mapping[str, int]
-    activation_thresholds: Mapping[str, float]
-    weight_thresholds: Mapping[str, float]
-    images_per_second: float
 
 
 @dataclass(frozen=True)
@@ -101,22 +63,15 @@ def mean_thresholds(net: BinaryNet) -> tuple[dict[str, float], dict[str, float]]
     return of_acts, of_weights
 
 
-def append(path: Path, row: Row) -> None:
+def append(path: Path, row: Epoch) -> None:
     """Add a row to metrics.jsonl."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(row)) + "\n")
+    append_line(path, _line(row))
 
 
-def rewind(path: Path, step: int) -> None:
-    """Drop rows after ``step``, and a last row that a kill cut short."""
-    kept = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:
-                break
-            if values["step"] <= step:
-                kept.append(line)
-    write_text(path, "".join(line + "\n" for line in kept))
+def rewrite(path: Path, rows: Sequence[Epoch]) -> None:
+    """Make metrics.jsonl what the training state remembers, whatever has become of the file since."""
+    write_text(path, "".join(_line(row) + "\n" for row in rows))
+
+
+def _line(row: Epoch) -> str:
+    return json.dumps(asdict(row))

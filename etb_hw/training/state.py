@@ -1,4 +1,6 @@
-"""The resumable state of a run: one safetensors file, replaced atomically. No pickle.
+"""The resumable state of a run: one safetensors file, replaced atomically, with its digest inside. No pickle.
+
+The state before it is kept beside it, so that one that was damaged costs the work since then, not the run.
 
 Random numbers need no saving: every batch follows from the seed and the step number (see batches.py).
 """
@@ -7,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,9 @@ from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.models import NetSpec
 
-FORMAT = "etb-hw training state 1"
+FORMAT = "etb-hw training state 2"
+BEFORE = ".before"  # ends the name of the state before
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,43 +59,78 @@ def key_of(settings: object, dataset: Dataset) -> str:
 
 
 def save_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Replace the file at ``path``."""
+    """Replace the file at ``path``; the one that was there stays beside it."""
     parts = {"net": snapshot.net, "optimizer": snapshot.optimizer, "controller": snapshot.controller}
     tensors = {
         f"{part}:{name}": value.detach().cpu().contiguous().clone()
         for part, values in parts.items()
         for name, value in values.items()
     }
-    header = {
-        "format": FORMAT,
-        "state": json.dumps(
-            {
-                "step": snapshot.step,
-                "spec": snapshot.spec.to_json(),
-                "hard": snapshot.hard,
-                "key": snapshot.key,
-                "extra": dict(snapshot.extra),
-            }
-        ),
-    }
-    write_bytes(path, save(tensors, metadata=header))
+    state = json.dumps(
+        {
+            "step": snapshot.step,
+            "spec": snapshot.spec.to_json(),
+            "hard": snapshot.hard,
+            "key": snapshot.key,
+            "extra": dict(snapshot.extra),
+        }
+    )
+    header = {"format": FORMAT, "state": state, "digest": _digest(state, tensors)}
+    content = save(tensors, metadata=header)
+    with suppress(FileNotFoundError):
+        os.replace(path, before(path))
+    write_bytes(path, content)
+
+
+def before(path: Path) -> Path:
+    """Where the state before the one at ``path`` lies."""
+    return path.with_name(path.name + BEFORE)
+
+
+def remove_snapshot(path: Path) -> None:
+    """Forget the state at ``path``, so that the run starts anew."""
+    for file in (path, before(path)):
+        file.unlink(missing_ok=True)
 
 
 def load_snapshot(path: Path, key: str) -> Snapshot | None:
-    """The snapshot at ``path``, None if there is none or it is of another run. Raises BadInput if damaged."""
-    if not path.is_file():
-        return None
+    """The snapshot at ``path``, or the one before it where that is damaged; None for none of this run.
+
+    Raises BadInput where there are only damaged ones.
+    """
+    problem: BadInput | None = None
+    for file in (path, before(path)):
+        if file.is_file():
+            try:
+                found = _read(file, key)
+            except BadInput as error:
+                problem = problem or error
+                continue
+            if problem is not None and found is not None:
+                log.warning("%s %s: going on from the state before it", problem.where, problem.reason)
+            if found is not None or problem is None:
+                return found
+    if problem is not None:
+        raise problem
+    return None
+
+
+def _read(path: Path, key: str) -> Snapshot | None:
+    """The snapshot in a file, None if it is of another run. Raises BadInput if damaged."""
+    remedy = "delete it, or start anew with --force"
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
-                raise BadInput(str(path), "is no training state of this version", "delete it and train again")
+                raise BadInput(str(path), "is no training state of this version", remedy)
             state = json.loads(header["state"])
-            if state["key"] != key:
-                return None
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header["digest"] != _digest(header["state"], tensors):
+            raise BadInput(str(path), "was changed since it was written", remedy)
+        if state["key"] != key:
+            return None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise BadInput(str(path), f"cannot be read ({error})", "delete it and train again") from None
+        raise BadInput(str(path), f"cannot be read ({error})", remedy) from None
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "optimizer": {}, "controller": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(":")
@@ -97,6 +139,11 @@ def load_snapshot(path: Path, key: str) -> Snapshot | None:
     return Snapshot(int(state["step"]), spec, bool(state["hard"]), key, **parts, extra=state["extra"])
 
 
-def tensors_on(values: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A copy on a device."""
-    return {name: value.to(device) for name, value in values.items()}
+def _digest(state: str, tensors: Mapping[str, Tensor]) -> str:
+    """Of everything in a state: its JSON, and every tensor with its name, type and shape."""
+    found = hashlib.sha256(state.encode())
+    for name in sorted(tensors):
+        value = tensors[name].contiguous()
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        found.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

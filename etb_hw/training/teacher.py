@@ -9,18 +9,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from etb_hw.artifacts.run_files import TEACHER_STATE
+from etb_hw.artifacts.training import Shares
 from etb_hw.config import ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, share_buffers, wrapped
-from etb_hw.training.metrics import Callback, Progress, Shares
+from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
 from etb_hw.training.schedule import cosine, epoch_steps
 from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
 
-TEACHER_FILE = "teacher.safetensors"
 UPDATE_STEPS = 10
 FLAT = 0.2  # share of the teacher's training before its learning rate falls
 
@@ -47,7 +48,7 @@ def teach(
     device = prepare(training)
     spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes))
     key = _key(spec, training, dataset)
-    snapshot = load_snapshot(out_dir / TEACHER_FILE, key) if out_dir is not None else None
+    snapshot = load_snapshot(out_dir / TEACHER_STATE, key) if out_dir is not None else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         net = FloatTwin(spec)
@@ -56,7 +57,7 @@ def teach(
     net.to(device)
     steps = config.epochs * epoch_steps(training, len(dataset.train_y))
     if snapshot is None or snapshot.step < steps:
-        path = out_dir / TEACHER_FILE if out_dir is not None and team.leads else None
+        path = out_dir / TEACHER_STATE if out_dir is not None and team.leads else None
         _train(net, snapshot, steps, training, dataset, path, key, progress, team)
     return net.eval()
 

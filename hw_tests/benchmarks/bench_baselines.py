@@ -11,7 +11,8 @@ from rich.markdown import Markdown
 
 from etb_hw import data
 from etb_hw.config import load_flow
-from etb_hw.training import baselines
+from etb_hw.report.baseline_table import baseline_table
+from etb_hw.training.baselines import compare_methods
 
 FLOW = Path(__file__).parents[2] / "flows" / "digits.toml"
 EPOCHS, SEEDS = 15, (0,)
@@ -22,8 +23,10 @@ def main() -> None:
     flow = load_flow(FLOW)
     training = flow.training.model_copy(update={"epochs": EPOCHS})
     with tempfile.TemporaryDirectory() as folder:
-        table = baselines.run(flow.model, training, flow.evolution, data.load(flow.data), Path(folder), SEEDS)
-    Console().print(Markdown(table.markdown()))
+        table = compare_methods(
+            flow.model, training, flow.evolution, data.load(flow.data), Path(folder), SEEDS
+        )
+    Console().print(Markdown(baseline_table(table)))
 
 
 if __name__ == "__main__":

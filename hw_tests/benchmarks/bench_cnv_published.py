@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import networks
 
-from etb_hw.dataflow import DataflowGraph, Resources, fold, lower, table
+from etb_hw.dataflow import DataflowGraph, Resources, fold, lower
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
+from etb_hw.report.design_table import design_table
 
 INTERVAL = 32_768
 PUBLISHED = {
@@ -33,7 +34,7 @@ PUBLISHED = {
 def main() -> None:
     console = Console(width=130)
     design = networks.published_cnv(lower(networks.cnv(), label_select=True))
-    console.print(table(design))
+    console.print(design_table(design))
     sized = size_fifos(design, precision=0.5)
     shallow = simulate_streams(design)
     compared = Table(title="CNV W1A1 at bnn-pynq's folding, 100 MHz")

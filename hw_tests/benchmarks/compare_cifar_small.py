@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from etb_hw import data
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
+from etb_hw.report.baseline_table import baseline_table
 from etb_hw.training import baselines
 
 METHODS: tuple[baselines.Method, ...] = ("small", "etb", "dense", "random", "l1", "etb widths")
@@ -58,7 +59,7 @@ def main() -> None:
         whole.classes,
         f"{whole.source}, {given.size}x{given.size}, {given.images} training images",
     )
-    table = baselines.run(
+    table = baselines.compare_methods(
         ModelConfig(width=given.width),
         TrainingConfig(
             epochs=given.epochs,
@@ -78,7 +79,7 @@ def main() -> None:
         methods=given.methods,
         progress=lambda title: print(title, flush=True),
     )
-    print(table.markdown())
+    print(baseline_table(table))
 
 
 if __name__ == "__main__":

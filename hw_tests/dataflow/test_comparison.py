@@ -11,15 +11,14 @@ from rich.console import Console
 
 from etb_hw.dataflow import (
     compare,
-    comparison_picture,
-    comparison_table,
     fifo_blocks,
     fifo_cost,
     find_device,
     fold,
     lower,
-    table,
 )
+from etb_hw.report.design_comparison import comparison_picture, comparison_table
+from etb_hw.report.design_table import design_table
 
 
 def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
@@ -29,7 +28,7 @@ def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
     }
     found = compare(designs, target_fps=5_000, device=find_device("Zybo-Z7-10"), max_utilization=0.3)
     at, on = found.at_equal_fps, found.on_equal_device
-    assert at["pruned"].resources.lut < at["dense"].resources.lut
+    assert at["pruned"].resources["lut"] < at["dense"].resources["lut"]
     assert at["pruned"].weight_bytes < at["dense"].weight_bytes
     assert on["pruned"].fps > on["dense"].fps
     console = Console(file=io.StringIO(), width=120)
@@ -58,6 +57,6 @@ def test_fifos_take_the_cheaper_memory() -> None:
     assert fifo_cost(deep).lut > shallow.lut or fifo_cost(deep).bram_18k > 0
     assert {fifo.depth for fifo in fifo_blocks(deep)} == {4096}
     console = Console(file=io.StringIO(), width=160)
-    console.print(table(deep))
+    console.print(design_table(deep))
     assert "FIFOs" in console.file.getvalue()
     assert design.bottleneck.cycles == pytest.approx(1e9 / (design.clk_ns * design.fps))

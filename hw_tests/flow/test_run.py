@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from etb_hw.artifacts import RunFile
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
-from etb_hw.flow.run import run
+from etb_hw.flow.runner import run_steps
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof, ProofFailed, prove
+
+A, B = RunFile("a.txt", "text"), RunFile("b.txt", "text")
 
 
 class Log:
@@ -26,7 +29,7 @@ class Log:
     def first(self, context: Context) -> list[Proof]:
         self.ran.append("first")
         self.fresh.append(context.fresh)
-        context.path("a.txt").write_text(str(context.flow.training.epochs))
+        context.path(A).write_text(str(context.flow.training.epochs))
         return [Proof("first", "itself", 3, 0, 0.0)]
 
     def second(self, context: Context) -> list[Proof]:
@@ -35,14 +38,14 @@ class Log:
         actual = expected.copy()
         actual[2, 1, 0] = 5 if self.break_second else 0
         proof = prove("second", "zeros", actual, expected, layer="conv0")
-        context.path("b.txt").write_text(context.path("a.txt").read_text() + "!")
+        context.path(B).write_text(context.path(A).read_text() + "!")
         return [proof]
 
     @property
     def steps(self) -> tuple[Step, ...]:
         return (
-            Step("first", "First", lambda flow: flow.training.model_dump(), (), ("a.txt",), self.first),
-            Step("second", "Second", lambda flow: None, ("a.txt",), ("b.txt",), self.second),
+            Step("first", "First", lambda flow: flow.training.model_dump(), (), (A,), self.first),
+            Step("second", "Second", lambda flow: None, (A,), (B,), self.second),
         )
 
 
@@ -52,8 +55,8 @@ def flow(epochs: int = 1) -> Flow:
 
 def test_a_second_run_does_nothing_and_keeps_the_proofs(tmp_path: Path) -> None:
     log = Log()
-    proofs = run(flow(), tmp_path, log.steps)
-    again = run(flow(), tmp_path, log.steps)
+    proofs = run_steps(flow(), tmp_path, log.steps)
+    again = run_steps(flow(), tmp_path, log.steps)
     assert log.ran == ["first", "second"]
     assert again == proofs
     rows = json.loads((tmp_path / "verification.json").read_text())
@@ -63,29 +66,29 @@ def test_a_second_run_does_nothing_and_keeps_the_proofs(tmp_path: Path) -> None:
 
 def test_it_resumes_at_the_first_step_whose_inputs_changed(tmp_path: Path) -> None:
     log = Log()
-    run(flow(1), tmp_path, log.steps)
-    run(flow(2), tmp_path, log.steps)
+    run_steps(flow(1), tmp_path, log.steps)
+    run_steps(flow(2), tmp_path, log.steps)
     assert log.ran == ["first", "second"] * 2
     (tmp_path / "b.txt").write_text("edited")
-    run(flow(2), tmp_path, log.steps)
+    run_steps(flow(2), tmp_path, log.steps)
     assert log.ran[4:] == ["second"]
     (tmp_path / "a.txt").unlink()
-    run(flow(2), tmp_path, log.steps)
+    run_steps(flow(2), tmp_path, log.steps)
     assert log.ran[5:] == ["first"]  # it makes the same file, so the second step still holds
 
 
 def test_from_and_force_and_until(tmp_path: Path) -> None:
     log = Log()
-    run(flow(), tmp_path, log.steps, until="first")
+    run_steps(flow(), tmp_path, log.steps, until="first")
     assert log.ran == ["first"]
-    run(flow(), tmp_path, log.steps)
-    run(flow(), tmp_path, log.steps, start="second")
+    run_steps(flow(), tmp_path, log.steps)
+    run_steps(flow(), tmp_path, log.steps, start="second")
     assert log.ran == ["first", "second", "second"]
-    run(flow(), tmp_path, log.steps, force=True)
+    run_steps(flow(), tmp_path, log.steps, force=True)
     assert log.ran[3:] == ["first", "second"]
     assert log.fresh == [False, True]
     with pytest.raises(BadInput, match="use one of: first, second"):
-        run(flow(), tmp_path, log.steps, start="third")
+        run_steps(flow(), tmp_path, log.steps, start="third")
 
 
 def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
     with pytest.raises(
         ProofFailed, match=r"sample 2, layer conv0, channel 1, position \(0,\): 5 instead of 0"
     ):
-        run(flow(), tmp_path, log.steps)
+        run_steps(flow(), tmp_path, log.steps)
     rows = json.loads((tmp_path / "verification.json").read_text())
     assert rows[-1] == {
         "step": "second",
@@ -106,7 +109,7 @@ def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
     }
     assert not (tmp_path / "b.txt").exists()
     log.break_second = False
-    run(flow(), tmp_path, log.steps)
+    run_steps(flow(), tmp_path, log.steps)
     assert log.ran == ["first", "second", "second"]
 
 
@@ -114,14 +117,14 @@ def test_an_interrupted_step_is_run_again(tmp_path: Path) -> None:
     log = Log()
 
     def interrupted(context: Context) -> list[Proof]:
-        context.path("b.txt").write_text("half")
+        context.path(B).write_text("half")
         raise KeyboardInterrupt
 
     first, second = log.steps
     broken = Step("second", "Second", second.settings, second.reads, second.writes, interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(flow(), tmp_path, (first, broken))
-    run(flow(), tmp_path, log.steps)
+        run_steps(flow(), tmp_path, (first, broken))
+    run_steps(flow(), tmp_path, log.steps)
     assert log.ran == ["first", "second"]
     assert (tmp_path / "b.txt").read_text() == "1!"
 
@@ -131,13 +134,13 @@ def test_a_run_folder_belongs_to_one_run(tmp_path: Path) -> None:
 
     def nested(context: Context) -> list[Proof]:
         with pytest.raises(BadInput, match="in use by another run"):
-            run(flow(), tmp_path, log.steps)
+            run_steps(flow(), tmp_path, log.steps)
         return log.first(context)
 
-    run(flow(), tmp_path, (Step("first", "First", lambda flow: None, (), ("a.txt",), nested),))
+    run_steps(flow(), tmp_path, (Step("first", "First", lambda flow: None, (), (A,), nested),))
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="choose another --out"):
-        run(flow(), tmp_path / "file", log.steps)
+        run_steps(flow(), tmp_path / "file", log.steps)
 
 
 def test_traces_name_the_first_layer_that_differs() -> None:

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from etb_hw.artifacts import RUN_FILES, RunFile
+from etb_hw.artifacts.run_files import (
+    BASELINE,
+    BASELINE_METRICS,
+    CHECKPOINT,
+    METRICS,
+    PAGE,
+    RTL,
+    SIMULATION,
+    SUMMARY,
+    TIMES,
+)
 from etb_hw.cli import main
 from etb_hw.flow.steps import STEPS
 
@@ -32,24 +45,10 @@ target_fps = 20000
 real = 24
 random = 8
 """
-FILES = (
-    "checkpoint.safetensors",
-    "metrics.jsonl",
-    "pruning.json",
-    "model.qonnx.onnx",
-    "model.finn.onnx",
-    "streamlined.onnx",
-    "dataflow.onnx",
-    "auto_folding_config.json",
-    "report/estimate_layer_resources.json",
-    "report/estimate_layer_cycles.json",
-    "report/estimate_network_performance.json",
-    "report/op_and_param_counts.json",
-    "verification.json",
-    "summary.json",
-    "report.html",
-)
-SUMMARY = (
+PRIVATE = re.compile(r"\.lock|\.steps/|(baseline/)?(training|teacher)\.safetensors(\.before)?$")
+# they hold how long something took
+TIMED = (CHECKPOINT, METRICS, BASELINE, BASELINE_METRICS, SIMULATION, SUMMARY, TIMES, PAGE)
+KEYS = (
     "accuracy_torch",
     "accuracy_integer",
     "accuracy_dense_baseline",
@@ -83,7 +82,10 @@ def run_dir(flow_file: Path) -> Path:
 
 
 def test_every_file_is_there_and_every_proof_holds(run_dir: Path) -> None:
-    assert [name for name in FILES if not (run_dir / name).is_file()] == []
+    there = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
+    declared = {name for file in RUN_FILES for name in file.files(run_dir)}
+    assert [file.name for file in RUN_FILES if file is not RTL and file.name not in there] == []
+    assert [name for name in sorted(there - declared) if not PRIVATE.match(name)] == []
     rows = json.loads((run_dir / "verification.json").read_text())
     assert len(rows) >= 9
     assert all(row["mismatches"] == 0 and row["status"] == "equal" and row["samples"] > 0 for row in rows)
@@ -91,7 +93,7 @@ def test_every_file_is_there_and_every_proof_holds(run_dir: Path) -> None:
 
 def test_the_summary_says_what_the_files_say(run_dir: Path) -> None:
     summary = json.loads((run_dir / "summary.json").read_text())
-    assert set(SUMMARY) <= set(summary)
+    assert set(KEYS) <= set(summary)
     assert summary["accuracy_torch"] == summary["accuracy_integer"]
     pruning = json.loads((run_dir / "pruning.json").read_text())
     assert summary["pruned_parameter_ratio"] == pytest.approx(0.3, abs=0.02)
@@ -165,7 +167,24 @@ def test_a_second_run_keeps_everything_and_a_damaged_file_is_made_again(
     (run_dir / "streamlined.onnx").write_bytes(b"damaged")
     mended = call("run", flow_file, "--out", run_dir)
     assert mended.exit_code == 0, mended.output
-    assert mended.output.count("kept from before") == len(STEPS) - 1
+    # and the page, which says how long each step took
+    assert mended.output.count("kept from before") == len(STEPS) - 2
+
+
+@pytest.mark.parametrize("file", [file for file in RUN_FILES if file is not RTL], ids=lambda file: file.name)
+@pytest.mark.parametrize("harm", ["flipped", "deleted"])
+def test_every_file_of_a_run_is_mended(flow_file: Path, run_dir: Path, file: RunFile, harm: str) -> None:
+    path = file.path(run_dir)
+    whole = path.read_bytes()
+    if harm == "flipped":
+        path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    else:
+        path.unlink()
+    result = call("run", flow_file, "--out", run_dir)
+    assert result.exit_code == 0, result.output
+    file.check(run_dir)
+    if file not in TIMED:
+        assert path.read_bytes() == whole
 
 
 def test_a_truncated_or_changed_file_ends_in_a_clear_error(run_dir: Path, tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from etb_hw import qonnx_io
+from etb_hw.artifacts.hardware import RtlResult
+from etb_hw.artifacts.run_files import COMPARISON, METRICS, PRUNING, SUMMARY, VERIFICATION
+from etb_hw.artifacts.summary import Summary
+from etb_hw.artifacts.training import Epoch, Shares
 from etb_hw.config import BuildConfig, Flow
 from etb_hw.dataflow import find_device, finn, lower
 from etb_hw.dataflow.comparison import compare
@@ -17,17 +20,17 @@ from etb_hw.dataflow.design import design, quality
 from etb_hw.integer import IntegerGraph
 from etb_hw.models import CLASSES, INPUT, LayerSpec, NetSpec
 from etb_hw.pruning.sizes import report
-from etb_hw.training.metrics import Row, Shares, append
+from etb_hw.training.metrics import append
 from etb_hw.verification import Proof
 from hw_tests.networks import POOL, conv_net, resnet18
 
 DENSE = {INPUT: 3, "conv0": 16, "conv1": 24, CLASSES: 10}
 SLIM = {"conv0": 13, "conv1": 17}
-PROOFS = [
+PROOFS = (
     Proof("slim", "hardened", 256, 0, 0.0),
     Proof("model.qonnx.onnx in qonnx", "slim", 64, 0, 0.0),
     Proof("integer graph", "model.qonnx.onnx in qonnx", 64, 0, 0.0),
-]
+)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -54,8 +57,8 @@ def write_training(folder: Path) -> None:
         zero = min(0.25, 0.05 * max(0, epoch - 2))
         binary = 1 - zero if hard else 0.1 * epoch
         append(
-            folder / "metrics.jsonl",
-            Row(
+            METRICS.path(folder),
+            Epoch(
                 epoch=epoch,
                 step=10 * epoch,
                 phase="binary" if hard else "evolving",
@@ -81,7 +84,7 @@ def write_run(folder: Path, accuracy: float = 0.9) -> Path:
     both = compare(
         {"dense": lower(wide), "pruned": lower(graph)}, target_fps=2000.0, device=find_device("Pynq-Z1")
     )
-    write_json(folder / "report/comparison.json", asdict(both))
+    COMPARISON.write(folder, both)
     write_training(folder)
     write_training(folder / "baseline")
     layers = (
@@ -91,27 +94,36 @@ def write_run(folder: Path, accuracy: float = 0.9) -> Path:
     )
     dense = NetSpec("small", (3, 8, 8), 10, layers, DENSE)
     sizes = report(dense, dense.with_widths(SLIM), "parameters", 0.4, 0.41)
-    write_json(folder / "pruning.json", sizes.to_json())
-    write_json(folder / "verification.json", [asdict(proof) for proof in PROOFS])
+    PRUNING.write(folder, sizes)
+    VERIFICATION.write(folder, PROOFS)
     write_json(folder / "flow.json", Flow(build=BuildConfig(device="Pynq-Z1")).model_dump(mode="json"))
     confusion = [[9 if i == j else 0 for j in range(10)] for i in range(10)]
     confusion[3][8] = 1
-    write_json(
-        folder / "summary.json",
-        {
-            "model": "small",
-            "data": "noise <b>&",
-            "accuracy_torch": accuracy,
-            "accuracy_integer": accuracy,
-            "accuracy_dense_baseline": 0.95,
-            "pruned_filter_ratio": sizes.filters.ratio,
-            "pruned_parameter_ratio": sizes.parameters.ratio,
-            "size_bytes": sizes.bytes.after,
-            "confusion": confusion,
-            "classes": [f"class {i}" for i in range(10)],
-            **hardware,
-        },
+    summary = Summary(
+        model="small",
+        data="noise <b>&",
+        accuracy_torch=accuracy,
+        accuracy_integer=accuracy,
+        accuracy_dense_baseline=0.95,
+        accuracy_float_teacher=None,
+        pruned_filter_ratio=sizes.filters.ratio,
+        pruned_parameter_ratio=sizes.parameters.ratio,
+        pruned_mac_ratio=sizes.macs.ratio,
+        size_bytes=sizes.bytes.after,
+        clk_ns=10.0,
+        resource_model="finn",
+        folding_proved_optimal=True,
+        lut_calibrated=1000.0,
+        simulated_images=100,
+        simulated_images_per_second=1000.0,
+        comparison=both,
+        rtl=RtlResult(0),
+        versions={"etb-hw": "0", "torch": "2"},
+        classes=tuple(f"class {i}" for i in range(10)),
+        confusion=tuple(map(tuple, confusion)),
+        **hardware,
     )
+    SUMMARY.write(folder, summary)
     return folder
 
 

@@ -1,12 +1,21 @@
 """Sweeps share a study and resume; baselines compare under one budget and resume."""
 
 import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from etb_hw import data
+from etb_hw.artifacts.study import Point
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput
+from etb_hw.files import locked
+from etb_hw.report.baseline_table import baseline_table
+from etb_hw.report.pareto import pareto_picture
 from etb_hw.training import baselines, sweep
 
 MODEL = ModelConfig(widths=(4, 4, 6, 6, 8, 8))
@@ -15,6 +24,10 @@ TRAINING = TrainingConfig(epochs=1, batch=32, threads=1)
 
 @pytest.fixture(scope="module")
 def digits() -> data.Dataset:
+    return first_digits()
+
+
+def first_digits() -> data.Dataset:
     whole = data.load(DataConfig())
     part = slice(160)
     return data.Dataset(
@@ -30,61 +43,105 @@ def digits() -> data.Dataset:
 def test_sweep_trains_each_point_once_and_draws_the_front(digits, tmp_path):
     task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=lambda hard: {"lut": 100.0})
     titles = []
-    first = sweep.run(task, tmp_path, [0.2, 0.4], [0], progress=titles.append)
+    first = sweep.sweep_ratios(task, tmp_path, [0.2, 0.4], [0], progress=titles.append)
     assert len(first.points) == len(titles) == 2
-    again = sweep.run(task, tmp_path, [0.2, 0.4], [0, 1], progress=titles.append)
+    again = sweep.sweep_ratios(task, tmp_path, [0.2, 0.4], [0, 1], progress=titles.append)
     assert len(titles) == 4
     assert {(p.ratio, p.seed) for p in again.points} == {(0.2, 0), (0.4, 0), (0.2, 1), (0.4, 1)}
     assert [p for p in again.points if p.seed == 0] == list(first.points)
     assert set(again.fronts) == {"bytes", "lut"}
     written = json.loads((tmp_path / "sweep.json").read_text())
     assert len(written["points"]) == 4
-    assert (tmp_path / "pareto.png").stat().st_size > 1000
+    assert pareto_picture(again).startswith(b"\x89PNG")
 
 
 def test_other_settings_do_not_mix_into_a_sweep(digits, tmp_path):
     titles = []
     for lr in (0.01, 0.02, 0.01):
         task = sweep.Task(MODEL, TRAINING.model_copy(update={"lr": lr}), EvolutionConfig(), digits)
-        assert len(sweep.run(task, tmp_path, [0.3], progress=titles.append).points) == 1
+        assert len(sweep.sweep_ratios(task, tmp_path, [0.3], progress=titles.append).points) == 1
     assert len(titles) == 2
 
 
 def test_all_ratios_learn_from_one_teacher(digits, tmp_path):
     taught = TRAINING.model_copy(update={"teacher": TeacherConfig(epochs=1)})
     task = sweep.Task(MODEL, taught, EvolutionConfig(), digits)
-    assert len(sweep.run(task, tmp_path, [0.2, 0.4]).points) == 2
+    assert len(sweep.sweep_ratios(task, tmp_path, [0.2, 0.4]).points) == 2
     assert [path.parent.name for path in tmp_path.rglob("teacher.safetensors")] == ["seed-0"]
 
 
 def test_several_processes_share_a_sweep(digits, tmp_path):
     task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
-    found = sweep.run(task, tmp_path, [0.2, 0.3, 0.4], jobs=2)
+    found = sweep.sweep_ratios(task, tmp_path, [0.2, 0.3, 0.4], jobs=2)
     assert [point.ratio for point in found.points] == [0.2, 0.3, 0.4]
-    assert sweep.run(task, tmp_path, [0.2, 0.3, 0.4]).points == found.points
+    assert sweep.sweep_ratios(task, tmp_path, [0.2, 0.3, 0.4]).points == found.points
 
 
-def test_runs_of_dead_processes_are_taken_back(digits, tmp_path):
-    import os
-    import socket
-    import subprocess
-
-    gone = subprocess.Popen(["true"])
-    gone.wait()
+def test_a_point_of_a_killed_process_is_taken_over(digits, tmp_path):
+    """A worker dies in the middle of a point; the same command ends with all points."""
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_sweep_and_baselines as t
+digits = t.first_digits()
+task = t.sweep.Task(t.MODEL, t.TRAINING, t.EvolutionConfig(), digits, estimate=lambda hard: os._exit(9))
+t.sweep.sweep_ratios(task, t.Path({str(tmp_path)!r}), [0.3])
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert killed.returncode == 9, killed.stderr
+    assert not list(tmp_path.rglob("point-*.json"))
     task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
-    study = sweep._study(tmp_path, task)
-    study.enqueue_trial({"ratio": 0.3, "seed": 0})
-    trial = study.ask()
-    trial.set_user_attr("worker", f"{socket.gethostname()}:{gone.pid}")
-    trial.suggest_float("ratio", 0.0, 1.0)
-    trial.suggest_int("seed", 0, 2**31 - 1)
-    assert len(sweep.run(task, tmp_path, [0.3]).points) == 1
-    assert not sweep._is_dead(f"{socket.gethostname()}:{os.getpid()}")
+    assert len(sweep.sweep_ratios(task, tmp_path, [0.3]).points) == 1
+
+
+def test_a_killed_worker_is_replaced(digits, tmp_path):
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=die_once(tmp_path / "died"))
+    assert len(sweep.sweep_ratios(task, tmp_path / "once", [0.2], jobs=2).points) == 1
+
+
+def test_workers_that_always_die_are_reported(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "ATTEMPTS", 1)
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=die)
+    with pytest.raises(sweep.WorkersDied, match="1 times in a row"):
+        sweep.sweep_ratios(task, tmp_path / "always", [0.2], jobs=2)
+
+
+def test_a_damaged_result_is_made_again(digits, tmp_path):
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
+    first = sweep.sweep_ratios(task, tmp_path, [0.3])
+    (result,) = tmp_path.rglob("point-*.json")
+    result.write_bytes(result.read_bytes()[:30])
+    assert sweep.sweep_ratios(task, tmp_path, [0.3]) == first
+
+
+def test_a_point_that_another_process_trains_is_waited_for(digits, tmp_path, monkeypatch):
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
+    titles = []
+    with ExitStack() as other:
+        assert other.enter_context(locked(tmp_path / "ratio-0.3-seed-0"))
+        monkeypatch.setattr(sweep.time, "sleep", lambda _: other.close())
+        assert len(sweep.sweep_ratios(task, tmp_path, [0.3], progress=titles.append).points) == 1
+    assert titles == ["waiting for 1 that other processes train", "ratio 30%, seed 0"]
+
+
+def die(hard):
+    os._exit(9)
+
+
+class die_once:
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __call__(self, hard):
+        if not self.mark.exists():
+            self.mark.touch()
+            os._exit(9)
+        return {}
 
 
 def test_pareto_front():
     def point(size, accuracy):
-        return sweep.Point(0.1, 0, accuracy, size, size)
+        return Point(0.1, 0, accuracy, size, size)
 
     points = [point(10, 0.5), point(20, 0.4), point(20, 0.7), point(30, 0.7), point(40, 0.9)]
     front = sweep.pareto(points, lambda p: p.bytes)
@@ -93,7 +150,7 @@ def test_pareto_front():
 
 def test_bad_ratios_are_refused(digits, tmp_path):
     with pytest.raises(BadInput, match="ratios"):
-        sweep.run(sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits), tmp_path, [1.5])
+        sweep.sweep_ratios(sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits), tmp_path, [1.5])
 
 
 def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
@@ -101,7 +158,7 @@ def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
     titles = []
 
     def compare(seeds):
-        return baselines.run(
+        return baselines.compare_methods(
             MODEL,
             TRAINING,
             EvolutionConfig(ratio=0.4),
@@ -120,7 +177,7 @@ def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
     sizes = {run.method: run.parameters for run in table.runs}
     assert sizes["etb widths"] == sizes["etb"] < sizes["dense"]
     assert abs(sizes["small"] - sizes["etb"]) < 0.1 * sizes["dense"]
-    text = (tmp_path / "baselines.md").read_text()
+    text = baseline_table(table)
     assert "| ETB |" in text
     assert "fps" in text
     assert len(json.loads((tmp_path / "baselines.json").read_text())["runs"]) == 6

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from etb_hw import data, training
+from etb_hw.artifacts.run_files import TRAINING_STATE
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.pruning import deployable
+from etb_hw.training.state import before
 
 MODEL = ModelConfig(widths=(6, 6, 8, 8, 12, 12))
 
@@ -174,9 +176,49 @@ def test_baseline_criteria_cut_all_at_once(digits, tmp_path, criterion):
 
 
 def test_damaged_state_is_named(digits, tmp_path):
-    (tmp_path / training.STATE_FILE).write_bytes(b"\x00" * 50)
+    (tmp_path / TRAINING_STATE).write_bytes(b"\x00" * 50)
     with pytest.raises(BadInput, match="delete it"):
         training.train(MODEL, settings(), EvolutionConfig(), digits, tmp_path)
+
+
+def test_a_flipped_bit_in_the_state_is_noticed_and_the_state_before_is_taken(digits, tmp_path, caplog):
+    evolution = EvolutionConfig(ratio=0.3)
+    config = settings(checkpoint_seconds=0.0)
+    whole = training.train(MODEL, config, evolution, digits, tmp_path / "whole")
+    assert training.train(MODEL, config, evolution, digits, tmp_path / "cut", stop_after=7) is None
+    state = tmp_path / "cut" / TRAINING_STATE
+    content = bytearray(state.read_bytes())
+    content[-5] ^= 4
+    state.write_bytes(content)
+    resumed = training.train(MODEL, config, evolution, digits, tmp_path / "cut")
+    assert "was changed since it was written" in caplog.text
+    assert resumed.hard.state_dict().keys() == whole.hard.state_dict().keys()
+    for name, value in whole.hard.state_dict().items():
+        assert torch.equal(value, resumed.hard.state_dict()[name]), name
+    for file in (state, before(state)):
+        file.write_bytes(content)
+    with pytest.raises(BadInput, match="--force"):
+        training.train(MODEL, config, evolution, digits, tmp_path / "cut")
+
+
+@pytest.mark.parametrize("harm", ["deleted", "truncated", "damaged"])
+def test_the_history_outlives_its_file(digits, tmp_path, harm):
+    def rows():
+        found = [json.loads(line) for line in file.read_text().splitlines()]
+        return [{**row, "images_per_second": 0} for row in found]
+
+    file = tmp_path / "metrics.jsonl"
+    training.train(MODEL, settings(), EvolutionConfig(), digits, tmp_path)
+    whole = rows()
+    match harm:
+        case "deleted":
+            file.unlink()
+        case "truncated":
+            file.write_bytes(file.read_bytes()[:100])
+        case "damaged":
+            file.write_bytes(b"garbage" + file.read_bytes())
+    training.train(MODEL, settings(), EvolutionConfig(), digits, tmp_path)
+    assert rows() == whole
 
 
 def test_augmentation_keeps_pixels_and_moves_them():

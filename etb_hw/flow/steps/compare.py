@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from etb_hw import qonnx_io
+from etb_hw.artifacts.run_files import BASELINE_MODEL, COMPARISON, STREAMLINED
 from etb_hw.dataflow.design import compare_networks
-from etb_hw.files import write_json
 from etb_hw.flow.step import Context, Step
-from etb_hw.flow.steps import baseline
 from etb_hw.verification import Proof
-
-FILE = "report/comparison.json"
 
 
 def _run(context: Context) -> list[Proof]:
-    models = {"dense": baseline.MODEL, "pruned": "streamlined.onnx"}
+    models = {"dense": BASELINE_MODEL, "pruned": STREAMLINED}
     graphs = {name: qonnx_io.import_model(context.path(file)) for name, file in models.items()}
-    found = compare_networks(graphs, context.flow.build)
-    write_json(context.path(FILE), asdict(found))
+    context.write(COMPARISON, compare_networks(graphs, context.flow.build))
     return []
 
 
 STEP = Step(
     "compare", "Fold the dense network for comparison", lambda flow: flow.build.model_dump(),
-    (baseline.MODEL, "streamlined.onnx"), (FILE,), _run,
+    (BASELINE_MODEL, STREAMLINED), (COMPARISON,), _run,
 )  # fmt: skip

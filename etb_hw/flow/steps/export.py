@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etb_hw import qonnx_io
+from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, MODEL
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.pruning import deployable, load_checkpoint
@@ -14,11 +15,11 @@ from etb_hw.verification import Proof, prove
 def _run(context: Context) -> list[Proof]:
     import torch
 
-    slim, _ = load_checkpoint(context.path("checkpoint.safetensors"))
+    slim, _ = load_checkpoint(context.path(CHECKPOINT))
     module = deployable(slim)
-    path = context.path("model.qonnx.onnx")
+    path = context.path(MODEL)
     qonnx_io.export_model(module, path, module.input_shape)
-    qonnx_io.export_finn(path, context.path("model.finn.onnx"))
+    qonnx_io.export_finn(path, context.path(FINN_MODEL))
     x = samples(context.dataset, context.flow.verification)
     torch_logits = logits(slim, torch.from_numpy(x)).numpy()
     brevitas = logits(module, torch.from_numpy(x).float()).numpy()
@@ -30,5 +31,5 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "export", "Export QONNX", lambda flow: flow.verification.model_dump(),
-    ("checkpoint.safetensors",), ("model.qonnx.onnx", "model.finn.onnx"), _run,
+    (CHECKPOINT,), (MODEL, FINN_MODEL), _run,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from etb_hw.files import write_json
+from etb_hw.artifacts.run_files import CHECKPOINT, PRUNING
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.models import NetSpec
@@ -14,18 +14,18 @@ from etb_hw.verification import Proof, prove
 
 
 def _run(context: Context) -> list[Proof]:
-    slim, notes = load_checkpoint(context.path("checkpoint.safetensors"))
+    slim, notes = load_checkpoint(context.path(CHECKPOINT))
     dense = NetSpec.from_json(notes["dense"])
     keep = {group: torch.tensor(channels) for group, channels in notes["keep"].items()}
     x = torch.from_numpy(samples(context.dataset, context.flow.verification))
     full = logits(slim.widened(dense, keep), x)
     proof = prove("slim", "hardened at full width", logits(slim, x).numpy(), full.numpy(), "logits")
     sizes = report(dense, slim.spec, notes["count"], notes["target"], notes["reached"])
-    write_json(context.path("pruning.json"), sizes.to_json())
+    context.write(PRUNING, sizes)
     return [proof]
 
 
 STEP = Step(
     "prune", "Cut the zero filters out, exactly", lambda flow: flow.verification.model_dump(),
-    ("checkpoint.safetensors",), ("pruning.json",), _run,
+    (CHECKPOINT,), (PRUNING,), _run,
 )  # fmt: skip

@@ -3,48 +3,48 @@
 from __future__ import annotations
 
 from etb_hw import qonnx_io, rtl
+from etb_hw.artifacts.hardware import RtlResult
+from etb_hw.artifacts.run_files import DATAFLOW, RTL, RTL_RESULT, STREAMLINED
 from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.errors import MissingTool
-from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_rtl
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof
 
-FILE = "rtl.json"
 STALLS = (0.0, 0.3)
 
 
 def _run(context: Context) -> list[Proof]:
     count = context.flow.verification.rtl_frames
     if not count:
-        write_json(context.path(FILE), {"frames": 0})
+        context.write(RTL_RESULT, RtlResult(0))
         return []
-    design = read(context.path("dataflow.onnx"))
-    graph = qonnx_io.import_model(context.path("streamlined.onnx"))
+    design = read(context.path(DATAFLOW))
+    graph = qonnx_io.import_model(context.path(STREAMLINED))
     x = context.dataset.test_x[:count]
     try:
         proofs, runs = zip(*(prove_rtl(design, graph, x, stalls) for stalls in STALLS), strict=True)
     except MissingTool as missing:
         # the only step that needs more than Python packages: say so instead of failing the run
-        write_json(context.path(FILE), {"frames": 0, "skipped": f"{missing.where}: {missing.reason}"})
+        context.write(RTL_RESULT, RtlResult(0, skipped=f"{missing.where}: {missing.reason}"))
         return []
-    rtl.write(rtl.generate(design), context.path("rtl"))
+    rtl.write(rtl.generate(design), context.path(RTL))
     free = runs[0]
-    write_json(
-        context.path(FILE),
-        {
-            "frames": count,
-            "simulator": free.version,
-            "initiation_interval": free.ii,
-            "estimated_interval": design.bottleneck.cycles,
-            "latency": free.latency,
-            "fps": None if free.ii is None else 1e9 / (design.clk_ns * free.ii),
-        },
+    context.write(
+        RTL_RESULT,
+        RtlResult(
+            frames=count,
+            simulator=free.version,
+            initiation_interval=free.ii,
+            estimated_interval=design.bottleneck.cycles,
+            latency=free.latency,
+            fps=None if free.ii is None else 1e9 / (design.clk_ns * free.ii),
+        ),
     )
     return list(proofs)
 
 
 STEP = Step(
     "rtl", "Simulate the RTL", lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
-    ("dataflow.onnx", "streamlined.onnx"), (FILE,), _run,
+    (DATAFLOW, STREAMLINED), (RTL_RESULT, RTL), _run,
 )  # fmt: skip

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from etb_hw import qonnx_io
-from etb_hw.files import write_json
+from etb_hw.artifacts.run_files import CHECKPOINT, SIMULATION, STREAMLINED
+from etb_hw.artifacts.summary import Simulation
 from etb_hw.flow.proofs import prove_packed
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
@@ -19,12 +20,10 @@ from etb_hw.simulate import simulate
 from etb_hw.training import logits
 from etb_hw.verification import Proof, prove
 
-FILE = "simulation.json"
-
 
 def _run(context: Context) -> list[Proof]:
     dataset = context.dataset
-    graph = qonnx_io.import_model(context.path("streamlined.onnx"))
+    graph = qonnx_io.import_model(context.path(STREAMLINED))
     proof = prove_packed(PackedExecutor(graph), samples(dataset, context.flow.verification))
     outputs: list[NDArray[np.int64]] = []
     total = len(dataset.test_x)
@@ -39,22 +38,22 @@ def _run(context: Context) -> list[Proof]:
     if report.interrupted:
         raise KeyboardInterrupt
     assert report.confusion is not None, "labels were given"
-    slim, _ = load_checkpoint(context.path("checkpoint.safetensors"))
+    slim, _ = load_checkpoint(context.path(CHECKPOINT))
     torch_logits = logits(slim, torch.from_numpy(dataset.test_x)).numpy()
     found = graph.dequantize(np.concatenate(outputs))
     whole = prove("packed, whole test set", "slim", found, torch_logits, "logits")
-    write_json(
-        context.path(FILE),
-        {
-            "accuracy_torch": float((torch_logits.argmax(axis=1) == dataset.test_y).mean()),
-            "accuracy_integer": float(np.trace(report.confusion) / total),
-            "images": total,
-            "images_per_second": total / report.seconds,
-            "kernel": report.kernel,
-            "threads": report.threads,
-            "classes": list(dataset.classes),
-            "confusion": report.confusion.tolist(),
-        },
+    context.write(
+        SIMULATION,
+        Simulation(
+            accuracy_torch=float((torch_logits.argmax(axis=1) == dataset.test_y).mean()),
+            accuracy_integer=float(np.trace(report.confusion) / total),
+            images=total,
+            images_per_second=total / report.seconds,
+            kernel=report.kernel,
+            threads=report.threads,
+            classes=tuple(dataset.classes),
+            confusion=tuple(map(tuple, report.confusion.tolist())),
+        ),
     )
     return [proof, whole]
 
@@ -62,5 +61,5 @@ def _run(context: Context) -> list[Proof]:
 STEP = Step(
     "simulate", "Simulate the whole test set, bit-accurately",
     lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
-    ("checkpoint.safetensors", "streamlined.onnx"), (FILE,), _run,
+    (CHECKPOINT, STREAMLINED), (SIMULATION,), _run,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from etb_hw import qonnx_io
+from etb_hw.artifacts.run_files import MODEL, STREAMLINED
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer import reference
@@ -12,7 +13,7 @@ from etb_hw.verification import Proof, prove
 
 
 def _run(context: Context) -> list[Proof]:
-    source, path = context.path("model.qonnx.onnx"), context.path("streamlined.onnx")
+    source, path = context.path(MODEL), context.path(STREAMLINED)
     graph = qonnx_io.import_model(source)
     x = samples(context.dataset, context.flow.verification)
     expected = qonnx_io.execute(source, x)
@@ -30,5 +31,5 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "streamline", "Fold scales into integer thresholds", lambda flow: flow.verification.model_dump(),
-    ("model.qonnx.onnx",), ("streamlined.onnx",), _run,
+    (MODEL,), (STREAMLINED,), _run,
 )  # fmt: skip

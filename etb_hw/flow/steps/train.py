@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from etb_hw import training
+from etb_hw.artifacts.run_files import CHECKPOINT, METRICS, TEACHER_STATE, TRAINING_STATE
 from etb_hw.config import Flow
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.pruning import save_checkpoint
+from etb_hw.training.state import remove_snapshot
 from etb_hw.verification import Proof
 
 
@@ -26,8 +28,8 @@ def _settings(flow: Flow) -> Any:
 def _run(context: Context) -> list[Proof]:
     flow = context.flow
     if context.fresh:
-        for name in (training.STATE_FILE, training.TEACHER_FILE):
-            context.path(name).unlink(missing_ok=True)
+        for name in (TRAINING_STATE, TEACHER_STATE):
+            remove_snapshot(context.run_dir / name)
     result = training.train(
         flow.model,
         flow.training,
@@ -48,11 +50,11 @@ def _run(context: Context) -> list[Proof]:
         "data": context.dataset.source,
         "seconds": result.seconds,
     }
-    save_checkpoint(result.hard, context.path("checkpoint.safetensors"), notes)
+    save_checkpoint(result.hard, context.path(CHECKPOINT), notes)
     return list(result.proofs)
 
 
 STEP = Step(
     "train", "Train from ternary to binary or zero", _settings, (),
-    ("checkpoint.safetensors", training.METRICS_FILE), _run,
+    (CHECKPOINT, METRICS), _run,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from etb_hw.report.metrics import Epoch
+from etb_hw.artifacts.training import Epoch
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section, figure, side_by_side
 from etb_hw.report.svg.lines import Curve, Mark, line_chart, share_chart

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from etb_hw.report.run import Pruning, Run
+from etb_hw.artifacts.sizes import PruningReport
+from etb_hw.report.run import Run
 from etb_hw.report.section import Column, Section, figure, legend, table
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 
@@ -55,7 +56,7 @@ def filters(run: Run) -> Section:
     return Section(key, title, INTRO, body)
 
 
-def filters_picture(pruning: Pruning) -> Markup:
+def filters_picture(pruning: PruningReport) -> Markup:
     """Bars of kept and cut filters."""
     most = max(row.filters.before for row in pruning.layers)
     bars = [

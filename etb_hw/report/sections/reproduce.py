@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 from collections.abc import Mapping
@@ -12,25 +11,20 @@ from typing import Any
 from markupsafe import Markup
 
 from etb_hw import __version__
-from etb_hw.config import Flow
+from etb_hw.artifacts.run_files import RUN_FILES
+from etb_hw.config import Flow, toml_text
 from etb_hw.files import digest
 from etb_hw.report.run import Run
 from etb_hw.report.section import Column, Section, table
 
-INTRO = "The same command on the same versions gives the same bits."
-PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy", "numba", "ortools")
-FILES = (
-    "checkpoint.safetensors",
-    "metrics.jsonl",
-    "pruning.json",
-    "model.qonnx.onnx",
-    "model.finn.onnx",
-    "streamlined.onnx",
-    "dataflow.onnx",
-    "auto_folding_config.json",
-    "verification.json",
-    "summary.json",
+INTRO = (
+    "The same command with the same versions on the same machine gives the same bits. Another kind of CPU or "
+    "GPU rounds differently in training and ends with another network, of about the same accuracy. From the "
+    "trained network (checkpoint.safetensors) on, all values are integers, the same everywhere."
 )
+FILE_COLUMNS = (Column("file"), Column("holds"), Column("bytes", True), Column("SHA-256 begins"))
+PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy", "numba", "ortools")
+LISTED = tuple(file for file in RUN_FILES if file.listed)
 
 
 def reproduce(run: Run) -> Section:
@@ -39,32 +33,37 @@ def reproduce(run: Run) -> Section:
     if run.flow is not None:
         parts.append(
             Markup("<h3>FLOW.toml</h3><pre>{}</pre><p class='intro'>{}</p>").format(
-                as_toml(changed(run.flow)),
+                toml_text(changed(run.flow)),
                 "All other keys have the defaults of this version; flow.json has them all.",
             )
         )
     columns = []
-    if run.steps:
-        rows = [(step.name, f"{step.seconds:,.1f} s") for step in run.steps]
-        total = f"{sum(step.seconds for step in run.steps):,.1f} s"
+    if run.times:
+        rows = [(name, f"{seconds:,.1f} s") for name, seconds in run.times.items()]
+        total = f"{sum(run.times.values()):,.1f} s"
         columns.append(
             Markup("<div><h3>Running times</h3>{}</div>").format(
                 table([Column("step"), Column("time", True)], [*rows, ("all", total)], "tight")
             )
         )
     columns.append(Markup("<div><h3>Versions</h3>{}</div>").format(_versions(run)))
-    found = [name for name in FILES if (run.path / name).is_file()]
     files = [
         (
-            name,
-            f"{(run.path / name).stat().st_size:,}",
-            Markup("<code>{}</code>").format(digest(run.path / name)[:16]),
+            file.name,
+            file.holds,
+            f"{file.path(run.path).stat().st_size:,}",
+            Markup("<code>{}</code>").format(digest(file.path(run.path))[:16]),
         )
-        for name in found
+        for file in LISTED
+        if file.path(run.path).is_file()
     ]
     columns.append(
         Markup("<div><h3>Files</h3>{}</div>").format(
-            table([Column("file"), Column("bytes", True), Column("SHA-256 begins")], files, "tight")
+            table(
+                [Column("file"), Column("holds"), Column("bytes", True), Column("SHA-256 begins")],
+                files,
+                "tight",
+            )
         )
     )
     parts.append(Markup('<div class="columns">{}</div>').format(Markup("").join(columns)))
@@ -92,9 +91,10 @@ def _commands(run: Run) -> Markup:
 
 
 def _build_options(build: Mapping[str, Any]) -> str:
-    names = ("target_fps", "device", "max_utilization", "clk_ns")
+    names = ("target_fps", "device", "max_utilization", "clk_ns", "folding_config", "resource_model")
     given = {name: build[name] for name in names if build.get(name) is not None}
-    return "".join(f" --{name.replace('_', '-')} {_plain(value)}" for name, value in given.items())
+    padded = " --pad-channels" if build.get("pad_channels") else ""
+    return "".join(f" --{name.replace('_', '-')} {_plain(value)}" for name, value in given.items()) + padded
 
 
 def _plain(value: object) -> str:
@@ -119,24 +119,19 @@ def _versions(run: Run) -> Markup:
     return table([Column("package"), Column("version")], rows, "tight")
 
 
-def changed(flow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def changed(flow: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a flow that are not the defaults."""
-    defaults = Flow().model_dump(mode="json")
-    return {
-        name: {key: value for key, value in section.items() if value != defaults.get(name, {}).get(key)}
-        for name, section in flow.items()
-        if isinstance(section, dict)
-    }
+    return _changed(flow, Flow().model_dump(mode="json"))
 
 
-def as_toml(flow: Mapping[str, Any]) -> str:
-    """The flow's values as the text of a flow file (tables of plain values; None has no TOML form)."""
-    lines: list[str] = []
-    for name, section in flow.items():
-        values = {key: value for key, value in section.items() if value is not None}
-        if values:
-            lines.append(f"[{name}]")
-            # JSON's strings, numbers, booleans and lists of them read the same in TOML
-            lines.extend(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())
-            lines.append("")
-    return "\n".join(lines).rstrip()
+def _changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping):
+            inner = _changed(value, default if isinstance(default, Mapping) else {})
+            if inner:
+                found[key] = inner
+        elif value != default:
+            found[key] = value
+    return found

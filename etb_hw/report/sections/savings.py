@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from etb_hw.report.run import Count, DesignFigures, Run
+from etb_hw.artifacts.hardware import Figures
+from etb_hw.artifacts.sizes import Count
+from etb_hw.report.run import Run
 from etb_hw.report.section import Column, Section, figure, legend, table
 from etb_hw.report.sections.summary import size
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
@@ -44,7 +46,7 @@ def savings(run: Run) -> Section:
     return Section(key, title, INTRO, body)
 
 
-def _designs(title: str, designs: Mapping[str, DesignFigures | None]) -> Markup:
+def _designs(title: str, designs: Mapping[str, Figures | None]) -> Markup:
     """Both networks in hardware, folded for the same wish; the first is what ratios refer to."""
     if not designs:
         return Markup("")
@@ -66,8 +68,8 @@ def _designs(title: str, designs: Mapping[str, DesignFigures | None]) -> Markup:
     return Markup("<h3>{}</h3>{}").format(title, table(columns, rows))
 
 
-def _figures(found: DesignFigures) -> tuple[float, ...]:
-    return found.fps, found.resources.lut, found.resources.bram_18k, found.latency_us
+def _figures(found: Figures) -> tuple[float, ...]:
+    return found.fps, found.resources["lut"], found.resources["bram_18k"], found.latency_us
 
 
 def _with_ratio(value: float, base: float | None) -> Markup:

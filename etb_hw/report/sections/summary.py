@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from etb_hw.report.run import Run, Summary
+from etb_hw.artifacts.summary import Summary
+from etb_hw.report.run import Run
 from etb_hw.report.section import Section
 
 INTRO = "What came out: the network as it will run on the FPGA, and what it costs."

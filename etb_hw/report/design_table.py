@@ -14,7 +14,7 @@ from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 
 
 @dataclass(frozen=True)
-class Row:
+class BlockRow:
     """One block. ``shape`` is its output, NHWC; ``share`` its cycles over those of the bottleneck."""
 
     name: str
@@ -27,11 +27,11 @@ class Row:
     share: float
 
 
-def rows(graph: DataflowGraph, model: ResourceModel = finn_model) -> tuple[Row, ...]:
+def block_rows(graph: DataflowGraph, model: ResourceModel = finn_model) -> tuple[BlockRow, ...]:
     """A row a block, in order."""
     slowest = graph.bottleneck.cycles
     return tuple(
-        Row(
+        BlockRow(
             block.name,
             block.layer,
             block.outputs[0].shape,
@@ -45,7 +45,9 @@ def rows(graph: DataflowGraph, model: ResourceModel = finn_model) -> tuple[Row, 
     )
 
 
-def table(graph: DataflowGraph, device: Device | None = None, model: ResourceModel = finn_model) -> Table:
+def design_table(
+    graph: DataflowGraph, device: Device | None = None, model: ResourceModel = finn_model
+) -> Table:
     """The rows for a terminal, with totals and, for a device, what part of it they are."""
     performance = f"{graph.fps:,.0f} frames/s at {graph.clk_ns:g} ns"
     made = Table(title=f"Dataflow design: {performance} (resources: {model.name})")
@@ -53,7 +55,7 @@ def table(graph: DataflowGraph, device: Device | None = None, model: ResourceMod
     made.add_column("layer")
     for column in ("shape", "PE", "SIMD", "cycles", "LUT", "BRAM18", "URAM", "DSP", "of slowest"):
         made.add_column(column, justify="right")
-    for row in rows(graph, model):
+    for row in block_rows(graph, model):
         made.add_row(
             row.name,
             row.layer,

@@ -1,0 +1,91 @@
+"""Every file of a run folder. A new one gets its row here, and is named by the step that writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from etb_hw.artifacts.hardware import Comparison, FoldingReport, Performance, RtlResult
+from etb_hw.artifacts.run_file import Folder, JsonFile, LinesFile, RunFile
+from etb_hw.artifacts.sizes import PruningReport
+from etb_hw.artifacts.summary import DenseBaseline, Simulation, Summary
+from etb_hw.artifacts.training import Epoch
+from etb_hw.verification import Proof
+
+NUMBERS: TypeAdapter[dict[str, float]] = TypeAdapter(dict[str, float])
+TABLE: TypeAdapter[dict[str, dict[str, float]]] = TypeAdapter(dict[str, dict[str, float]])
+ANY: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
+
+# of the runner
+FLOW = JsonFile("flow.json", "the flow file's values with all defaults", shape=ANY)
+VERIFICATION = JsonFile(
+    "verification.json", "every proof, a row each", True, shape=TypeAdapter(tuple[Proof, ...])
+)
+TIMES = JsonFile("times.json", "seconds that each step took when it last ran", shape=NUMBERS)
+
+# train
+CHECKPOINT = RunFile("checkpoint.safetensors", "the slim, hardened network", True)
+METRICS = LinesFile("metrics.jsonl", "the training history, a row an epoch", True, shape=TypeAdapter(Epoch))
+
+# baseline
+BASELINE = JsonFile("baseline.json", "accuracy of the dense network", shape=TypeAdapter(DenseBaseline))
+BASELINE_MODEL = RunFile("baseline/model.qonnx.onnx", "the dense network as QONNX")
+BASELINE_METRICS = LinesFile(
+    "baseline/metrics.jsonl", "the dense network's training history", shape=TypeAdapter(Epoch)
+)
+
+# prune
+PRUNING = JsonFile("pruning.json", "what pruning saved, a layer", True, shape=TypeAdapter(PruningReport))
+
+# export
+MODEL = RunFile("model.qonnx.onnx", "the network as QONNX", True)
+FINN_MODEL = RunFile("model.finn.onnx", "the same for FINN's converters", True)
+
+# streamline
+STREAMLINED = RunFile("streamlined.onnx", "the integer graph", True)
+
+# build: names are FINN's, but for report/folding.json
+DATAFLOW = RunFile("dataflow.onnx", "the dataflow blocks, folded", True)
+FOLDING_CONFIG = JsonFile("auto_folding_config.json", "the folding, as FINN reads it", True, shape=ANY)
+HW_CONFIG = JsonFile("final_hw_config.json", "the folding and the FIFOs, as FINN reads them", shape=ANY)
+FOLDING = JsonFile("report/folding.json", "how good the folding is", shape=TypeAdapter(FoldingReport))
+LAYER_RESOURCES = JsonFile("report/estimate_layer_resources.json", "resources a block", shape=TABLE)
+LAYER_CYCLES = JsonFile("report/estimate_layer_cycles.json", "cycles a frame, a block", shape=NUMBERS)
+PERFORMANCE = JsonFile(
+    "report/estimate_network_performance.json", "frame rate and latency", shape=TypeAdapter(Performance)
+)
+COUNTS = JsonFile("report/op_and_param_counts.json", "operations and parameters a block", shape=ANY)
+
+# compare
+COMPARISON = JsonFile(
+    "report/comparison.json", "dense and pruned, folded alike", shape=TypeAdapter(Comparison)
+)
+
+# simulate
+SIMULATION = JsonFile(
+    "simulation.json", "the integer graph over the whole test set", shape=TypeAdapter(Simulation)
+)
+
+# rtl
+RTL_RESULT = JsonFile("rtl.json", "what the RTL simulation measured", shape=TypeAdapter(RtlResult))
+RTL = Folder("rtl", "the SystemVerilog that was simulated")
+
+# report
+SUMMARY = JsonFile("summary.json", "the run's figures", True, shape=TypeAdapter(Summary))
+PAGE = RunFile("report.html", "this page")
+
+OF_THE_RUNNER: tuple[RunFile, ...] = (FLOW, VERIFICATION, TIMES)
+OF_THE_BUILD: tuple[RunFile, ...] = (
+    DATAFLOW, FOLDING, FOLDING_CONFIG, HW_CONFIG, LAYER_RESOURCES, LAYER_CYCLES, PERFORMANCE, COUNTS,
+)  # fmt: skip
+RUN_FILES: tuple[RunFile, ...] = (
+    *OF_THE_RUNNER,
+    CHECKPOINT, METRICS, BASELINE, BASELINE_MODEL, BASELINE_METRICS, PRUNING, MODEL, FINN_MODEL, STREAMLINED,
+    *OF_THE_BUILD,
+    COMPARISON, SIMULATION, RTL_RESULT, RTL, SUMMARY, PAGE,
+)  # fmt: skip
+
+# what a step keeps for itself, so that it can go on where it was killed
+TRAINING_STATE = "training.safetensors"
+TEACHER_STATE = "teacher.safetensors"

@@ -1,0 +1,146 @@
+"""Running the steps: skip what still holds, time the rest, keep every proof, survive interruption."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from etb_hw import __version__, data
+from etb_hw.artifacts import RunFile
+from etb_hw.artifacts.run_files import FLOW, TIMES, VERIFICATION
+from etb_hw.config import Flow
+from etb_hw.errors import BadInput
+from etb_hw.files import digest, locked, remove_leftovers
+from etb_hw.flow import records
+from etb_hw.flow.step import Context, Observer, Silent, Step
+from etb_hw.verification import Proof, ProofFailed
+
+
+def run_steps(
+    flow: Flow,
+    run_dir: Path,
+    steps: Sequence[Step],
+    *,
+    start: str | None = None,
+    until: str | None = None,
+    force: bool = False,
+    observer: Observer | None = None,
+) -> list[Proof]:
+    """Run the flow into ``run_dir``, resuming at the first step whose inputs changed.
+
+    Args:
+        start: run this step and all after it again, even where nothing changed.
+        until: stop after this step.
+        force: run everything again.
+
+    Returns:
+        The proofs of the steps up to the last one. ``verification.json`` is written after every step: these
+        proofs, and those of later steps whose results still hold.
+
+    Raises:
+        ProofFailed: at the first difference; its row is in ``verification.json``.
+        BadInput: the folder is in use, or cannot be written; a step did not write what it declares.
+    """
+    names = [step.name for step in steps]
+    for name in (start, until):
+        if name is not None and name not in names:
+            raise BadInput(f"step {name!r}", "is no step of the flow", f"use one of: {', '.join(names)}")
+    observer = observer or Silent()
+    load_data = functools.cache(lambda: data.load(flow.data))
+    done: dict[str, records.Record] = {}
+    with _owned(run_dir, steps):
+        FLOW.write(run_dir, flow.model_dump(mode="json"))
+        again = force
+        for i, step in enumerate(steps):
+            again = again or step.name == start
+            observer.started(step)
+            files = (*step.reads, *step.writes)
+            try:
+                record, resumed = _run_step(step, Context(flow, run_dir, files, observer, load_data, again))
+            except ProofFailed as failure:
+                _note(run_dir, done, [failure.proof])
+                raise
+            done[step.name] = record
+            _note(run_dir, done, _later_proofs(flow, run_dir, steps[i + 1 :]))
+            observer.finished(step, record.seconds, record.proofs, resumed)
+            if step.name == until:
+                break
+    return [proof for record in done.values() for proof in record.proofs]
+
+
+def _run_step(step: Step, context: Context) -> tuple[records.Record, bool]:
+    run_dir = context.run_dir
+    key = _key(step, context.flow, run_dir)
+    old = records.load(run_dir, step.name)
+    if not context.fresh and old is not None and records.is_current(run_dir, old, key):
+        return old, True
+    records.forget(run_dir, step.name)
+    begin = time.perf_counter()
+    proofs = tuple(step.run(context))
+    for file in step.writes:
+        file.check(run_dir)
+    outputs = {name: digest(run_dir / name) for name in _names(step.writes, run_dir)}
+    record = records.Record(key, outputs, proofs, round(time.perf_counter() - begin, 3))
+    records.save(run_dir, step.name, record)
+    if old is not None:
+        records.remove_stale(run_dir, old, record)
+    return record, False
+
+
+def _key(step: Step, flow: Flow, run_dir: Path) -> str:
+    settings = {"version": __version__, "settings": step.settings(flow)}
+    return records.key_of(settings, run_dir, _names(step.reads, run_dir))
+
+
+def _names(files: Iterable[RunFile], run_dir: Path) -> list[str]:
+    return [name for file in files for name in file.files(run_dir)]
+
+
+def _later_proofs(flow: Flow, run_dir: Path, steps: Sequence[Step]) -> list[Proof]:
+    """What earlier runs proved of steps that are still to come in this one, as far as it still holds."""
+    proofs: list[Proof] = []
+    for step in steps:
+        record = records.load(run_dir, step.name)
+        if record is None or not record.proofs:
+            continue
+        if records.is_current(run_dir, record, _key(step, flow, run_dir)):
+            proofs += record.proofs
+    return proofs
+
+
+def _note(run_dir: Path, done: dict[str, records.Record], more: Sequence[Proof]) -> None:
+    """Write what is proved and how long it took."""
+    proofs = [proof for record in done.values() for proof in record.proofs]
+    VERIFICATION.write(run_dir, (*proofs, *more))
+    TIMES.write(run_dir, {name: record.seconds for name, record in done.items()})
+
+
+@contextmanager
+def _owned(run_dir: Path, steps: Sequence[Step]) -> Iterator[None]:
+    """Hold the run folder, so that two runs never write into one another's files."""
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with locked(run_dir) as mine:
+            if not mine:
+                remedy = "wait for it, or choose another --out"
+                raise BadInput(str(run_dir), "is in use by another run", remedy)
+            for name in sorted({records.FOLDER, *_folders(steps)}):
+                if (run_dir / name).is_symlink():
+                    reason = "is a link, and links are not followed when files are written"
+                    raise BadInput(str(run_dir / name), reason, "remove the link, or choose another --out")
+            remove_leftovers(run_dir)
+            yield
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        if error.filename is None or Path(error.filename) not in (run_dir, *run_dir.parents):
+            raise
+        raise BadInput(
+            str(run_dir), f"cannot be written ({error.strerror})", "choose another --out"
+        ) from None
+
+
+def _folders(steps: Sequence[Step]) -> set[str]:
+    files = [Path(file.name) for step in steps for file in step.writes]
+    return {str(parent) for file in files for parent in file.parents if parent.name}
