@@ -141,6 +141,7 @@ def _graph(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
 def _one_module_an_activation(model: nn.Module, rules: Rules, example: Tensor) -> nn.Module:
     """The model itself, or its graph with a module for every activation where it has functions instead."""
     graph = _graph(model, rules, example)
+    _refuse_own_products(model, graph)
     calls = _activation_calls(model, graph, rules)
     uses: dict[str, int] = {}
     for node in calls:
@@ -182,7 +183,11 @@ def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[f
         node
         for node in graph.nodes
         if (node.op == "call_module" and _kind(module_at(model, node), str(node.target), rules) is not None)
-        or (node.op in ("call_function", "call_method") and node.target in _ACTIVATION_CALLS)
+        or (
+            node.op in ("call_function", "call_method")
+            and node.target in _ACTIVATION_CALLS
+            and node.all_input_nodes[0].op != "get_attr"
+        )
     ]
 
 
@@ -213,6 +218,19 @@ def _words(node: fx.Node) -> str:
 # --- layers
 
 
+def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:
+    """Raise BadInput where a forward convolves with tensors of its own: there is no layer to make binary."""
+    for node in graph.nodes:
+        if node.op == "call_function" and getattr(node.target, "__name__", "") in (
+            "conv1d", "conv2d", "conv3d", "linear", "bilinear", "conv_transpose1d", "conv_transpose2d",
+        ):  # fmt: skip
+            owner = owner_of(node) or type(model).__name__
+            raise BadInput(
+                f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
+                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
+            )  # fmt: skip
+
+
 def _kind(module: nn.Module, path: str, rules: Rules) -> ActivationKind | None:
     """What an activation becomes; None for modules that stay as they are."""
     wanted = rule_of(rules, path).activation
@@ -239,14 +257,6 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
     """Put evolving layers in the places of the model's own."""
     made: dict[str, nn.Module] = {}
     for node in graph.nodes:
-        if node.op == "call_function" and getattr(node.target, "__name__", "") in (
-            "conv1d", "conv2d", "conv3d", "linear", "bilinear", "conv_transpose1d", "conv_transpose2d",
-        ):  # fmt: skip
-            owner = owner_of(node) or type(model).__name__
-            raise BadInput(
-                f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
-                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
-            )  # fmt: skip
         if node.op != "call_module" or str(node.target) in made:
             continue
         path, module = str(node.target), module_at(model, node)
