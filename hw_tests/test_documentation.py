@@ -94,6 +94,22 @@ def test_flow_snippets_in_the_pages_are_valid(page: Path) -> None:
         Flow.model_validate(tomllib.loads(block))
 
 
+@pytest.mark.parametrize("name", ["own-loop.md", "pruning-groups.md"])
+def test_the_code_of_a_page_runs_from_top_to_bottom(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs/how-to" / name
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        if "import lightning" in block and find_spec("lightning") is None:
+            continue
+        exec(compile(block, name, "exec"), names)
+    shown = capsys.readouterr().out
+    for text in blocks(page, "text"):
+        assert text in shown
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_snippets_in_the_pages_import_what_exists(page: Path) -> None:
     for block in blocks(page, "python"):
