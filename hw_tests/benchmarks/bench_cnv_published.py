@@ -4,25 +4,20 @@ Published for CNV-W1A1 on a Zynq-7020 at 100 MHz: 21,135 LUT, 31,517 FF, 98 RAMB
 bnn-pynq build); MLPerf Tiny's submission of the same network: 22,714 LUT, 100.5 RAMB36. The initiation
 interval is 32,768 cycles, set by the first two dense layers.
 
-    python hw_tests/benchmarks/bench_cnv_published.py
+    python -m hw_tests.benchmarks.bench_cnv_published
 """
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import networks
-
 from etb_hw.dataflow import DataflowGraph, Resources, fold, lower
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.report.design_table import design_table
+from hw_tests import networks
 
 INTERVAL = 32_768
 PUBLISHED = {

@@ -1,24 +1,19 @@
 """Our folding search beside FINN's SetFolding: same frame rate, same formulas, both totals never worse.
 
-python hw_tests/benchmarks/bench_folding.py [--time-limit SECONDS] [--fps 500,2000]
+python -m hw_tests.benchmarks.bench_folding [--time-limit SECONDS] [--fps 500,2000]
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import networks
-
 from etb_hw.dataflow import fold, lower, set_folding
+from hw_tests import networks
 
 NETWORKS = {
     "CNV": networks.cnv,

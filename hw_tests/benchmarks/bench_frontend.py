@@ -41,10 +41,8 @@ BACK_END = ("step_apply_folding_config", "step_minimize_bit_width", "step_genera
 
 
 def _write_network(folder: Path, kind: str) -> Path:
-    sys.path.insert(0, str(ROOT / "hw_tests" / "finn"))
-    from finn_nets import conv_net
-
     from etb_hw.qonnx_io import export_finn, export_model
+    from hw_tests.finn.finn_nets import conv_net
 
     module = conv_net((3, 32, 32), VGG_SMALL)
     if kind == "float":

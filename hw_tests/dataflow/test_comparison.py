@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-import networks
 import pytest
 from rich.console import Console
 
@@ -19,6 +18,7 @@ from etb_hw.dataflow import (
 )
 from etb_hw.report.design_comparison import comparison_picture, comparison_table
 from etb_hw.report.design_table import design_table
+from hw_tests import networks
 
 
 def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import networks
 import pytest
 
 from etb_hw.config import BuildConfig
@@ -14,6 +13,7 @@ from etb_hw.dataflow import fifo_blocks, fifo_cost
 from etb_hw.dataflow.design import design, quality
 from etb_hw.dataflow.simulation import simulate_streams
 from etb_hw.errors import BadInput, InfeasibleTarget
+from hw_tests import networks
 
 
 def test_a_residual_network_gets_fifos_that_keep_its_rate() -> None:

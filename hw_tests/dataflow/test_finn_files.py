@@ -6,15 +6,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import networks
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
 
-from etb_hw.dataflow import DataflowGraph, find_device, finn, fold, lower, rows
+from etb_hw.dataflow import DataflowGraph, find_device, finn, fold, lower
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
+from etb_hw.report.design_table import block_rows
+from hw_tests import networks
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_xnor_thresholds_in_the_file_count_matches(design: DataflowGraph) -> Non
 
 
 def test_rows_of_the_table(design: DataflowGraph) -> None:
-    table = rows(design)
+    table = block_rows(design)
     assert [row.name for row in table] == [block.name for block in design.blocks]
     assert max(row.share for row in table) == 1
 

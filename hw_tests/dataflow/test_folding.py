@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 
-import networks
 import numpy as np
 import pytest
 
@@ -25,6 +24,7 @@ from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.folding.channels import growths
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph, reference
+from hw_tests import networks
 
 
 def test_optimum_equals_exhaustive_search() -> None:

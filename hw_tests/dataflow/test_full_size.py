@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import networks
 import pytest
 
 from etb_hw.dataflow import find_device, fold, lower, set_folding
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.integer import IntegerGraph
+from hw_tests import networks
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import networks
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from etb_hw.dataflow import DataflowGraph, fold, lower, refold
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.errors import InfeasibleTarget, UnsupportedNode
 from etb_hw.integer import BIPOLAR, ChannelAffine, Conv, DataType, IntegerGraph, MaxPool, reference
+from hw_tests import networks
 
 
 def frames_of(graph: IntegerGraph, count: int = 2, seed: int = 0) -> np.ndarray:

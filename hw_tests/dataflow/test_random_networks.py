@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from integer.random_graphs import random_batch, random_graph
 
 from etb_hw.dataflow import finn, fold, lower
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import InfeasibleTarget, UnsupportedNode
 from etb_hw.integer import reference
+from hw_tests.integer.random_graphs import random_batch, random_graph
 
 
 @pytest.mark.parametrize("seed", range(100))

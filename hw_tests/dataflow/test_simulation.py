@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-import networks
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from etb_hw.dataflow import DataflowGraph, fold, lower
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.dataflow.simulation.simulate import Deadlock
 from etb_hw.errors import MissingTool
+from hw_tests import networks
 
 
 def chain() -> DataflowGraph:

@@ -9,13 +9,13 @@ import torch.nn.functional as F
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from torch import Tensor, nn
-from user_networks import NETWORKS
 
 import etb_hw as etb
 from etb_hw.evolution.note import note_of
 from etb_hw.integer import reference
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.qonnx_io import ImportOptions, import_model
+from hw_tests.evolution.user_networks import NETWORKS
 
 STEPS = 12
 SUMS_FLOATS = ("react",)  # its classifier adds up floats, which rounds by the order of additions

@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from user_networks import Branches, ReAct, ResNet, Twice
 
 import etb_hw as etb
 from etb_hw.errors import BadInput
 from etb_hw.evolution.layers import Evolving, EvolvingAct
 from etb_hw.evolution.note import note_of
+from hw_tests.evolution.user_networks import Branches, ReAct, ResNet, Twice
 
 X = torch.rand(2, 3, 8, 8)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from finn_nets import conv_net, mlp
 from torch import nn
 
 from etb_hw.dataflow import finn, fold, lower
 from etb_hw.qonnx_io import execute, export_finn, export_model, import_model
+from hw_tests.finn.finn_nets import conv_net, mlp
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-finn" / "bin" / "python"

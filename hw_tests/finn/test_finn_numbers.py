@@ -7,10 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import networks
 import pytest
 
 from etb_hw.dataflow import DataflowGraph, finn, fold, lower, set_folding
+from hw_tests import networks
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-finn" / "bin" / "python"

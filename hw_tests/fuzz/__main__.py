@@ -9,15 +9,13 @@ from pathlib import Path
 import click
 import numpy as np
 import onnx
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from differential import compare
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from mutations import mutate, survives
-from net_generator import Net, networks
-from torch_generator import torch_networks
+
+from hw_tests.fuzz.differential import compare
+from hw_tests.fuzz.mutations import mutate, survives
+from hw_tests.fuzz.net_generator import Net, networks
+from hw_tests.fuzz.torch_generator import torch_networks
 
 
 @click.command()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from net_generator import Net
 
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.streamlined import streamlined_model
+from hw_tests.fuzz.net_generator import Net
 
 
 def compare(net: Net, packed: bool = True) -> None:

@@ -14,10 +14,10 @@ import onnx
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto
-from onnx_emitter import Emitter
 
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io import ImportOptions
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 
 @dataclass(frozen=True)

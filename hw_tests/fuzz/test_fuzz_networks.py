@@ -5,12 +5,13 @@ A longer run: ``python -m hw_tests.fuzz --examples 2000``.
 
 from __future__ import annotations
 
-from differential import compare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mutations import mutate, survives
-from net_generator import Net, networks
-from torch_generator import torch_networks
+
+from hw_tests.fuzz.differential import compare
+from hw_tests.fuzz.mutations import mutate, survives
+from hw_tests.fuzz.net_generator import Net, networks
+from hw_tests.fuzz.torch_generator import torch_networks
 
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 

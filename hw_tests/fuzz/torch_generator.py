@@ -12,12 +12,12 @@ from brevitas.quant.fixed_point import (
     Uint8ActPerTensorFixedPointMaxInit,
 )
 from hypothesis import strategies as st
-from net_generator import Net
 from torch import nn
 
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io import ImportOptions
 from etb_hw.qonnx_io.export import exported_model
+from hw_tests.fuzz.net_generator import Net
 
 
 class Residual(nn.Module):

@@ -9,10 +9,10 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_emitter import Emitter
 
 from etb_hw.errors import BadInput, EtbError, UnsupportedNode
 from etb_hw.qonnx_io import execute, export_finn, import_model
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 
 def small_model(**changes: object) -> onnx.ModelProto:

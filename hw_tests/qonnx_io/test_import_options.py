@@ -6,12 +6,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from onnx_emitter import Emitter
 
 from etb_hw.errors import BadInput
 from etb_hw.integer import DataType
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, execute, import_model
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 
 def test_parse() -> None:

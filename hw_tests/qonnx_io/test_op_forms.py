@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import pytest
-from onnx_emitter import QONNX, Emitter
 
 from etb_hw.errors import UnsupportedNode
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.streamlined import streamlined_model
+from hw_tests.fuzz.onnx_emitter import QONNX, Emitter
 
 RNG = np.random.default_rng(7)
 SHAPE = (4, 6, 5)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 from click.testing import CliRunner
-from onnx_emitter import Emitter
 
 from etb_hw.cli import main
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model, without_rounding
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 
 def learned(scale: float = 0.037) -> onnx.ModelProto:

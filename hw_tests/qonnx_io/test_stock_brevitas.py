@@ -12,12 +12,12 @@ from brevitas.export import export_qonnx
 from brevitas_examples.bnn_pynq.models.CNV import CNV
 from brevitas_examples.bnn_pynq.models.FC import FC
 from click.testing import CliRunner
-from test_torch_models import randomise
 from torch import nn
 
 from etb_hw.cli import main
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, import_model
+from hw_tests.qonnx_io.test_torch_models import randomise
 
 MAPPING = ["--input-dtype", "uint8", "--input-scale", "1/255"]
 

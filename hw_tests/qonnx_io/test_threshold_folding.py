@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx_emitter import Emitter
 
 from etb_hw.errors import EtbError
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=True)
 moderate = st.floats(-300, 300, width=32)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_blocks import draws
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import (
@@ -27,6 +26,7 @@ from etb_hw.dataflow.blocks import (
 from etb_hw.dataflow.stream import Stream
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.rtl.block_bench import BlockBench, build_bench, random_frames, wrong
+from hw_tests.rtl.random_blocks import draws
 
 FRAMES = 6
 u, i = DataType.unsigned, DataType.integer

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
 from numpy.typing import NDArray
 
 from etb_hw.dataflow import DataflowGraph, fold, lower
@@ -18,6 +17,7 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
+from hw_tests.networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import POOL, conv_net, resnet18
 
 from etb_hw.dataflow import DataflowGraph, fold, lower
 from etb_hw.dataflow.stream import Stream
@@ -20,6 +19,7 @@ from etb_hw.rtl import generate, write
 from etb_hw.rtl.beats import from_beats, to_beats
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.tools import find_verilator
+from hw_tests.networks import POOL, conv_net, resnet18
 
 
 @pytest.fixture(scope="module", params=["conv", "residual"])

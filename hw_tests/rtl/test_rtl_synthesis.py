@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import mlp
 
 from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.block import Block
@@ -25,6 +24,7 @@ from etb_hw.rtl.fit import held_out
 from etb_hw.rtl.place import place_ecp5
 from etb_hw.rtl.tools import find_yosys
 from etb_hw.rtl.yosys import Family, synth_blocks, synth_sources
+from hw_tests.networks import mlp
 
 POOL = MaxPool(name="p", layer="", size=(4, 4), channels=4, kernel=(2, 2), dtype=BIPOLAR, pe=2)
 

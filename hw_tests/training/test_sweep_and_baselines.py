@@ -81,8 +81,8 @@ def test_a_point_of_a_killed_process_is_taken_over(digits, tmp_path):
     """A worker dies in the middle of a point; the same command ends with all points."""
     code = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_sweep_and_baselines as t
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from hw_tests.training import test_sweep_and_baselines as t
 digits = t.first_digits()
 task = t.sweep.Task(t.MODEL, t.TRAINING, t.EvolutionConfig(), digits, estimate=lambda hard: os._exit(9))
 t.sweep.sweep_ratios(task, t.Path({str(tmp_path)!r}), [0.3])

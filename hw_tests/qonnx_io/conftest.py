@@ -1,6 +1,0 @@
-"""The graph emitter is shared with the fuzzer."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "fuzz"))
