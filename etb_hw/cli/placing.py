@@ -11,11 +11,12 @@ from etb_hw.cli.console import console
 from etb_hw.dataflow import DataflowGraph
 from etb_hw.files import write_bytes, write_json
 from etb_hw.rtl.place import place_ecp5
+from etb_hw.rtl.tools import Origin
 
 
-def run_placement(design: DataflowGraph, device: str, out: Path | None) -> None:
+def run_placement(design: DataflowGraph, device: str, out: Path | None, tools: Origin) -> None:
     """Route the design, print utilisation and clock, write the bitstream where asked. Raises EtbError."""
-    placed = place_ecp5(design, device, bitstream=out is not None)
+    placed = place_ecp5(design, device, bitstream=out is not None, tools=tools)
     table = Table("cells", "used", "available", title=f"ECP5 {device}: {', '.join(placed.tools)}")
     for kind, (used, available) in placed.utilization.items():
         if used:

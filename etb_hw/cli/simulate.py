@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.options import build_options, input_options, model_argument
+from etb_hw.cli.options import build_options, input_options, model_argument, tools_option
 
 
 @click.command("simulate")
@@ -34,6 +34,7 @@ from etb_hw.cli.options import build_options, input_options, model_argument
 )
 @click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer to trace.npy instead.")
 @click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
+@tools_option
 @build_options
 @input_options
 def command(model_file: Path, **options: Any) -> None:

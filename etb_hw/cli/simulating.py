@@ -56,7 +56,7 @@ def run(model: Path, options: Mapping[str, Any]) -> int:
 
 
 def _rtl(terminal: Console, fitted: Fitted, options: Mapping[str, Any]) -> int:
-    proof, result, estimate = simulate_rtl(fitted, build_config(options), options["stalls"])
+    proof, result, estimate = simulate_rtl(fitted, build_config(options), options["stalls"], options["tools"])
     terminal.print(
         f"{proof.samples} images through the RTL ({result.version}): every logit equals the integer graph's\n"
         f"initiation interval {result.ii} cycles (estimated {estimate}), latency {result.latency} cycles"

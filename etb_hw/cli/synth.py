@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etb_hw.cli.options import tools_option
+
 if TYPE_CHECKING:
+    from etb_hw.rtl.tools import Origin
     from etb_hw.rtl.yosys import Family
 
 
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
 @click.option(
     "--place", type=click.Choice(["25k", "45k", "85k"]), help="Place and route on an ECP5 of this size."
 )
+@tools_option
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
-def command(dataflow_file: Path, family: Family, whole: bool, place: str | None, out: Path | None) -> None:
+def command(
+    dataflow_file: Path, family: Family, whole: bool, place: str | None, tools: Origin, out: Path | None
+) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
     Blocks are synthesised one by one and kept by content: the second time is fast. With --place, nextpnr
@@ -33,11 +39,12 @@ def command(dataflow_file: Path, family: Family, whole: bool, place: str | None,
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
     from etb_hw.files import write_json
     from etb_hw.rtl import synth
+    from etb_hw.rtl.tools import find_yosys
 
     design = read_design(dataflow_file)
     if place is not None:
-        return run_placement(design, place, out)
-    report = synth(design, family, whole=whole)
+        return run_placement(design, place, out, tools)
+    report = synth(design, family, whole=whole, yosys=find_yosys(tools))
     console().print(synth_table(report, design))
     if out is not None:
         write_json(out, synth_rows(report))

@@ -10,6 +10,7 @@ from etb_hw.dataflow import DataflowGraph
 from etb_hw.integer import IntegerGraph, reference
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.rtl import RtlRun
+from etb_hw.rtl.tools import Origin
 from etb_hw.verification import Proof, first_differing_layer, prove
 
 
@@ -50,19 +51,24 @@ def prove_packed(packed: PackedExecutor, x: NDArray[np.integer]) -> Proof:
 
 
 def prove_rtl(
-    design: DataflowGraph, graph: IntegerGraph, x: NDArray[np.integer], stalls: float = 0.0
+    design: DataflowGraph,
+    graph: IntegerGraph,
+    x: NDArray[np.integer],
+    stalls: float = 0.0,
+    tools: Origin = "pinned",
 ) -> tuple[Proof, RtlRun]:
     """The RTL computes what the integer graph computes; a difference is traced to its block and beat.
 
     Args:
         stalls: probability that the source, and independently the sink, holds back in a cycle.
+        tools: which Verilator.
     """
     given = frames(x)
-    run = rtl.simulate(design, given, stalls=stalls)
+    run = rtl.simulate(design, given, stalls=stalls, tools=tools)
     expected = reference.execute(graph, x)
 
     def locate(_: int) -> str | None:
-        traced = rtl.simulate(design, given, stalls=stalls, trace=True)
+        traced = rtl.simulate(design, given, stalls=stalls, trace=True, tools=tools)
         found = rtl.first_difference(design, given, traced.traces)
         return None if found is None else str(found)
 

@@ -17,6 +17,7 @@ from etb_hw.flow.proofs import prove_rtl
 from etb_hw.integer import IntegerGraph
 from etb_hw.qonnx_io import ImportOptions
 from etb_hw.rtl import RtlRun
+from etb_hw.rtl.tools import Origin
 from etb_hw.verification import Proof
 
 
@@ -57,11 +58,13 @@ def qonnx_reference(
     return run
 
 
-def simulate_rtl(fitted: Fitted, build: BuildConfig, stalls: float) -> tuple[Proof, RtlRun, int]:
+def simulate_rtl(
+    fitted: Fitted, build: BuildConfig, stalls: float, tools: Origin = "pinned"
+) -> tuple[Proof, RtlRun, int]:
     """Build the RTL, stream the images through it, compare with the integer graph.
 
     Returns the proof, the run, and the estimated initiation interval in cycles.
     """
     made = design(fitted.graph, build).graph
-    proof, run = prove_rtl(made, fitted.graph, fitted.images, stalls)
+    proof, run = prove_rtl(made, fitted.graph, fitted.images, stalls, tools)
     return proof, run, made.bottleneck.cycles

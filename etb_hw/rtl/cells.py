@@ -58,6 +58,8 @@ CELLS: Mapping[str, Mapping[str, tuple[str, int]]] = {
     "ecp5": _ECP5,
     "ice40": _ICE40,
 }
+# no logic: clock buffers, constants, and Yosys' notes on the hierarchy that it flattened
+_FREE = ("BUFG", "GND", "VCC", "$scopeinfo")
 # what one unit of `bram` is
 BRAM_KBIT: Mapping[str, int] = {"xc7": 18, "xcup": 18, "ecp5": 18, "ice40": 4}
 
@@ -110,6 +112,6 @@ def count(cells: Mapping[str, int], family: str) -> Usage:
             sums[kind[0]] += number * kind[1]
         elif name.startswith("SB_DFF"):
             sums["ff"] += number
-        elif name not in ("BUFG", "GND", "VCC"):
+        elif name not in _FREE:
             other[name] = other.get(name, 0) + number
     return Usage(**sums, other=other)

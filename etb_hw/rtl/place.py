@@ -12,7 +12,7 @@ from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.rtl import cache
 from etb_hw.rtl.generator import TOP, axis_width, generate
-from etb_hw.rtl.tools import Tool, find_ecppack, find_nextpnr, find_yosys
+from etb_hw.rtl.tools import ECPPACK, NEXTPNR, YOSYS, Origin, Tool, find
 from etb_hw.rtl.yosys import SynthesisError, netlist
 
 # nextpnr's device options; the number is thousands of LUT4s
@@ -47,6 +47,7 @@ def place_ecp5(
     seed: int = 1,
     cache_dir: Path = cache.DEFAULT,
     timeout: float | None = None,
+    tools: Origin = "pinned",
 ) -> Placement:
     """Synthesise, place and route a whole design.
 
@@ -61,7 +62,7 @@ def place_ecp5(
     """
     if device not in DEVICES:
         raise BadInput(f"ECP5 device {device!r}", "is not known", f"use one of: {', '.join(DEVICES)}")
-    yosys, nextpnr = find_yosys(), find_nextpnr()
+    yosys, nextpnr = find(YOSYS, tools), find(NEXTPNR, tools)
     sources = {**generate(design), f"{PIN_TOP}.sv": pin_text(design)}
     folder = netlist(sources, PIN_TOP, "ecp5", keep=True, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
     text = (folder / "netlist.json").read_text(encoding="utf-8")
@@ -77,12 +78,12 @@ def place_ecp5(
     used = {name: (int(kind["used"]), int(kind["available"])) for name, kind in report["utilization"].items()}
     fmax = max(float(clock["achieved"]) for clock in report["fmax"].values())
     packed = None
-    tools: tuple[str, ...] = (yosys.version, nextpnr.version)
+    used_tools: tuple[str, ...] = (yosys.version, nextpnr.version)
     if bitstream:
-        packer = find_ecppack()
+        packer = find(ECPPACK, tools)
         packed = _pack(packer, routed / "design.config")
-        tools = (*tools, packer.version)
-    return Placement(device, fmax, used, packed, tools)
+        used_tools = (*used_tools, packer.version)
+    return Placement(device, fmax, used, packed, used_tools)
 
 
 def pin_text(design: DataflowGraph) -> str:

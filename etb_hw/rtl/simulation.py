@@ -15,6 +15,7 @@ from etb_hw.errors import BadInput
 from etb_hw.rtl import cache, verilator
 from etb_hw.rtl.beats import from_beats, lane_values, to_beats, words_of
 from etb_hw.rtl.generator import TOP, Wire, axis_width, generate, source_wires
+from etb_hw.rtl.tools import Origin
 from etb_hw.rtl.verilator import SIM, Drive, SimPort, SimulationError
 
 
@@ -71,6 +72,7 @@ def simulate(
     cache_dir: Path = cache.DEFAULT,
     optimize: int = 1,
     timeout: float | None = None,
+    tools: Origin = "pinned",
 ) -> RtlRun:
     """Stream frames (N, H, W, C) or (N, C) through the RTL.
 
@@ -95,6 +97,7 @@ def simulate(
         _ports(design, wires),
         cache_dir=cache_dir,
         optimize=optimize,
+        tools=tools,
     )
     # nothing may stand still for longer than a pass through the whole pipeline
     idle = 2000 + 4 * sum(block.cycles for block in design.blocks)

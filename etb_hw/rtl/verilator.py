@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from etb_hw.errors import EtbError
 from etb_hw.rtl import cache
 from etb_hw.rtl.beats import words_of
-from etb_hw.rtl.tools import Tool, Verilator, find_compiler, find_verilator
+from etb_hw.rtl.tools import Origin, Tool, Verilator, find_compiler, find_verilator
 
 SIM = "etb_sim"
 
@@ -82,6 +82,7 @@ def build(
     cache_dir: Path = cache.DEFAULT,
     optimize: int = 1,
     defines: Sequence[str] = ("ETB_FAST_POPCOUNT",),
+    tools: Origin = "pinned",
 ) -> SimModel:
     """Compile ``sources`` (by file name; .mem files too), whose top is ``etb_sim``, and the harness.
 
@@ -89,7 +90,7 @@ def build(
         MissingTool: without Verilator or a C++ compiler.
         SimulationError: if Verilator rejects the sources (lint warnings count).
     """
-    verilator, compiler = find_verilator(), find_compiler()
+    verilator, compiler = find_verilator(tools), find_compiler()
     harness = (files("etb_hw.rtl") / "harness.cpp").read_text(encoding="utf-8")
     binding = _binding(ports)
     # memories are read when the program starts, so they are no part of what is compiled

@@ -23,7 +23,10 @@ def _run(context: Context) -> list[Proof]:
     graph = qonnx_io.import_model(context.path(STREAMLINED))
     x = context.dataset.test_x[:count]
     try:
-        proofs, runs = zip(*(prove_rtl(design, graph, x, stalls) for stalls in STALLS), strict=True)
+        proofs, runs = zip(
+            *(prove_rtl(design, graph, x, stalls, context.flow.verification.tools) for stalls in STALLS),
+            strict=True,
+        )
     except MissingTool as missing:
         # the only step that needs more than Python packages: say so instead of failing the run
         context.write(RTL_RESULT, RtlResult(0, skipped=f"{missing.where}: {missing.reason}"))

@@ -12,7 +12,9 @@ module etb_extend #(
     if (BIPOLAR) begin : g_bipolar
       assign y = {{(OUT_BITS - 1) {~x[0]}}, 1'b1};
     end else if (OUT_BITS > IN_BITS) begin : g_extend
-      assign y = {{(OUT_BITS - IN_BITS) {SIGNED & x[IN_BITS-1]}}, x};
+      logic top;  // a net of one bit: some simulators take a typed parameter in a concatenation as 32 bits
+      assign top = SIGNED ? x[IN_BITS-1] : 1'b0;
+      assign y = {{(OUT_BITS - IN_BITS) {top}}, x};
     end else begin : g_wrap
       assign y = x[OUT_BITS-1:0];
       if (IN_BITS > OUT_BITS) begin : g_unused
