@@ -15,6 +15,7 @@ from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
 
 MAX_BYTES = 2**20  # of a flow file
+Layout = Literal["auto", "image", "signal", "features"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -25,10 +26,20 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Where the images come from. Pixels stay unsigned 8-bit integers from the file to the FPGA."""
+    """Where the data come from. Pixels stay 8-bit integers from the file to the FPGA."""
 
-    name: Literal["digits", "cifar10", "mnist", "folder", "npz"] = Field("digits", description="kind of data")
+    name: Literal["digits", "cifar10", "mnist", "folder", "npz", "python"] = Field(
+        "digits", description="kind of data"
+    )
     path: str | None = Field(None, description="folder or file of the data; digits are bundled")
+    function: str | None = Field(
+        None, description='python data: "module:function" that returns them; its code is run'
+    )
+    layout: Layout = Field(
+        "auto",
+        description="npz and python data: image (N, C, H, W), signal (N, C, T) or features (N, F); auto "
+        "takes three axes for grey images",
+    )
     source: str | None = Field(None, description="how results name the data, if it is not the original")
     test_share: float = Field(
         0.2, gt=0, lt=1, description="share held out for testing where the data have no test set of their own"

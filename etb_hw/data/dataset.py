@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
 
-Pixels: TypeAlias = NDArray[np.uint8]
+Pixels: TypeAlias = NDArray[np.integer[Any]]  # uint8 or int8
 Labels: TypeAlias = NDArray[np.int64]
 
 
@@ -21,7 +21,7 @@ class Dataset:
     """Training and test images. Pixels are the integers that the FPGA will see: nothing is normalised.
 
     Attributes:
-        train_x: uint8 pixels of shape (N, C, H, W).
+        train_x: uint8 (or int8) pixels of shape (N, C, H, W).
         train_y: int64 labels of shape (N,), indices into ``classes``.
         test_x: likewise, for testing.
         test_y: likewise.
@@ -44,11 +44,11 @@ class Dataset:
             ("test", self.test_x, self.test_y),
         ):
             where = f"{self.source}, {split} set"
-            if x.dtype != np.uint8 or x.ndim != 4:
+            if x.dtype not in (np.uint8, np.int8) or x.ndim != 4:
                 raise BadInput(
                     where,
                     f"images are {x.dtype} of shape {x.shape}",
-                    "give unsigned 8-bit pixels of shape (N, C, H, W)",
+                    "give 8-bit integers of shape (N, C, H, W)",
                 )
             if len(x) == 0:
                 raise BadInput(where, "holds no images", "check the files of the data set")
@@ -65,6 +65,12 @@ class Dataset:
                     f"image {wrong[0]} has label {y[wrong[0]]}, but there are {len(self.classes)} classes",
                     "labels count from 0; the file may be damaged: fetch it again",
                 )
+        if self.train_x.dtype != self.test_x.dtype:
+            raise BadInput(
+                self.source,
+                f"training images are {self.train_x.dtype} but test images {self.test_x.dtype}",
+                "use one type",
+            )
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
             raise BadInput(
                 self.source,
@@ -78,10 +84,16 @@ class Dataset:
         channels, height, width = self.train_x.shape[1:]
         return channels, height, width
 
+    @property
+    def dtype(self) -> str:
+        """The type of a pixel: UINT8 or INT8."""
+        return str(self.train_x.dtype).upper()
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over pixels, labels and class names: the content hash by which runs resume."""
-        found = hashlib.sha256(repr((self.train_x.shape, self.test_x.shape, self.classes)).encode())
+        about = (self.train_x.shape, self.test_x.shape, self.classes)
+        found = hashlib.sha256(repr(about if self.dtype == "UINT8" else (*about, self.dtype)).encode())
         for array in (self.train_x, self.train_y, self.test_x, self.test_y):
             found.update(np.ascontiguousarray(array).data)
         return found.hexdigest()

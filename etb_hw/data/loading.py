@@ -12,6 +12,7 @@ from etb_hw.data.digits import load_digits
 from etb_hw.data.folder import load_folder
 from etb_hw.data.mnist import load_mnist
 from etb_hw.data.npz import load_npz
+from etb_hw.data.python import load_python
 
 READERS: Mapping[str, Callable[[DataConfig], Dataset]] = {
     "digits": load_digits,
@@ -19,6 +20,7 @@ READERS: Mapping[str, Callable[[DataConfig], Dataset]] = {
     "mnist": load_mnist,
     "folder": load_folder,
     "npz": load_npz,
+    "python": load_python,
 }
 
 

@@ -35,7 +35,7 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
     if flow.build.target_fps is None:
         remedy = "give build.target_fps, or count parameters"
         raise BadInput("evolution.count", "luts depend on the frame rate", remedy)
-    spec = specify(flow.model, dataset.shape, len(dataset.classes))
+    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
     return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns))
 
 
@@ -62,7 +62,7 @@ class LutCost:
 
 def _values(spec: NetSpec, tensor: str) -> DataType:
     if spec.is_pixels(tensor):
-        return DataType.unsigned(8)
+        return DataType.parse(spec.input_dtype)
     return _of_kind(spec.by_name[tensor].kind)
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etb_hw.config import VerificationConfig
-from etb_hw.data import Dataset
+from etb_hw.data.dataset import Dataset, Pixels
 
 
-def samples(dataset: Dataset, config: VerificationConfig) -> NDArray[np.uint8]:
-    """Test images, then random, all-black and all-white ones: uint8 (N, C, H, W), the same at every call."""
+def samples(dataset: Dataset, config: VerificationConfig) -> Pixels:
+    """Test images, then random, all-lowest and all-highest ones: (N, C, H, W), the same at every call."""
     real = dataset.test_x[: config.real]
-    random = np.random.default_rng(0).integers(0, 256, (config.random, *dataset.shape), dtype=np.uint8)
-    extremes = np.stack([np.full(dataset.shape, value, dtype=np.uint8) for value in (0, 255)])
+    kind = real.dtype
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
+    random = np.random.default_rng(0).integers(low, high + 1, (config.random, *dataset.shape), dtype=kind)
+    extremes = np.stack([np.full(dataset.shape, value, dtype=kind) for value in (low, high)])
     return np.concatenate([real, random, extremes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 from etb_hw.config import ModelConfig
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-def specify(config: ModelConfig, input_shape: Shape, classes: int) -> NetSpec:
+def specify(config: ModelConfig, input_shape: Shape, classes: int, input_dtype: str = "UINT8") -> NetSpec:
     """The specification that a flow file's [model] section asks for. Raises BadInput for unknown names."""
     topology = TOPOLOGIES.get(config.name)
     if topology is None:
@@ -46,6 +47,7 @@ def specify(config: ModelConfig, input_shape: Shape, classes: int) -> NetSpec:
         known = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(TOPOLOGIES)}"
         raise BadInput("model.name", f"{config.name!r} is no known model", known)
     spec = topology(input_shape, classes, config.width, config.widths).with_activation(config.activation)
+    spec = replace(spec, input_dtype=input_dtype)
     assert spec.shapes  # raises for images that are too small
     return spec
 

@@ -16,6 +16,7 @@ from etb_hw.quantizers.kinds import KINDS, ActivationKind, kind_named
 Op: TypeAlias = Literal["conv", "dense", "classifier", "sign", "add", "sumpool"]
 Shape: TypeAlias = tuple[int, int, int]
 
+INPUT_DTYPES = ("UINT8", "INT8")
 INPUT = "input"
 CLASSES = "classes"
 
@@ -82,13 +83,14 @@ class Geometry:
 
 @dataclass(frozen=True)
 class NetSpec:
-    """A network: layers in topological order, and the channels of every group."""
+    """A network: layers in topological order, the channels of every group, and the type of a pixel."""
 
     name: str
     input_shape: Shape
     classes: int
     layers: tuple[LayerSpec, ...]
     widths: Mapping[str, int]
+    input_dtype: str = "UINT8"
 
     @property
     def prunable(self) -> tuple[str, ...]:
@@ -162,7 +164,10 @@ class NetSpec:
         return replace(self, widths={**self.widths, **widths})
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        values = asdict(self)
+        if self.input_dtype == "UINT8":  # as files without this key have it
+            del values["input_dtype"]
+        return values
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> NetSpec:
@@ -176,8 +181,15 @@ class NetSpec:
                 kind_named(layer.output, f"layer {layer.name}")
             widths = {str(group): int(count) for group, count in values["widths"].items()}
             spec = NetSpec(
-                str(values["name"]), (channels, height, width), int(values["classes"]), layers, widths
+                str(values["name"]),
+                (channels, height, width),
+                int(values["classes"]),
+                layers,
+                widths,
+                str(values.get("input_dtype", "UINT8")),
             )
+            if spec.input_dtype not in INPUT_DTYPES:
+                raise ValueError(f"input_dtype {spec.input_dtype!r}")
             assert spec.shapes
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInput("network description", f"cannot be read ({error!r})", "train again") from None

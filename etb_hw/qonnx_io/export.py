@@ -34,7 +34,8 @@ def export_model(
     Args:
         module: in eval mode, built of stock Brevitas layers and torch layers with an ONNX form.
         input_shape: (C, H, W) or (C,), without the batch.
-        input_dtype: what the input holds; None where it is no integer (then say at import how it maps).
+        input_dtype: what the input holds; None where it is no integer (then say at import how it maps). A
+            module's own ``input_dtype`` has precedence over the default.
 
     Raises:
         BadInput: weights are NaN or infinite, or the module has no ONNX form.
@@ -47,6 +48,8 @@ def exported_model(
     module: torch.nn.Module, input_shape: tuple[int, ...], input_dtype: DataType | None = UINT8
 ) -> onnx.ModelProto:
     """The model that ``export_model`` writes."""
+    if input_dtype is UINT8:
+        input_dtype = DataType.parse(str(getattr(module, "input_dtype", UINT8.name)))
     # importing these takes seconds, which those who only read models need not wait for
     import torch
     from brevitas.export import export_qonnx

@@ -51,7 +51,7 @@ def compare_methods(
         cost: see ``train``. estimate: hardware numbers of a finished network, added to its row.
         on_result: called after each run with the table so far.
     """
-    spec = specify(model, dataset.shape, len(dataset.classes))
+    spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
     counting = cost or cost_function(spec, evolution.count)
     path = out_dir / "baselines.json"
     remove_leftovers(out_dir)

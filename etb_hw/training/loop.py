@@ -136,7 +136,7 @@ def _train(
     teacher: FloatTwin | None,
 ) -> TrainResult | None:
     device = prepare(training)
-    spec = specify(model, dataset.shape, len(dataset.classes))
+    spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
     schedule = make_schedule(training, evolution, len(dataset.train_y))
     counting = _cost(spec, evolution, cost)
     controller = Controller(

@@ -186,7 +186,7 @@ def collect(task: Task, out_dir: Path) -> Sweep:
     files = out_dir.glob(f"ratio-*-seed-*/{_file(task, Path()).name}")
     points = [point for point in map(_read, files) if point is not None]
     ordered = tuple(sorted(points, key=lambda point: (point.ratio, point.seed)))
-    spec = specify(task.model, task.dataset.shape, len(task.dataset.classes))
+    spec = specify(task.model, task.dataset.shape, len(task.dataset.classes), task.dataset.dtype)
     fronts = {"bytes": pareto(ordered, lambda point: point.bytes)}
     if ordered and all("lut" in point.estimate for point in ordered):
         fronts["lut"] = pareto(ordered, lambda point: point.estimate["lut"])

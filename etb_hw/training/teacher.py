@@ -46,7 +46,7 @@ def teach(
     if not config.epochs:
         return None
     device = prepare(training)
-    spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes))
+    spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes), dataset.dtype)
     key = _key(spec, training, dataset)
     snapshot = load_snapshot(out_dir / TEACHER_STATE, key) if out_dir is not None else None
     with torch.random.fork_rng(devices=[]):

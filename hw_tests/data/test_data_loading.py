@@ -331,7 +331,7 @@ def test_npz_problems_are_named(tmp_path: Path) -> None:
     np.savez(path, train_x=x, train_y=y, test_x=x)
     fails("no array named test_y")
     np.savez(path, train_x=x / 255, train_y=y, test_x=x, test_y=y)
-    fails("images of type float64")
+    fails("inputs of type float64")
     np.savez(path, train_x=x, train_y=y / 2, test_x=x, test_y=y)
     fails("labels of type float64")
     np.savez(path, train_x=np.array([{}] * 4, dtype=object), train_y=y, test_x=x, test_y=y)

@@ -261,7 +261,8 @@ def test_in_lightning_itself(tmp_path):
         max_epochs=2, callbacks=[callback], logger=False, enable_checkpointing=False, accelerator="cpu",
         enable_progress_bar=False, default_root_dir=tmp_path,
     )  # fmt: skip
-    trainer.fit(module, [batch(step) for step in range(8)])
+    batches = [batch(step) for step in range(8)]
+    trainer.fit(module, torch.utils.data.DataLoader(batches, batch_size=None))
     assert callback.evolution.done
     assert etb.slim(module.net)(batch(0)[0]).shape == (16, 10)
 

@@ -1,0 +1,81 @@
+"""From arrays of any rank to a Dataset: images, signals and feature vectors are all (N, C, H, W) inside.
+
+A feature vector (N, F) becomes (N, F, 1, 1), a signal (N, C, T) becomes (N, C, 1, T).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from etb_hw.config import Layout
+from etb_hw.data.dataset import Dataset, Labels, Pixels
+from etb_hw.errors import BadInput
+
+REMEDY = (
+    "give whole numbers 0..255 or -128..127 of shape (N, C, H, W), (N, H, W, C), (N, H, W), (N, F), or with "
+    'layout = "signal" (N, C, T), and an integer label each'
+)
+
+
+def from_arrays(
+    train_x: NDArray[np.generic],
+    train_y: NDArray[np.generic],
+    test_x: NDArray[np.generic],
+    test_y: NDArray[np.generic],
+    classes: Sequence[str] | None = None,
+    source: str = "arrays",
+    layout: Layout = "auto",
+) -> Dataset:
+    """A checked data set of arrays as they come.
+
+    Args:
+        train_x, test_x: integers that fit 8 bits, see ``layout``. train_y, test_y: integers (N,) or (N, 1).
+        classes: their names; by default their numbers.
+        layout: what the axes are: ``image`` (N, C, H, W), (N, H, W, C) or (N, H, W), ``signal`` (N, C, T),
+            ``features`` (N, F); ``auto`` takes three axes for grey images.
+
+    Raises BadInput, about ``source``, for anything else.
+    """
+    labels = [_labels(y, source) for y in (train_y, test_y)]
+    if classes is None:
+        count = 1 + max((int(y.max(initial=0)) for y in labels), default=0)
+        classes = tuple(str(i) for i in range(count))
+    signed = any(
+        x.size and np.issubdtype(x.dtype, np.integer) and int(x.min()) < 0 for x in (train_x, test_x)
+    )
+    signed = signed or any(x.dtype == np.int8 for x in (train_x, test_x))
+    images = [_images(x, source, layout, signed) for x in (train_x, test_x)]
+    return Dataset(images[0], labels[0], images[1], labels[1], tuple(classes), source)
+
+
+def _labels(values: NDArray[np.generic], where: str) -> Labels:
+    flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
+    if flat.ndim != 1 or not np.issubdtype(flat.dtype, np.integer):
+        raise BadInput(where, f"has labels of type {values.dtype}, shape {values.shape}", REMEDY)
+    return flat.astype(np.int64)
+
+
+def _images(values: NDArray[np.generic], where: str, layout: Layout, signed: bool) -> Pixels:
+    wanted = {"auto": (2, 3, 4), "image": (3, 4), "signal": (3,), "features": (2,)}[layout]
+    if not np.issubdtype(values.dtype, np.integer) or values.ndim not in wanted:
+        raise BadInput(where, f"has inputs of type {values.dtype}, shape {values.shape}", REMEDY)
+    kind = np.int8 if signed else np.uint8
+    limits = np.iinfo(kind)
+    if values.size and not limits.min <= int(values.min()) <= int(values.max()) <= limits.max:
+        raise BadInput(
+            where, f"has inputs from {int(values.min())} to {int(values.max())}, no 8-bit integers", REMEDY
+        )
+    match values.ndim:
+        case 2:
+            ordered = values[:, :, None, None]
+        case 3 if layout == "signal":
+            ordered = values[:, :, None, :]
+        case 3:
+            ordered = values[:, None]
+        case _:
+            last = values.shape[3] in (1, 3) and values.shape[1] not in (1, 3)
+            ordered = values.transpose(0, 3, 1, 2) if last else values
+    return np.ascontiguousarray(ordered, dtype=kind)
