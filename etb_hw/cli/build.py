@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.options import build_options, input_options, model_argument
+from etb_hw.cli.options import build_options, force_option, input_options, model_argument
 
 
 @click.command("build")
@@ -15,7 +15,8 @@ from etb_hw.cli.options import build_options, input_options, model_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a folder build beside the model.")
 @build_options
 @input_options
-def command(model_file: Path, out: Path | None, **options: Any) -> None:
+@force_option
+def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> None:
     """Map MODEL_FILE (QONNX) to dataflow blocks, fold them, and write FINN's files and estimates.
 
     With --target-fps: least resources at that frame rate. With --device alone: the highest frame rate that
@@ -27,11 +28,13 @@ def command(model_file: Path, out: Path | None, **options: Any) -> None:
     from etb_hw.dataflow.design import device_of
     from etb_hw.dataflow.models import resource_model
     from etb_hw.flow.building import build_model
+    from etb_hw.flow.outputs import output_folder
     from etb_hw.report.design_table import design_table
 
     config = build_config(options)
     out = out or model_file.with_name("build")
-    made = build_model(model_file, out, config, import_options(options))
+    with output_folder(out, "build", force=force) as folder:
+        made = build_model(model_file, folder, config, import_options(options))
     terminal = console()
     terminal.print(design_table(made.graph, device_of(config), resource_model(config.resource_model)))
     for line in build_notes(made):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.options import build_options, input_options
+from etb_hw.cli.options import build_options, force_option, input_options
 
 
 @click.command("compare")
@@ -15,11 +15,12 @@ from etb_hw.cli.options import build_options, input_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for comparison.json and .svg.")
 @build_options
 @input_options
-def command(model_files: tuple[Path, ...], out: Path | None, **options: Any) -> None:
+@force_option
+def command(model_files: tuple[Path, ...], out: Path | None, force: bool, **options: Any) -> None:
     """Fold the models A, B, ... (QONNX) for the same frame rate, for the same device, or both.
 
     With --target-fps: what each costs. With --device: how fast each gets. Ratios are to the first.
     """
     from etb_hw.cli.comparing import run_compare
 
-    run_compare(model_files, out, options)
+    run_compare(model_files, out, options, force)

@@ -13,11 +13,12 @@ from etb_hw.cli.models import build_config, import_options
 from etb_hw.dataflow.design import compare_networks
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json
+from etb_hw.flow.outputs import output_folder
 from etb_hw.qonnx_io import import_model
 from etb_hw.report.design_comparison import comparison_picture, comparison_table
 
 
-def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, Any]) -> None:
+def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, Any], force: bool) -> None:
     """Compare models, print the table, write JSON and picture where asked. Raises EtbError."""
     build = build_config(options)
     if build.target_fps is None and build.device is None:
@@ -33,6 +34,7 @@ def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, 
     if out is not None:
         picture = io.BytesIO()
         comparison_picture(found).savefig(picture, format="svg")
-        write_json(out / "comparison.json", asdict(found))
-        write_bytes(out / "comparison.svg", picture.getvalue())
+        with output_folder(out, "compare", force=force) as folder:
+            write_json(folder / "comparison.json", asdict(found))
+            write_bytes(folder / "comparison.svg", picture.getvalue())
         terminal.print(f"files: {out}")

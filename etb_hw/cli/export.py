@@ -15,19 +15,21 @@ import click
     help="Run folder (default: runs/<name of the flow file>); for a checkpoint the file to write "
     "(default: model.qonnx.onnx beside it).",
 )
-@click.option("--force", is_flag=True, help="Run the step again, whatever is there already.")
+@click.option("--force", is_flag=True, help="Run the step again, or replace the file, whatever is there.")
 def command(source: Path, out: Path | None, force: bool) -> None:
     """Write a slim network as QONNX.
 
     Of a flow file, the steps before are done where needed; a checkpoint.safetensors needs no data.
     """
     if source.suffix == ".safetensors":
+        from etb_hw.flow.outputs import output_file
         from etb_hw.pruning import deployable, load_checkpoint
         from etb_hw.qonnx_io import export_model
 
         module = deployable(load_checkpoint(source)[0])
         path = out or source.with_name("model.qonnx.onnx")
-        export_model(module, path, module.input_shape)
+        with output_file(path, "export", force=force) as file:
+            export_model(module, file, module.input_shape)
         click.echo(path)
         return
     from etb_hw.cli.running import run_flow

@@ -15,6 +15,9 @@ model_argument = click.argument("model_file", type=click.Path(path_type=Path))
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), help="Run folder (default: runs/<name of the flow file>)."
 )
+force_option = click.option(
+    "--force", is_flag=True, help="Replace what is there, also where this command did not write it."
+)
 
 
 tools_option = click.option(

@@ -6,16 +6,21 @@ from pathlib import Path
 
 import click
 
+from etb_hw.cli.options import force_option
+
 
 @click.command("rtl")
 @click.argument("dataflow_file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a folder rtl beside the file.")
-def command(dataflow_file: Path, out: Path | None) -> None:
+@force_option
+def command(dataflow_file: Path, out: Path | None, force: bool) -> None:
     """Write DATAFLOW_FILE (the dataflow.onnx of run or build) as a self-contained SystemVerilog design."""
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
+    from etb_hw.flow.outputs import output_folder
     from etb_hw.rtl import generate, write
 
     files = generate(read_design(dataflow_file))
     out = out or dataflow_file.with_name("rtl")
-    write(files, out)
+    with output_folder(out, "rtl", force=force) as folder:
+        write(files, folder)
     click.echo(f"{out}: {len(files)} files; its README.md explains ports and timing")

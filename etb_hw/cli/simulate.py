@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.options import build_options, input_options, model_argument, tools_option
+from etb_hw.cli.options import build_options, force_option, input_options, model_argument, tools_option
 
 
 @click.command("simulate")
@@ -37,12 +37,13 @@ from etb_hw.cli.options import build_options, input_options, model_argument, too
 @tools_option
 @build_options
 @input_options
+@force_option
 def command(model_file: Path, **options: Any) -> None:
     """Run MODEL_FILE (QONNX) over the test images of a data set.
 
     The packed engine takes seconds for a whole test set and is proved equal to the reference. The rtl engine
     folds the model (--target-fps or --device) and streams the images through its SystemVerilog.
     """
-    from etb_hw.cli.simulating import run
+    from etb_hw.cli.simulating import run_simulation
 
-    sys.exit(run(model_file, options))
+    sys.exit(run_simulation(model_file, options))

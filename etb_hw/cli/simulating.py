@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +17,14 @@ from etb_hw import data
 from etb_hw.cli.console import console
 from etb_hw.cli.data import data_config
 from etb_hw.cli.models import build_config, import_options
+from etb_hw.files import write_bytes
+from etb_hw.flow.outputs import output_file
 from etb_hw.flow.simulating import Fitted, fit, qonnx_reference, simulate_rtl
 from etb_hw.qonnx_io import import_model
 from etb_hw.simulate import SimulationReport, simulate, trace_layer
 
 
-def run(model: Path, options: Mapping[str, Any]) -> int:
+def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
     terminal = console()
     mapping = import_options(options)
@@ -31,7 +34,10 @@ def run(model: Path, options: Mapping[str, Any]) -> int:
     fitted = fit(graph, dataset.test_x[:limit], dataset.test_y[:limit])
     if options["layer"] is not None:
         tensor = trace_layer(graph, options["layer"], fitted.images)
-        np.save("trace.npy", tensor)
+        content = io.BytesIO()
+        np.save(content, tensor)
+        with output_file(Path("trace.npy"), "simulate", force=options["force"]) as path:
+            write_bytes(path, content.getvalue())
         terminal.print(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
         return 0
     if options["engine"] == "rtl":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etb_hw.cli.options import tools_option
+from etb_hw.cli.options import force_option, tools_option
 
 if TYPE_CHECKING:
     from etb_hw.rtl.tools import Origin
@@ -25,8 +25,15 @@ if TYPE_CHECKING:
 )
 @tools_option
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
+@force_option
 def command(
-    dataflow_file: Path, family: Family, whole: bool, place: str | None, tools: Origin, out: Path | None
+    dataflow_file: Path,
+    family: Family,
+    whole: bool,
+    place: str | None,
+    tools: Origin,
+    out: Path | None,
+    force: bool,
 ) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
@@ -38,14 +45,16 @@ def command(
     from etb_hw.cli.synth_table import synth_rows, synth_table
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
     from etb_hw.files import write_json
+    from etb_hw.flow.outputs import output_file
     from etb_hw.rtl import synth
     from etb_hw.rtl.tools import find_yosys
 
     design = read_design(dataflow_file)
     if place is not None:
-        return run_placement(design, place, out, tools)
+        return run_placement(design, place, out, tools, force)
     report = synth(design, family, whole=whole, yosys=find_yosys(tools))
     console().print(synth_table(report, design))
     if out is not None:
-        write_json(out, synth_rows(report))
+        with output_file(out, "synth", force=force) as path:
+            write_json(path, synth_rows(report))
     return None

@@ -15,11 +15,14 @@ COPIED: tuple[RunFile, ...] = (CHECKPOINT, METRICS, FLOW)
 CARD = "README.md"
 
 
-def publish(run_dir: Path, out_dir: Path) -> list[Path]:
+def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
     """Copy the slim network, its training history and flow file, and write a model card.
 
+    Args:
+        name: of the network, the card's title.
+
     Returns:
-        the files written to ``out_dir``.
+        the names of the files written to ``out_dir``.
 
     Raises:
         BadInput: the run is not finished, or one of its proofs failed.
@@ -32,8 +35,8 @@ def publish(run_dir: Path, out_dir: Path) -> list[Path]:
         raise BadInput(str(VERIFICATION.path(run_dir)), f"{failed[0]} failed", "run the flow again")
     flow = FLOW.need(run_dir)
     kept = [hard.spec.widths[group] for group in hard.spec.prunable]
-    text = card(out_dir.resolve().name, summary, flow, proofs, hard.spec.input_shape, notes["seconds"], kept)
+    text = card(name, summary, flow, proofs, hard.spec.input_shape, notes["seconds"], kept)
     for file in COPIED:
         write_bytes(file.path(out_dir), file.path(run_dir).read_bytes())
     write_text(out_dir / CARD, text)
-    return [*(file.path(out_dir) for file in COPIED), out_dir / CARD]
+    return [*(file.name for file in COPIED), CARD]

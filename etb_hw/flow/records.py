@@ -44,6 +44,12 @@ def load(run_dir: Path, step: str) -> Record | None:
         return None
 
 
+def load_all(run_dir: Path) -> dict[str, Record]:
+    """The records of all steps, by their names."""
+    found = {path.stem: load(run_dir, path.stem) for path in sorted((run_dir / FOLDER).glob("*.json"))}
+    return {name: record for name, record in found.items() if record is not None}
+
+
 def forget(run_dir: Path, step: str) -> None:
     (run_dir / FOLDER / f"{step}.json").unlink(missing_ok=True)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from etb_hw import __version__, data
 from etb_hw.artifacts import RunFile
-from etb_hw.artifacts.run_files import FLOW, TIMES, VERIFICATION
+from etb_hw.artifacts.run_files import FLOW, OF_THE_RUNNER, TIMES, VERIFICATION
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
-from etb_hw.files import digest, locked, remove_leftovers
+from etb_hw.files import LOCK_FILE, digest, locked, remove_leftovers
 from etb_hw.flow import records
 from etb_hw.flow.step import Context, Observer, Silent, Step
 from etb_hw.verification import Proof, ProofFailed
@@ -42,7 +42,8 @@ def run_steps(
 
     Raises:
         ProofFailed: at the first difference; its row is in ``verification.json``.
-        BadInput: the folder is in use, or cannot be written; a step did not write what it declares.
+        BadInput: the folder is in use, cannot be written, or holds other files of these names; a step did
+            not write what it declares.
     """
     names = [step.name for step in steps]
     for name in (start, until):
@@ -51,7 +52,7 @@ def run_steps(
     observer = observer or Silent()
     load_data = functools.cache(lambda: data.load(flow.data))
     done: dict[str, records.Record] = {}
-    with _owned(run_dir, steps):
+    with _owned(run_dir, steps, force):
         FLOW.write(run_dir, flow.model_dump(mode="json"))
         again = force
         for i, step in enumerate(steps):
@@ -119,10 +120,13 @@ def _note(run_dir: Path, done: dict[str, records.Record], more: Sequence[Proof])
 
 
 @contextmanager
-def _owned(run_dir: Path, steps: Sequence[Step]) -> Iterator[None]:
+def _owned(run_dir: Path, steps: Sequence[Step], force: bool) -> Iterator[None]:
     """Hold the run folder, so that two runs never write into one another's files."""
+    foreign = _foreign(run_dir, steps)
+    if foreign and not force:
+        reason = f"is no run, and holds {foreign[0]}, which a run would replace"
+        raise BadInput(str(run_dir), reason, "choose another --out, or --force to replace it")
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
         with locked(run_dir) as mine:
             if not mine:
                 remedy = "wait for it, or choose another --out"
@@ -139,6 +143,14 @@ def _owned(run_dir: Path, steps: Sequence[Step]) -> Iterator[None]:
         raise BadInput(
             str(run_dir), f"cannot be written ({error.strerror})", "choose another --out"
         ) from None
+
+
+def _foreign(run_dir: Path, steps: Sequence[Step]) -> list[str]:
+    """Files of somebody else that steps would write over: those of a folder in which no run ever was."""
+    if any((run_dir / name).exists() for name in (LOCK_FILE, records.FOLDER)):
+        return []
+    files = [*OF_THE_RUNNER, *(file for step in steps for file in step.writes)]
+    return [name for file in files for name in file.files(run_dir)]
 
 
 def _folders(steps: Sequence[Step]) -> set[str]:

@@ -12,6 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 
 from etb_hw.errors import BadInput
+from etb_hw.files import write_bytes
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
@@ -41,7 +42,7 @@ def export_model(
         BadInput: weights are NaN or infinite, or the module has no ONNX form.
     """
     model = exported_model(module, input_shape, input_dtype)
-    onnx.save(model, str(path))
+    write_bytes(Path(path), model.SerializeToString())
 
 
 def exported_model(

@@ -14,13 +14,14 @@ import numpy as np
 import onnx
 
 from etb_hw.errors import UnsupportedNode
+from etb_hw.files import write_bytes
 from etb_hw.qonnx_io.metadata import FINN, stamp
 from etb_hw.qonnx_io.model_file import read_model, to_array
 
 
 def export_finn(model: Path | str | onnx.ModelProto, path: Path | str) -> None:
     """Write ``model.finn.onnx`` from a universal QONNX file. Raises UnsupportedNode, before writing."""
-    onnx.save(finn_model(model), str(path))
+    write_bytes(Path(path), finn_model(model).SerializeToString())
 
 
 def finn_model(model: Path | str | onnx.ModelProto) -> onnx.ModelProto:

@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from etb_hw.files import write_bytes
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import DataType
 from etb_hw.qonnx_io.metadata import stamp
@@ -29,7 +30,7 @@ _CHAIN_OPS = {
 
 def write_streamlined(graph: g.IntegerGraph, path: Path | str) -> None:
     """Write ``streamlined.onnx`` (batch of one)."""
-    onnx.save(streamlined_model(graph), str(path))
+    write_bytes(Path(path), streamlined_model(graph).SerializeToString())
 
 
 def streamlined_model(graph: g.IntegerGraph) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ from pathlib import Path
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.resources import small_memory_style
 from etb_hw.dataflow.stream import Stream
+from etb_hw.files import write_text
 from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.readme import readme_text
@@ -67,7 +68,7 @@ def write(files: dict[str, str], folder: Path) -> None:
     """Write generated files into ``folder``, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)
 
 
 def top_text(design: DataflowGraph) -> str:

@@ -127,6 +127,30 @@ def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_pat
     assert (tmp_path / "rtl/etb_top.sv").is_file()
 
 
+def test_no_command_writes_over_a_run_or_over_the_users_files(run_dir: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+    model = run_dir / "model.qonnx.onnx"
+    commands: tuple[tuple[str | Path, ...], ...] = (
+        ("build", model, "--target-fps", "30000", "--out", run_dir),
+        ("streamline", model, "--out", run_dir / "model.finn.onnx"),
+        ("report", run_dir, "--out", run_dir / "flow.json"),
+        ("export", run_dir / "checkpoint.safetensors", "--out", run_dir / "checkpoint.safetensors"),
+    )
+    for args in commands:
+        result = call(*args)
+        assert result.exit_code == 2, result.output
+        assert "--force" in result.output
+    assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
+    readme = tmp_path / "README.md"
+    readme.write_text("of the user")
+    for command in (("rtl", run_dir / "dataflow.onnx"), ("publish", run_dir)):
+        result = call(*command, "--out", tmp_path)
+        assert "README.md: was not written by" in result.output
+        assert readme.read_text() == "of the user"
+        forced = call(*command, "--out", tmp_path / command[0])
+        assert forced.exit_code == 0, forced.output
+
+
 def test_a_finished_run_can_be_published_and_exported_without_data(run_dir: Path, tmp_path: Path) -> None:
     published = call("publish", run_dir, "--out", tmp_path / "tiny")
     assert published.exit_code == 0, published.output

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-
-import onnx
 
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.finn.reports import (
@@ -18,14 +15,14 @@ from etb_hw.dataflow.finn.reports import (
 )
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.files import write_bytes, write_json
 
 
 def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model) -> tuple[Path, ...]:
     """Write ``dataflow.onnx``, FINN's two configurations and ``report/*.json``; the paths written."""
     folder = Path(folder)
-    (folder / "report").mkdir(parents=True, exist_ok=True)
     onnx_path = folder / "dataflow.onnx"
-    onnx.save(to_onnx(graph), str(onnx_path))
+    write_bytes(onnx_path, to_onnx(graph).SerializeToString())
     reports = {
         "auto_folding_config.json": folding_config(graph),
         "final_hw_config.json": final_hw_config(graph),
@@ -37,6 +34,6 @@ def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model)
     paths = [onnx_path]
     for name, report in reports.items():
         path = folder / name
-        path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(path, report)
         paths.append(path)
     return tuple(paths)
