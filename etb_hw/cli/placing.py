@@ -15,9 +15,7 @@ from etb_hw.rtl.place import place_ecp5
 from etb_hw.rtl.tools import Origin
 
 
-def run_placement(
-    design: DataflowGraph, device: str, out: Path | None, tools: Origin, force: bool
-) -> None:
+def run_placement(design: DataflowGraph, device: str, out: Path | None, tools: Origin, force: bool) -> None:
     """Route the design, print utilisation and clock, write the bitstream where asked. Raises EtbError."""
     placed = place_ecp5(design, device, bitstream=out is not None, tools=tools)
     table = Table("cells", "used", "available", title=f"ECP5 {device}: {', '.join(placed.tools)}")
