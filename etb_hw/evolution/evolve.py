@@ -123,9 +123,7 @@ class Evolution:
         if not self.hard:
             self._learn()
             self.controller.observe(self.net)
-            self.net.project()
-            if self.controller.due(self.steps_done):
-                self.controller.control(self.net, self.steps_done)
+            self.controller.after_step(self.net, self.steps_done)
             for threshold in self._thresholds:
                 threshold.grad = None  # an optimizer that does not know them would not clear them
             self._values = [threshold.detach().clone() for threshold in self._thresholds]
@@ -164,13 +162,8 @@ class Evolution:
     @torch.no_grad()
     def finish(self) -> None:
         """Make all weights and activations binary or zero now; the target is met first."""
-        if self.hard:
-            return
-        if self.config.ratio > 0:
-            self.controller.give_up(self.net, self.steps_done, self.config.ratio)
-        for group, since in self.controller.given_up_at.items():
-            self.net.set_alive(group, (since < 0).float())
-        self.net.set_hard()
+        if not self.hard:
+            self.controller.harden(self.net, self.steps_done)
 
     def slim(self, *optimizers: Optimizer) -> None:
         """Cut the dead channels out of the model in place, for the rest of the training.
@@ -216,8 +209,7 @@ class Evolution:
                 getattr(self.controller, kind)[group] = value.to(self._device)
         self.steps_done = int(state["steps_done"])
         if state["hard"] and not self.hard:
-            for group, since in self.controller.given_up_at.items():
-                self.net.set_alive(group, (since < 0).float())
+            self.controller.kill(self.net)
             self.net.set_hard()
         if state["widths"] != self.net.plan.widths:
             self.net = cut(self.net, self.net.keep(), optimizers)

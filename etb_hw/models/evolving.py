@@ -43,6 +43,15 @@ class EvolvingNet(Protocol):
     def fade_borders(self, group: str, alive: Tensor) -> None:
         """Pad channels of a group with ``alive`` (C,) in [0, 1] times the usual value while they fade."""
 
+    def set_alive(self, group: str, alive: Tensor) -> None:
+        """Kill the channels of a group where ``alive`` (C,) is 0."""
+
+    def set_hard(self) -> None:
+        """Make all weights and activations binary for good."""
+
+    def project(self) -> None:
+        """Return parameters to their legal range, after an optimizer step."""
+
 
 class Groups(Protocol):
     """Channel counts of the groups of a network."""

@@ -74,6 +74,25 @@ class Controller:
             ranks[group] = (values / magnitude).double().cpu().numpy()
         return ranks
 
+    def after_step(self, net: EvolvingNet, step: int) -> None:
+        """What evolves in a step, after the optimizer's."""
+        net.project()
+        if self.due(step):
+            self.control(net, step)
+
+    @torch.no_grad()
+    def harden(self, net: EvolvingNet, step: int) -> None:
+        """Everything becomes binary or zero for good; filters are given up until the ratio is met."""
+        if self.config.ratio > 0:
+            self.give_up(net, step, self.config.ratio)
+        self.kill(net)
+        net.set_hard()
+
+    def kill(self, net: EvolvingNet) -> None:
+        """What was given up is zero from now on."""
+        for group, since in self.given_up_at.items():
+            net.set_alive(group, (since < 0).float())
+
     def due(self, step: int) -> bool:
         """Whether the controller acts after this step."""
         return step % self.config.interval == 0 or step + 1 >= self.schedule.harden

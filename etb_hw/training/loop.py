@@ -287,9 +287,10 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
     if not run.hard:
         run.controller.observe(run.net)
     run.optimizers.step(run.schedule.learning_rate(run.step))
-    run.net.project()
-    if not run.hard and run.controller.due(run.step):
-        run.controller.control(run.net, run.step)
+    if run.hard:
+        run.net.project()
+    else:
+        run.controller.after_step(run.net, run.step)
     value = float(loss.detach())
     if value != value:
         raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
@@ -303,13 +304,9 @@ def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> Non
     """Binary or zero from here on; zero filters leave, together with their share of the optimizer's state."""
     controller = run.controller
     config = controller.config
-    if config.ratio > 0:
-        controller.give_up(run.net, run.step, config.ratio)
-    keep = controller.keep()
     share_buffers(run.net, run.team)
-    for group, since in controller.given_up_at.items():
-        run.net.set_alive(group, (since < 0).float())
-    run.net.set_hard()
+    controller.harden(run.net, run.step)
+    keep = controller.keep()
     before = logits(run.net, sample)
     state = slice_state(run.net, run.optimizers.state(), keep)
     slimmed = slim(run.net, keep)
