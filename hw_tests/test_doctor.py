@@ -54,5 +54,7 @@ def test_optional_tools_come_from_pip_and_native_ones_are_noted() -> None:
     assert rows["Verilator"].status == "missing"
     assert rows["Verilator"].version == "native, if asked for: Verilator 5.048"
     assert rows["nextpnr-ecp5"].status == "missing"
+    old = {check.name: check for check in examine(Bare({}, {"verilator": "Verilator 4.228 2022-10-02"}))}
+    assert old["Verilator"].version == "native, of no use (version 5 is needed): Verilator 4.228 2022-10-02"
     assert "etb-hw[rtl]" in rows["nextpnr-ecp5"].remedy
     assert rows["finn-plus"].remedy

@@ -14,7 +14,7 @@ def command() -> None:
     from rich.text import Text
 
     from etb_hw.cli.console import console
-    from etb_hw.doctor import examine
+    from etb_hw.doctor import examine, healthy
 
     colours = {"ok": "green", "missing": "yellow", "problem": "red"}
     table = Table("tool", "for", "version", "status", "how to get it")
@@ -23,4 +23,4 @@ def command() -> None:
         status = Text(check.status, colours[check.status])
         table.add_row(check.name, check.needed_for, check.version, status, check.remedy)
     console().print(table)
-    sys.exit(int(any(check.status == "problem" for check in checks)))
+    sys.exit(int(not healthy(checks)))

@@ -19,9 +19,9 @@ from shutil import which
 from typing import Literal
 
 from etb_hw.errors import MissingTool
+from etb_hw.tool_needs import COMPILERS, VERILATOR_MAJOR, is_version
 
 Origin = Literal["pinned", "native"]
-VERILATOR_MAJOR = 5  # older ones lack --timing's semantics and read our packages differently
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def find_verilator(origin: Origin = "pinned") -> Verilator:
     if origin == "native":
         path = which("verilator")
         text = _output([path, "--version"]) if path else ""
-        if path is None or not text.startswith(f"Verilator {VERILATOR_MAJOR}"):
+        if path is None or not is_version(text, "Verilator", VERILATOR_MAJOR):
             raise MissingTool(
                 "Verilator",
                 f"native tools were asked for, and version {VERILATOR_MAJOR} is not on the search path",
@@ -127,7 +127,7 @@ def find_verilator(origin: Origin = "pinned") -> Verilator:
 
 def find_compiler() -> Tool:
     """A C++ compiler: the one tool that no Python package brings."""
-    for name in ("g++", "clang++"):
+    for name in COMPILERS:
         path = which(name)
         if path is not None:
             return Tool((path,), _output([path, "--version"]).splitlines()[0])

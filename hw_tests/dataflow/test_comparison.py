@@ -31,9 +31,10 @@ def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
     assert at["pruned"].resources["lut"] < at["dense"].resources["lut"]
     assert at["pruned"].weight_bytes < at["dense"].weight_bytes
     assert on["pruned"].fps > on["dense"].fps
-    console = Console(file=io.StringIO(), width=120)
+    file = io.StringIO()
+    console = Console(file=file, width=120)
     console.print(comparison_table(found))
-    text = console.file.getvalue()
+    text = file.getvalue()
     assert "5,000 frames/s" in text
     assert "xc7z010" in text
     panels = comparison_picture(found).axes
@@ -44,9 +45,10 @@ def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
 def test_targets_out_of_reach_are_said() -> None:
     found = compare({"dense": lower(networks.mlp(36, (8,)))}, target_fps=1e12)
     assert found.at_equal_fps == {"dense": None}
-    console = Console(file=io.StringIO(), width=120)
+    file = io.StringIO()
+    console = Console(file=file, width=120)
     console.print(comparison_table(found))
-    assert "cannot be met" in console.file.getvalue()
+    assert "cannot be met" in file.getvalue()
 
 
 def test_fifos_take_the_cheaper_memory() -> None:
@@ -56,7 +58,8 @@ def test_fifos_take_the_cheaper_memory() -> None:
     assert shallow.bram_18k == 0
     assert fifo_cost(deep).lut > shallow.lut or fifo_cost(deep).bram_18k > 0
     assert {fifo.depth for fifo in fifo_blocks(deep)} == {4096}
-    console = Console(file=io.StringIO(), width=160)
+    file = io.StringIO()
+    console = Console(file=file, width=160)
     console.print(design_table(deep))
-    assert "FIFOs" in console.file.getvalue()
+    assert "FIFOs" in file.getvalue()
     assert design.bottleneck.cycles == pytest.approx(1e9 / (design.clk_ns * design.fps))

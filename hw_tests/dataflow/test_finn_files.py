@@ -33,7 +33,7 @@ def test_files_and_their_keys(design: DataflowGraph, tmp_path: Path) -> None:
     assert config["MVAU_hls_0"] == {
         "PE": design["MVAU_hls_0"].fold["PE"],
         "SIMD": design["MVAU_hls_0"].fold["SIMD"],
-        "ram_style": design["MVAU_hls_0"].ram_style,
+        "ram_style": getattr(design["MVAU_hls_0"], "ram_style"),  # noqa: B009 (of some blocks only)
         "resType": "lut",
         "mem_mode": "internal_decoupled",
         "runtime_writeable_weights": 0,

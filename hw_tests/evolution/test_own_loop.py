@@ -196,7 +196,7 @@ def test_two_processes_evolve_alike(tmp_path):
 # --- Lightning
 
 
-def fits(callback: object, module: nn.Module, begin: int = 0, end: int = STEPS) -> None:
+def fits(callback: etb.EvolutionCallback, module: nn.Module, begin: int = 0, end: int = STEPS) -> None:
     """What Lightning's automatic optimization does, in its order of calls."""
     optimizer = torch.optim.Adam(module.parameters(), 1e-2)
     trainer = SimpleNamespace(estimated_stepping_batches=STEPS, global_step=begin)
@@ -245,7 +245,7 @@ def test_in_lightning_itself(tmp_path):
         "lightning", reason="Lightning is not installed; its protocol is tested above"
     )
 
-    class Module(lightning.LightningModule):
+    class Module(lightning.LightningModule):  # type: ignore[name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.net = Task().net

@@ -8,6 +8,7 @@ import pytest
 
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
+from etb_hw.files import digest
 from etb_hw.flow import records, run_steps
 from etb_hw.flow.outputs import NOTE, output_file, output_folder
 from etb_hw.flow.steps import STEPS
@@ -50,7 +51,7 @@ def test_files_of_the_user_and_of_other_commands_stay(tmp_path: Path) -> None:
 
 def test_the_files_of_a_run_are_its_own(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("page")
-    outputs = {"page.html": records.digest(tmp_path / "page.html")}
+    outputs = {"page.html": digest(tmp_path / "page.html")}
     records.save(tmp_path, "report", records.Record("key", outputs, (), 1.0))
     with (
         pytest.raises(BadInput, match="was written by etb-hw run"),

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from etb_hw.errors import UnsupportedNode
+from etb_hw.integer import Conv, Dense
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.streamlined import streamlined_model
@@ -209,7 +210,9 @@ def test_bipolar_border_of_zeros_is_exact() -> None:
     model = out.model(conv(out, "x", inputs=2, pads=[1, 1, 1, 1]))
     x = np.random.default_rng(0).choice([-1, 1], (4, 2, 5, 5))
     graph = import_model(model)
-    assert graph.nodes[1].pad_value == 0
+    found = graph.nodes[1]
+    assert isinstance(found, Conv)
+    assert found.pad_value == 0
     np.testing.assert_array_equal(reference(graph, x), execute(model, x))
 
 
@@ -220,6 +223,7 @@ def test_weights_transposed_and_behind_quantizers_are_recognised() -> None:
     weights = out.node("Mul", out.node("Transpose", weights, perm=[1, 0]), out.const(0.7))
     model = out.model(out.node("MatMul", "x", weights))
     dense = import_model(model).nodes[1]
+    assert isinstance(dense, Dense)
     assert set(np.unique(dense.weights)) <= {-2, -1, 0, 1}
     assert dense.weight_dtype.name == "INT2"
 

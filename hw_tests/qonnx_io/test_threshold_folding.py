@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etb_hw.errors import EtbError
+from etb_hw.integer import Dense, Threshold
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from hw_tests.fuzz.onnx_emitter import Emitter
@@ -92,7 +93,9 @@ def test_falling_channels_negate_the_filters() -> None:
     y = out.node("BatchNormalization", y, *[out.const(v) for v in ([1, -1], [0, 0], [0.5, 0.5], [1, 1])])
     graph = import_model(out.model(out.node("BipolarQuant", y, out.const(1.0))))
     assert [type(n).__name__ for n in graph.nodes] == ["Input", "Dense", "Threshold"]
-    assert graph.nodes[1].weights.tolist() == [[1] * 4, [-1] * 4]
+    dense = graph.nodes[1]
+    assert isinstance(dense, Dense)
+    assert dense.weights.tolist() == [[1] * 4, [-1] * 4]
 
 
 @pytest.mark.parametrize(
@@ -102,4 +105,6 @@ def test_known_thresholds(gamma: float, mean: float, threshold: int) -> None:
     out = Emitter((1,), "INT8")
     y = out.node("BatchNormalization", "x", *[out.const([v]) for v in (gamma, 0.0, mean, 1.0)], epsilon=0.0)
     graph = import_model(out.model(out.node("BipolarQuant", y, out.const(1.0))))
-    assert graph.nodes[1].thresholds.tolist() == [[threshold]]
+    found = graph.nodes[1]
+    assert isinstance(found, Threshold)
+    assert found.thresholds.tolist() == [[threshold]]

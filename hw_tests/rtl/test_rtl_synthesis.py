@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,7 +153,7 @@ def test_both_yosys_count_alike(synthesis_cache: Path) -> None:
 # -- the calibrated model
 
 
-def rows() -> list[dict[str, dict[str, int]]]:
+def rows() -> list[dict[str, dict[str, Any]]]:
     text = (files("etb_hw.dataflow.calibrated") / "calibration.json").read_text(encoding="utf-8")
     found = json.loads(text)["rows"]
     assert isinstance(found, list)
