@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from etb_hw.errors import BadInput
-from etb_hw.evolution.layers import Evolving
+from etb_hw.evolution.layers import ChannelPad, Evolving
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Keep, Place, Plan
 from etb_hw.pruning.slim import keep_signs
-from etb_hw.quantizers import signs
+from etb_hw.quantizers import ChannelQuant, EvolvingWeightQuant, signs
 
 
 @torch.no_grad()
@@ -51,8 +51,9 @@ def cut(net: PreparedNet, keep: Keep, optimizers: Iterable[Optimizer] = ()) -> P
             before[layer.name].restore(plan, layer.name, keep, module)
     net.remember(replace(net.note, plan=slim_plan))
     slimmed = PreparedNet(net.module)
-    for quantizer in slimmed.quantizers():
-        quantizer.read_mirrors()
+    for module in net.module.modules():
+        if isinstance(module, ChannelQuant | EvolvingWeightQuant | ChannelPad):
+            module.read_mirrors()
     return slimmed
 
 

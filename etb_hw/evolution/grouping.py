@@ -164,10 +164,7 @@ class _Grouping:
                 self.counts.append((path, "num_features", layout))
                 self.layouts[node] = layout
             case ChannelPad():
-                if any(repeat != 1 for _, repeat in layout):
-                    self.fix(layout, f"{path} pads each pixel")
-                self.at(f"{path}.alive", 0, layout)
-                self.pads[path] = layout
+                self.padding(path, layout)
                 self.layouts[node] = layout
             case nn.PReLU():
                 if module.num_parameters > 1:
@@ -196,6 +193,12 @@ class _Grouping:
             known[axis] = layout
         if fades:
             self.fading.add(tensor)
+
+    def padding(self, path: str, layout: tuple[_Span, ...]) -> None:
+        if any(repeat != 1 for _, repeat in layout):
+            self.fix(layout, f"{path} pads each pixel")
+        self.at(f"{path}.alive", 0, layout)
+        self.pads[path] = layout
 
     def evolving(
         self, node: fx.Node, path: str, module: Evolving, layout: tuple[_Span, ...], shape: tuple[int, ...]
@@ -231,6 +234,8 @@ class _Grouping:
             self.at(f"{path}.quant.{name}", 0, out)
         if module.shift is not None:
             self.at(f"{path}.shift", 0, out, fades=True)
+        if module.pad is not None:
+            self.padding(f"{path}.pad", layout)
         ends = (
             ("in_features", "out_features")
             if isinstance(module, nn.Linear)

@@ -31,12 +31,14 @@ class Evolving(nn.Module):
         scale: a power of two; 1 where a normalisation follows.
         shift: (O,) bias in units of ``scale``, rounded to integers in the forward pass; None without one.
         integers: whether the inputs are integers, so that the sums are.
+        pad: borders of another value than 0, None where the layer's own padding serves.
     """
 
     quant: EvolvingWeightQuant
     scale: float
     shift: nn.Parameter | None
     integers: bool
+    pad: ChannelPad | None
 
     def products(self, x: Tensor, weight: Tensor) -> Tensor:
         """The layer's sums with these weights."""
@@ -59,7 +61,8 @@ class Evolving(nn.Module):
         return self.shift + (self.shift.round() - self.shift).detach()
 
     def forward(self, x: Any) -> Tensor:
-        y = self.products(value_of(x), self.quantized())
+        x = value_of(x)
+        y = self.products(x if self.pad is None else self.pad(x), self.quantized())
         if self.integers and not self.training and y.device.type != "cpu":
             y = y.round()  # some GPU kernels leave integers by a little
         shift = self.integer_shift()
@@ -110,16 +113,28 @@ class ChannelPad(nn.Module):
 
     Attributes:
         pads: as for torch.nn.functional.pad. alive: (C,) in [0, 1].
+        uniform: whether all are alive; a mirror, reading a device scalar each step is slow.
     """
 
     alive: Tensor
+    uniform = True
 
     def __init__(self, channels: int, pads: tuple[int, ...], value: float) -> None:
         super().__init__()
         self.pads, self.value = pads, value
         self.register_buffer("alive", torch.ones(channels))
 
+    def read_mirrors(self) -> None:
+        """Follow the buffer after a change."""
+        self.uniform = bool((self.alive == 1).all())
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.read_mirrors()
+
     def forward(self, x: Tensor) -> Tensor:
+        if self.uniform:
+            return nn.functional.pad(x, self.pads, value=self.value)
         border = per_channel(self.value * self.alive, x, 1)
         return nn.functional.pad(x - border, self.pads) + border
 
@@ -130,22 +145,28 @@ def value_of(x: Any) -> Tensor:
 
 
 @torch.no_grad()
-def evolving_layer(old: nn.Conv1d | nn.Conv2d | nn.Linear, scale: float, integers: bool) -> Evolving:
-    """The evolving form of a layer, with its weights and bias."""
+def evolving_layer(
+    old: nn.Conv1d | nn.Conv2d | nn.Linear, scale: float, integers: bool, border: int = 0
+) -> Evolving:
+    """The evolving form of a layer, with its weights and bias, that pads with ``border``."""
     base = next(kind for kind in KINDS_OF_LAYERS if isinstance(old, kind))
+    pad: ChannelPad | None = None
     like = {"device": old.weight.device, "dtype": old.weight.dtype}
     made: Any
     if isinstance(old, nn.Linear):
         made = EvolvingLinear(old.in_features, old.out_features, bias=False, **like)
     else:
+        pads = tuple(old._reversed_padding_repeated_twice)
+        own = bool(border and any(pads) and old.padding_mode == "zeros")
         made = KINDS_OF_LAYERS[base](
-            old.in_channels, old.out_channels, old.kernel_size, old.stride, old.padding, old.dilation,
-            old.groups, bias=False, padding_mode=old.padding_mode, **like,
+            old.in_channels, old.out_channels, old.kernel_size, old.stride, 0 if own else old.padding,
+            old.dilation, old.groups, bias=False, padding_mode=old.padding_mode, **like,
         )  # fmt: skip
+        pad = ChannelPad(old.in_channels, pads, float(border)).to(old.weight.device) if own else None
     made.weight.copy_(old.weight)
     made.weight.requires_grad_(old.weight.requires_grad)
     made.quant = EvolvingWeightQuant(len(old.weight)).to(old.weight.device)
-    made.scale, made.integers = scale, integers
+    made.scale, made.integers, made.pad = scale, integers, pad
     made.shift = None if old.bias is None else nn.Parameter(old.bias.detach() / scale)
     made.train(old.training)
     return cast(Evolving, made)

@@ -164,6 +164,7 @@ class PreparedNet:
             for segment, start, stop in self.plan.spans(layout):
                 if segment.group == group:
                     pad.alive[start:stop] = alive
+                    pad.read_mirrors()
 
     def _scale(self, group: str, factor: Tensor) -> None:
         ones = torch.ones((), device=factor.device, dtype=factor.dtype)

@@ -27,7 +27,7 @@ from etb_hw.evolution.layers import (
     exact_norm,
 )
 from etb_hw.evolution.note import Note, note_of, write_note
-from etb_hw.evolution.rules import Rules, check_patterns, rule_of
+from etb_hw.evolution.rules import Rule, Rules, check_patterns, rule_of
 from etb_hw.evolution.trace import module_at, owner_of, shape_of, tensors_in, traced, with_shapes
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, KINDS, ActivationKind
@@ -59,10 +59,11 @@ _LINEAR = (
 def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None) -> nn.Module:
     """A copy of a network whose weights and activations evolve from ternary to binary or zero.
 
-    Conv1d, Conv2d and Linear layers get binary weights, activations become signs; batch normalisations are
-    evaluated in two exact steps. Brevitas layers of one bit likewise; those of more bits stay as they are.
-    Groups of channels that must go together are found in a trace; what cannot be cut safely stays whole, and
-    the log says why (``etb_hw.groups(model)`` shows all).
+    Conv1d, Conv2d and Linear layers get binary weights, activations become signs, and convolutions pad signs
+    with -1, since hardware has no third value; batch normalisations are evaluated in two exact steps.
+    Brevitas layers of one bit likewise; those of more bits stay as they are. Groups of channels that must go
+    together are found in a trace; what cannot be cut safely stays whole, and the log says why
+    (``etb_hw.groups(model)`` shows all).
 
     Args:
         model: any module that torch.fx can trace, with one input. It is not changed.
@@ -292,7 +293,7 @@ def _replacement(
     if rule.weights == "keep":
         return None
     if isinstance(module, tuple(KINDS_OF_LAYERS)):
-        return _weighted(model, node, path, module, rule.weights == "binary")
+        return _weighted(model, node, path, module, rule)
     own = dict(module.named_parameters())
     harmless = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.PReLU, Evolving, EvolvingAct)
     if any(p.ndim > 1 and p.numel() > p.shape[0] for p in own.values()) and not isinstance(
@@ -305,7 +306,8 @@ def _replacement(
     return None
 
 
-def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, forced: bool) -> nn.Module | None:
+def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, rule: Rule) -> nn.Module | None:
+    forced = rule.weights == "binary"
     if isinstance(module, QuantWeightBiasInputOutputLayer):
         if _bits(module.weight_quant) not in (None, 1) and not forced:
             log.info("%s keeps its weights of %g bits", path, _bits(module.weight_quant))
@@ -323,7 +325,8 @@ def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, forced: b
     kind = _input_kind(model, next(tensors_in(node)))
     magnitude = 1.0 if kind is None else kind.magnitude
     scale = 1.0 if _normalised(model, node) else 2.0 ** -round(math.log2(magnitude * math.sqrt(fan_in)))
-    return evolving_layer(module, scale, kind is not None)
+    border = rule.border if rule.border is not None else (0 if kind is None else kind.pad)
+    return evolving_layer(module, scale, kind is not None, border)
 
 
 def _input_kind(model: nn.Module, node: fx.Node) -> ActivationKind | None:

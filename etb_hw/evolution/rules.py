@@ -20,11 +20,14 @@ class Rule:
         activation: what an activation becomes, a kind of quantizers/kinds.py (``bipolar``, ``uint2``), or
             ``keep``. It also makes one activation of a module that prepare cannot look into.
         prune: False keeps all of a layer's output channels.
+        border: what a convolution pads with; by default -1 around signs, which a stream of signs in hardware
+            can carry, and 0 around everything else.
     """
 
     weights: Literal["binary", "keep"] | None = None
     activation: str | None = None
     prune: bool = True
+    border: Literal[-1, 0] | None = None
 
     def __post_init__(self) -> None:
         if self.weights not in (None, "binary", "keep"):

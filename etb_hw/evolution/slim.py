@@ -57,12 +57,14 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
     net = cut(net, net.keep())
     slimmed = net.module
     made: dict[nn.Module, nn.Module | None] = {}
+    replaced: list[str] = []
     for path, module in list(slimmed.named_modules(remove_duplicate=False)):
         if module not in made:
             made[module] = _plain(module)
         plain = made[module]
-        if plain is not None:
+        if plain is not None and not any(path.startswith(f"{done}.") for done in replaced):
             slimmed.set_submodule(path, plain)
+            replaced.append(path)
     example = net.note.example
     write_slim(slimmed, example)
     slimmed.to(device).eval()
@@ -129,7 +131,7 @@ def _like(example: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _plain(module: nn.Module) -> nn.Module | None:
-    """The stock form of an evolving module; None for others."""
+    """The stock form of an evolving module (behind a pad of its own where it has one); None for others."""
     made: Any
     if isinstance(module, Evolving):
         quant = BinaryWeight if module.scale == 1 else BinaryWeight.let(scaling_const=module.scale)
@@ -146,10 +148,14 @@ def _plain(module: nn.Module) -> nn.Module | None:
         made.weight.copy_(signs(module.quant.standardise(module.latent)))
         if shift is not None:
             made.bias.copy_(shift * module.scale)
-        return cast(nn.Module, made)
+        return made if module.pad is None else nn.Sequential(_constant_pad(module.pad), made)
     if isinstance(module, EvolvingAct):
         return cast(nn.Module, QuantIdentity(act_quant=deployed_act(module.kind)))
     if isinstance(module, ChannelPad):
-        pads: Any = nn.ConstantPad1d if len(module.pads) == 2 else nn.ConstantPad2d
-        return cast(nn.Module, pads(module.pads, module.value))
+        return _constant_pad(module)
     return None
+
+
+def _constant_pad(pad: ChannelPad) -> nn.Module:
+    kind: Any = nn.ConstantPad1d if len(pad.pads) == 2 else nn.ConstantPad2d
+    return cast(nn.Module, kind(pad.pads, pad.value))
