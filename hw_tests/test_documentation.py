@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
 
@@ -41,6 +42,12 @@ def test_reference_knows_every_key_and_command(site: Path) -> None:
     for name in COMMANDS:
         if find_spec(f"etb_hw.cli.{name}"):
             assert f'id="etb-hw-{name}"' in commands
+
+
+def test_the_page_of_run_files_names_them_all(site: Path) -> None:
+    page = (site / "reference/files.html").read_text(encoding="utf-8")
+    for file in RUN_FILES:
+        assert f"<code>{file.name}" in page
 
 
 def test_site_fetches_nothing_from_elsewhere(site: Path) -> None:

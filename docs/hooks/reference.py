@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import click
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 
+from etb_hw.artifacts import RUN_FILES, Folder
 from etb_hw.cli.main import COMMANDS
 from etb_hw.cli.main import main as etb_hw
 from etb_hw.config import Flow
+from etb_hw.flow.steps import STEPS
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIMITS = {
@@ -35,6 +39,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put the table of a run's files where its page asks for it."""
+    return re.sub(r"<!-- the table of run files.*?-->", lambda _: run_files(), markdown)
+
+
+def run_files() -> str:
+    """Every file of a run, and the step that makes it."""
+    makers = {file: step.name for step in STEPS for file in step.writes}
+    rows = []
+    for file in RUN_FILES:
+        name = f"{file.name}/" if isinstance(file, Folder) else file.name
+        rows.append(f"| `{name}` | {makers.get(file, 'every run')} | {file.holds} |")
+    return "\n".join(["| file | made by | holds |", "| --- | --- | --- |", *rows])
 
 
 def flow_file() -> str:

@@ -20,13 +20,23 @@ ANY: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 # of the runner
 FLOW = JsonFile("flow.json", "the flow file's values with all defaults", shape=ANY)
 VERIFICATION = JsonFile(
-    "verification.json", "every proof, a row each", True, shape=TypeAdapter(tuple[Proof, ...])
+    "verification.json",
+    "a row a comparison: step, against, samples, mismatches, max_abs_diff, status",
+    True,
+    shape=TypeAdapter(tuple[Proof, ...]),
 )
 TIMES = JsonFile("times.json", "seconds that each step took when it last ran", shape=NUMBERS)
 
 # train
-CHECKPOINT = RunFile("checkpoint.safetensors", "the slim, hardened network", True)
-METRICS = LinesFile("metrics.jsonl", "the training history, a row an epoch", True, shape=TypeAdapter(Epoch))
+CHECKPOINT = RunFile(
+    "checkpoint.safetensors", "the slim, hardened network: one-bit weights, integer thresholds", True
+)
+METRICS = LinesFile(
+    "metrics.jsonl",
+    "a row an epoch: loss, accuracy, shares of binary, ternary and zero filters, thresholds",
+    True,
+    shape=TypeAdapter(Epoch),
+)
 
 # baseline
 BASELINE = JsonFile("baseline.json", "accuracy of the dense network", shape=TypeAdapter(DenseBaseline))
@@ -36,20 +46,35 @@ BASELINE_METRICS = LinesFile(
 )
 
 # prune
-PRUNING = JsonFile("pruning.json", "what pruning saved, a layer", True, shape=TypeAdapter(PruningReport))
+PRUNING = JsonFile(
+    "pruning.json",
+    "filters, parameters, MACs and bytes before and after, in all and a layer",
+    True,
+    shape=TypeAdapter(PruningReport),
+)
 
 # export
-MODEL = RunFile("model.qonnx.onnx", "the network as QONNX", True)
-FINN_MODEL = RunFile("model.finn.onnx", "the same for FINN's converters", True)
+MODEL = RunFile("model.qonnx.onnx", "the network in standard QONNX, exact in every executor", True)
+FINN_MODEL = RunFile(
+    "model.finn.onnx", "the same for FINN, whose convolutions pad bipolar tensors with -1", True
+)
 
 # streamline
-STREAMLINED = RunFile("streamlined.onnx", "the integer graph", True)
+STREAMLINED = RunFile(
+    "streamlined.onnx", "the integer graph in qonnx's ops: integer weights and multi-thresholds", True
+)
 
 # build: names are FINN's, but for report/folding.json
-DATAFLOW = RunFile("dataflow.onnx", "the dataflow blocks, folded", True)
-FOLDING_CONFIG = JsonFile("auto_folding_config.json", "the folding, as FINN reads it", True, shape=ANY)
+DATAFLOW = RunFile("dataflow.onnx", "hardware blocks in FINN's vocabulary, folded", True)
+FOLDING_CONFIG = JsonFile(
+    "auto_folding_config.json", "PE, SIMD and memory style a block, as FINN reads them", True, shape=ANY
+)
 HW_CONFIG = JsonFile("final_hw_config.json", "the folding and the FIFOs, as FINN reads them", shape=ANY)
-FOLDING = JsonFile("report/folding.json", "how good the folding is", shape=TypeAdapter(FoldingReport))
+FOLDING = JsonFile(
+    "report/folding.json",
+    "whether the folding is proved optimal, FIFO depths, simulated interval and latency",
+    shape=TypeAdapter(FoldingReport),
+)
 LAYER_RESOURCES = JsonFile("report/estimate_layer_resources.json", "resources a block", shape=TABLE)
 LAYER_CYCLES = JsonFile("report/estimate_layer_cycles.json", "cycles a frame, a block", shape=NUMBERS)
 PERFORMANCE = JsonFile(
@@ -59,21 +84,25 @@ COUNTS = JsonFile("report/op_and_param_counts.json", "operations and parameters 
 
 # compare
 COMPARISON = JsonFile(
-    "report/comparison.json", "dense and pruned, folded alike", shape=TypeAdapter(Comparison)
+    "report/comparison.json",
+    "the dense and the pruned network in hardware, folded for the same target",
+    shape=TypeAdapter(Comparison),
 )
 
 # simulate
 SIMULATION = JsonFile(
-    "simulation.json", "the integer graph over the whole test set", shape=TypeAdapter(Simulation)
+    "simulation.json",
+    "accuracy, confusion matrix, images a second over the whole test set",
+    shape=TypeAdapter(Simulation),
 )
 
 # rtl
-RTL_RESULT = JsonFile("rtl.json", "what the RTL simulation measured", shape=TypeAdapter(RtlResult))
+RTL_RESULT = JsonFile("rtl.json", "measured initiation interval and latency", shape=TypeAdapter(RtlResult))
 RTL = Folder("rtl", "the SystemVerilog that was simulated")
 
 # report
-SUMMARY = JsonFile("summary.json", "the run's figures", True, shape=TypeAdapter(Summary))
-PAGE = RunFile("report.html", "this page")
+SUMMARY = JsonFile("summary.json", "the figures that matter most", True, shape=TypeAdapter(Summary))
+PAGE = RunFile("report.html", "the page with all of it")
 
 OF_THE_RUNNER: tuple[RunFile, ...] = (FLOW, VERIFICATION, TIMES)
 OF_THE_BUILD: tuple[RunFile, ...] = (

@@ -59,10 +59,10 @@ def is_current(run_dir: Path, record: Record, key: str) -> bool:
     return record.key == key and all(_is_as_written(run_dir / name, record, name) for name in record.outputs)
 
 
-def remove_stale(run_dir: Path, old: Record, new: Record) -> None:
-    """Remove what a step wrote before and writes no more, unless somebody changed it since."""
-    for name in old.outputs.keys() - new.outputs.keys():
-        if _is_as_written(run_dir / name, old, name):
+def remove_outputs(run_dir: Path, record: Record, names: list[str]) -> None:
+    """Remove those of these files that a step wrote, unless somebody changed them since."""
+    for name in names:
+        if name in record.outputs and _is_as_written(run_dir / name, record, name):
             (run_dir / name).unlink()
 
 

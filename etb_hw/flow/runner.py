@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etb_hw import __version__, data
-from etb_hw.artifacts import RunFile
+from etb_hw.artifacts import Folder, RunFile
 from etb_hw.artifacts.run_files import FLOW, OF_THE_RUNNER, TIMES, VERIFICATION
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
@@ -79,15 +79,22 @@ def _run_step(step: Step, context: Context) -> tuple[records.Record, bool]:
     if not context.fresh and old is not None and records.is_current(run_dir, old, key):
         return old, True
     records.forget(run_dir, step.name)
+    folders = [file for file in step.writes if isinstance(file, Folder)]
+    if old is not None:
+        records.remove_outputs(run_dir, old, _names(folders, run_dir))
+    of_others = {name: (run_dir / name).stat().st_ino for name in _names(folders, run_dir)}
     begin = time.perf_counter()
     proofs = tuple(step.run(context))
     for file in step.writes:
         file.check(run_dir)
-    outputs = {name: digest(run_dir / name) for name in _names(step.writes, run_dir)}
+    written = [
+        name
+        for name in _names(step.writes, run_dir)
+        if name not in of_others or (run_dir / name).stat().st_ino != of_others[name]
+    ]
+    outputs = {name: digest(run_dir / name) for name in written}
     record = records.Record(key, outputs, proofs, round(time.perf_counter() - begin, 3))
     records.save(run_dir, step.name, record)
-    if old is not None:
-        records.remove_stale(run_dir, old, record)
     return record, False
 
 

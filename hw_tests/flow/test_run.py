@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etb_hw.artifacts import RunFile
+from etb_hw.artifacts import Folder, RunFile
+from etb_hw.artifacts.run_files import TIMES
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
 from etb_hw.flow.runner import run_steps
@@ -89,6 +90,50 @@ def test_from_and_force_and_until(tmp_path: Path) -> None:
     assert log.fresh == [False, True]
     with pytest.raises(BadInput, match="use one of: first, second"):
         run_steps(flow(), tmp_path, log.steps, start="third")
+
+
+def test_a_part_of_a_run_keeps_the_proofs_of_the_rest_as_long_as_they_hold(tmp_path: Path) -> None:
+    def proved() -> list[str]:
+        return [row["step"] for row in json.loads((tmp_path / "verification.json").read_text())]
+
+    log = Log()
+    run_steps(flow(1), tmp_path, log.steps)
+    run_steps(flow(1), tmp_path, log.steps, until="first")
+    assert proved() == ["first", "second"]
+    run_steps(flow(2), tmp_path, log.steps, until="first")
+    assert proved() == ["first"]
+
+
+def test_a_step_that_does_not_write_what_it_declares_is_stopped(tmp_path: Path) -> None:
+    def lazy(context: Context) -> list[Proof]:
+        return []
+
+    def sloppy(context: Context) -> list[Proof]:
+        context.path(TIMES).write_text('{"first": "soon"}')
+        return []
+
+    for work, file, reason in ((lazy, A, "was not written"), (sloppy, TIMES, "valid number")):
+        with pytest.raises(BadInput, match=reason):
+            run_steps(flow(), tmp_path, (Step("first", "First", lambda flow: None, (), (file,), work),))
+    undeclared = Step("first", "First", lambda flow: None, (), (B,), Log().first)
+    with pytest.raises(AssertionError, match=r"does not declare a\.txt"):
+        run_steps(flow(), tmp_path, (undeclared,))
+
+
+def test_what_a_step_writes_no_more_is_removed_unless_it_was_edited(tmp_path: Path) -> None:
+    folder = Folder("made", "files")
+
+    def work(context: Context) -> list[Proof]:
+        context.path(folder).mkdir(exist_ok=True)
+        for i in range(context.flow.training.epochs):
+            (context.path(folder) / f"{i}.txt").write_text(str(i))
+        return []
+
+    step = Step("first", "First", lambda flow: flow.training.model_dump(), (), (folder,), work)
+    run_steps(flow(4), tmp_path, (step,))
+    (tmp_path / "made/3.txt").write_text("edited")
+    run_steps(flow(1), tmp_path, (step,))
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["0.txt", "3.txt"]
 
 
 def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
