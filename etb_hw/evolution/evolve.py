@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from etb_hw.artifacts.sizes import Count
 from etb_hw.config import EvolutionConfig
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.cut import cut
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Plan
 from etb_hw.pruning.sizes import Cost, cost_function
-from etb_hw.training.allocation import make_limits, reached
+from etb_hw.training.allocation import Limits, make_limits, reached
 from etb_hw.training.controller import Controller
 from etb_hw.training.schedule import schedule_of
 
@@ -75,11 +76,23 @@ class Evolution:
         if target and not self.original.prunable:
             reasons = "; ".join(f"{group}: {why}" for group, why in self.original.whole.items())
             raise BadInput("Evolution", f"no group of channels may be cut ({reasons})", "set target=0")
-        limits = make_limits(self.original, self.config, cost)
+        limits = self._limits(cost)
         self.controller = Controller(self.original, self.config, self.schedule, cost, limits, seed)
         self.controller.to(self._device)
         self.steps_done = 0
         self._adopt_thresholds()
+
+    def _limits(self, cost: Cost) -> Limits:
+        try:
+            return make_limits(self.original, self.config, cost)
+        except InfeasibleTarget as error:
+            whole = [g for g, why in self.original.whole.items() if not why.startswith("it is the network's")]
+            because = f"; these groups stay whole: {', '.join(whole)}" if whole else ""
+            raise InfeasibleTarget(
+                "Evolution: target",
+                error.reason + because,
+                "lower the target, floor or multiple, raise caps, or let more groups be cut (etb_hw.groups)",
+            ) from None
 
     def _adopt_thresholds(self) -> None:
         thresholds = [quantizer.threshold for quantizer in self.net.quantizers() if not quantizer.is_hard]
@@ -110,6 +123,15 @@ class Evolution:
     def pruned(self) -> float:
         """Share of the target's quantity that is given up so far."""
         return reached(self.controller.cost, self.original, self.widths)
+
+    def savings(self) -> dict[str, Count]:
+        """Parameters, filters and MACs of layers with weights, before and without what is given up by now."""
+        plan, widths = self.original, {**self.original.widths, **self.widths}
+        counters = {count: cost_function(plan, count) for count in ("parameters", "filters", "macs")}
+        return {
+            count: Count(int(counter(plan.widths)), int(counter(widths)))
+            for count, counter in counters.items()
+        }
 
     @torch.no_grad()
     def step(self) -> None:

@@ -104,7 +104,8 @@ def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None)
     if not plan.layers or not any(layer.evolves for layer in plan.layers):
         raise BadInput(
             f"module {type(model).__name__!r}", "has no layer with weights that can be binary",
-            "use Conv1d, Conv2d or Linear layers, of torch or of Brevitas",
+            "use Conv1d, Conv2d or Linear layers; Brevitas layers of more bits become binary by "
+            "Rule(weights='binary')",
         )  # fmt: skip
     for group, reason in plan.whole.items():
         expected = reason.startswith("it is the network's")

@@ -124,7 +124,7 @@ def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
     try:
         _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split("While executing")[0].split())[:200]  # fx adds its own story
         raise BadInput(
             "example_input", f"does not run through the network ({reason})", "give one batch as in training"
         ) from error

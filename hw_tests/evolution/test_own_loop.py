@@ -117,6 +117,11 @@ def test_half_precision_trains_and_stays_exact():
         session.run()
     etb.slim(session.model)
     assert session.evolution.pruned >= 0.39
+    saved = session.evolution.savings()
+    assert saved["parameters"].ratio == pytest.approx(session.evolution.pruned)
+    assert saved["parameters"].before == 9 * 12 + 9 * 12 * 16 + 640
+    assert saved["macs"].before == 64 * 9 * 12 + 16 * 9 * 12 * 16 + 640
+    assert saved["filters"].after == sum(session.evolution.widths.values())
 
 
 def test_thresholds_learn_here_and_nowhere_else():
@@ -285,7 +290,7 @@ def test_errors_say_what_to_do():
         etb.Evolution(prepared, 0.4, steps=3, hardenn=0.5)
     with pytest.raises(BadInput, match="luts"):
         etb.Evolution(prepared, 0.4, "luts", steps=3)
-    with pytest.raises(InfeasibleTarget, match="cannot be cut"):
+    with pytest.raises(InfeasibleTarget, match=r"target: 90% of parameters cannot be cut"):
         etb.Evolution(prepared, 0.9, steps=3, floor=10)
     evolution = etb.Evolution(prepared, 0.4, steps=3)
     with pytest.raises(BadInput, match="no gradients"):

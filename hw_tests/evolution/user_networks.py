@@ -144,6 +144,7 @@ class Twice(nn.Module):
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "cnv": (lambda: CNV(10, 1, 1, 8, 3), (3, 32, 32)),
     "tfc": (lambda: FC(10, 1, 1, 1, in_channels=1, out_features=[64, 64, 64]), (1, 28, 28)),
+    "tfc_w1a2": (lambda: FC(10, 1, 2, 2, in_channels=1, out_features=[48, 48]), (1, 28, 28)),
     "resnet": (ResNet, (3, 8, 8)),
     "react": (ReAct, (3, 12, 12)),
     "keywords": (keywords, (40, 30)),
