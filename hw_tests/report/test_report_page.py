@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
+from etb_hw.artifacts.run_files import FLOW, SUMMARY, VERIFICATION
+from etb_hw.cli.summary_table import summary_table
 from etb_hw.errors import BadInput
 from etb_hw.report import compare, pictures, render, show
+from etb_hw.report.card import card
+from etb_hw.report.run import read_run
 
 VOID = {"meta", "link", "input", "br"}
 
@@ -144,6 +151,40 @@ def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
         render(tmp_path)
     with pytest.raises(BadInput, match="is no folder"):
         render(tmp_path / "none")
+
+
+def test_page_table_and_card_take_their_figures_from_the_summary(
+    make_run: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run")
+    figures = {
+        "accuracy_integer": (0.8765, "87.65"),
+        "accuracy_dense_baseline": (0.8321, "83.21"),
+        "pruned_parameter_ratio": (0.237, "23.7"),
+        "size_bytes": (12_345, "12"),
+    }
+    told = {"lut": (6_789.0, "6,789"), "bram_18k": (77.0, "77"), "estimated_fps": (54_321.0, "54,321")}
+    values = {name: value for name, (value, _) in (figures | told).items()}
+    summary = replace(SUMMARY.need(run), **values)
+    SUMMARY.write(run, summary)
+    page = " ".join(parsed(render(run)).text)
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as captured:
+        console.print(summary_table(summary, run))
+    readme = card("net", summary, FLOW.need(run), VERIFICATION.need(run), (3, 8, 8), 60.0, (1,))
+    for _, text in figures.values():
+        assert all(text in shown for shown in (page, captured.get(), readme)), text
+    for _, text in told.values():
+        assert all(text in shown for shown in (page, captured.get())), text
+
+
+def test_the_bars_of_the_page_add_up_to_the_summary(run_dir: Path) -> None:
+    run = read_run(run_dir)
+    assert run.summary is not None
+    for name, total in (("LUT", run.summary.lut), ("BRAM_18K", run.summary.bram_18k)):
+        shown = sum(stage.resources.get(name, 0.0) for stage in run.stages or ())
+        shown += sum(found.get(name, 0.0) for found in run.plumbing.values())
+        assert shown == pytest.approx(total)
 
 
 def test_comparison(run_dir: Path, other_run: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from etb_hw import data, training
+from etb_hw.artifacts.run_files import TEACHER_STATE
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.models import TOPOLOGIES, BinaryNet, FloatTwin
 from etb_hw.training.loss import loss_of
@@ -70,6 +71,17 @@ def test_an_interrupted_teacher_goes_on_identically(digits, tmp_path):
         training.teach(MODEL, longer, digits, tmp_path, interrupt)
     assert same(training.teach(MODEL, longer, digits, tmp_path), training.teach(MODEL, longer, digits))
     assert not same(through, training.teach(MODEL, longer, digits, tmp_path))
+
+
+def test_a_flipped_bit_in_a_teacher_is_noticed_and_trained_again(digits, tmp_path, caplog):
+    config = SETTINGS.model_copy(update={"checkpoint_seconds": 0.0})
+    whole = training.teach(MODEL, config, digits, tmp_path)
+    state = tmp_path / TEACHER_STATE
+    content = bytearray(state.read_bytes())
+    content[-7] ^= 1
+    state.write_bytes(content)
+    assert same(training.teach(MODEL, config, digits, tmp_path), whole)
+    assert "was changed since it was written" in caplog.text
 
 
 def test_loss_mixes_labels_and_lesson():
