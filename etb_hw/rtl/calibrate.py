@@ -34,10 +34,11 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.stream import Stream
+from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.rtl import cache
 from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import SynthesisError, synth_blocks
+from etb_hw.rtl.yosys import Family, SynthesisError, recipe, synth_blocks
 
 Spec = dict[str, Any]
 # products that are too small for a DSP block; the grid has larger ones only
@@ -165,6 +166,7 @@ def grid(seed: int = 2025) -> Iterator[Spec]:
     kinds: list[tuple[Callable[[random.Random], Spec], int]] = [
         (_binary, 12),
         (_eight_bit, 4),
+        (_unrolled, 3),
         (_few_bit, 3),
         (_window, 6),
         (_thresholding, 3),
@@ -191,21 +193,28 @@ def main() -> None:
 
     @click.command()
     @click.argument("out", type=click.Path(path_type=Path))
+    @click.option("--family", type=click.Choice(["xc7", "ecp5"]), default="xc7", show_default=True)
     @click.option("--minutes", default=30.0, help="time budget")
     @click.option("--rows", default=10_000, help="largest number of rows in all")
     @click.option("--cache-dir", default=cache.DEFAULT, type=click.Path(path_type=Path))
-    def command(out: Path, minutes: float, rows: int, cache_dir: Path) -> None:
-        extend(out, minutes, rows, cache_dir)
+    def command(out: Path, family: Family, minutes: float, rows: int, cache_dir: Path) -> None:
+        extend(out, family, minutes, rows, cache_dir)
 
     command()
 
 
-def extend(out: Path, minutes: float, limit: int, cache_dir: Path) -> None:
-    """Add rows until the time or the limit is reached; the file is replaced atomically after each batch."""
+def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Path) -> None:
+    """Add rows until the time or the limit is reached; the file is replaced atomically after each batch.
+
+    Raises BadInput where the file's rows were counted with another tool, recipe or family.
+    """
     tool = find_yosys()
-    data: dict[str, Any] = {"tool": tool.version, "family": "xc7", "rows": []}
+    head = {"tool": tool.version, "family": family, "recipe": recipe(family)}
+    data: dict[str, Any] = {**head, "rows": []}
     if out.exists():
         data = json.loads(out.read_text(encoding="utf-8"))
+        if {name: data.get(name) for name in head} != head:
+            raise BadInput(str(out), "was made with another tool, recipe or family", "give another file")
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
@@ -220,7 +229,7 @@ def extend(out: Path, minutes: float, limit: int, cache_dir: Path) -> None:
                 batch.append(spec)
         try:
             usages = synth_blocks(
-                [block_of(spec) for spec in batch], "xc7", cache_dir=cache_dir, yosys=tool, timeout=60
+                [block_of(spec) for spec in batch], family, cache_dir=cache_dir, yosys=tool, timeout=40
             )
         except SynthesisError:
             continue
@@ -253,11 +262,11 @@ def _folds(draw: random.Random, rows: int, columns: int, most: int, widest: int)
 def _binary(draw: random.Random) -> Spec:
     mh = draw.choice(_COUNTS[1:])
     mw = draw.choice(_COUNTS[1:]) * draw.choice((9, 9, 9, 1, 4))
-    pe, simd = _folds(draw, mh, mw, draw.choice((64, 128, 512)), 128)
+    pe, simd = _folds(draw, mh, mw, draw.choice((64, 128, 512, 2048)), 128)
     style = draw.choice(("distributed", "block"))
     if mh * mw > 2**15 or mh * mw == pe * simd:
         style = "block" if mh * mw > pe * simd else "distributed"
-    steps = draw.choice((1, 1, 1, 1, 1, 0, 3))
+    steps = draw.choice((1, 1, 1, 1, 0, 0, 3, 7, 15))
     return {"kind": "Mvau", "w": "BIPOLAR", "x": "BIPOLAR", "mh": mh, "mw": mw, "pe": pe, "simd": simd,
             "steps": steps, "style": style}  # fmt: skip
 
@@ -265,10 +274,20 @@ def _binary(draw: random.Random) -> Spec:
 def _eight_bit(draw: random.Random) -> Spec:
     mh = draw.choice(_COUNTS[1:-2])
     mw = draw.choice((9, 27, 27, 27, 32, 64, 75))
-    pe, simd = _folds(draw, mh, mw, 128, 32)
+    pe, simd = _folds(draw, mh, mw, draw.choice((128, 128, 512)), 32)
     x = draw.choice(("UINT8", "UINT8", "UINT4", "INT8"))
     return {"kind": "Mvau", "w": "BIPOLAR", "x": x, "mh": mh, "mw": mw, "pe": pe, "simd": simd,
             "steps": draw.choice((1, 1, 1, 0, 3)), "style": "distributed"}  # fmt: skip
+
+
+def _unrolled(draw: random.Random) -> Spec:
+    """Every product in a cycle: the weights are constants."""
+    x = draw.choice(("BIPOLAR", "BIPOLAR", "UINT8", "UINT2"))
+    mh, mw = draw.choice((4, 8, 10, 16, 24, 32)), draw.choice((9, 16, 27, 36, 64, 72))
+    if x != "BIPOLAR":
+        mh = min(mh, 16)
+    return {"kind": "Mvau", "w": "BIPOLAR", "x": x, "mh": mh, "mw": mw, "pe": mh, "simd": mw,
+            "steps": draw.choice((1, 1, 0, 3)), "style": "distributed"}  # fmt: skip
 
 
 def _few_bit(draw: random.Random) -> Spec:
@@ -299,7 +318,7 @@ def _lanes(draw: random.Random, channels: int, most: int = 64) -> int:
 
 def _thresholding(draw: random.Random) -> Spec:
     c = draw.choice(_COUNTS)
-    return {"kind": "Thresholding", "c": c, "pe": _lanes(draw, c, 32), "steps": draw.choice((1, 1, 3)),
+    return {"kind": "Thresholding", "c": c, "pe": _lanes(draw, c, 32), "steps": draw.choice((1, 1, 3, 7)),
             "x": draw.choice(("INT6", "INT9", "INT12"))}  # fmt: skip
 
 
@@ -332,7 +351,7 @@ def _fifo(draw: random.Random) -> Spec:
     return {
         "kind": "Fifo",
         "width": width,
-        "depth": draw.choice((2, 2, 8, 17, 32, 64, 100, 128, 256, 512, 1024)),
+        "depth": draw.choice((2, 2, 8, 17, 32, 64, 100, 128, 256, 512, 1024, 1500, 4096)),
     }
 
 

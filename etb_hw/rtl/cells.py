@@ -5,54 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-# (field of Usage, how many units one cell takes)
-_XILINX: Mapping[str, tuple[str, int]] = {
-    **{f"LUT{n}": ("lut", 1) for n in range(1, 7)},
-    "INV": ("lut", 1),
-    **dict.fromkeys(("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1"), ("ff", 1)),
-    "CARRY4": ("carry", 1),
-    "CARRY8": ("carry", 1),
-    **dict.fromkeys(("MUXF7", "MUXF8", "MUXF9"), ("mux", 1)),
+# what one cell takes, by field of Usage
+Takes = Mapping[str, int]
+_XILINX: Mapping[str, Takes] = {
+    **{f"LUT{n}": {"lut": 1} for n in range(1, 7)},
+    "INV": {"lut": 1},
+    **{key: {"ff": 1} for key in ("FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1")},
+    "CARRY4": {"carry": 1},
+    "CARRY8": {"carry": 1},
+    **{key: {"mux": 1} for key in ("MUXF7", "MUXF8", "MUXF9")},
     # LUTs of distributed memories: UG474 and UG574, tables of distributed RAM primitives
-    "SRL16E": ("lutram", 1),
-    "SRLC32E": ("lutram", 1),
-    "RAM32X1S": ("lutram", 1),
-    "RAM64X1S": ("lutram", 1),
-    "RAM128X1S": ("lutram", 2),
-    "RAM256X1S": ("lutram", 4),
-    "RAM512X1S": ("lutram", 8),
-    "RAM32X1D": ("lutram", 2),
-    "RAM64X1D": ("lutram", 2),
-    "RAM128X1D": ("lutram", 4),
-    "RAM256X1D": ("lutram", 8),
-    "RAM32M": ("lutram", 4),
-    "RAM64M": ("lutram", 4),
-    "RAM32M16": ("lutram", 8),
-    "RAM64M8": ("lutram", 8),
-    **dict.fromkeys(("RAMB18E1", "RAMB18E2"), ("bram", 1)),
-    **dict.fromkeys(("RAMB36E1", "RAMB36E2"), ("bram", 2)),
-    **dict.fromkeys(("URAM288", "URAM288_BASE"), ("uram", 1)),
-    **dict.fromkeys(("DSP48E1", "DSP48E2"), ("dsp", 1)),
+    "SRL16E": {"lutram": 1},
+    "SRLC32E": {"lutram": 1},
+    "RAM32X1S": {"lutram": 1},
+    "RAM64X1S": {"lutram": 1},
+    "RAM128X1S": {"lutram": 2},
+    "RAM256X1S": {"lutram": 4},
+    "RAM512X1S": {"lutram": 8},
+    "RAM32X1D": {"lutram": 2},
+    "RAM64X1D": {"lutram": 2},
+    "RAM128X1D": {"lutram": 4},
+    "RAM256X1D": {"lutram": 8},
+    "RAM32M": {"lutram": 4},
+    "RAM64M": {"lutram": 4},
+    "RAM32M16": {"lutram": 8},
+    "RAM64M8": {"lutram": 8},
+    **{key: {"bram": 1} for key in ("RAMB18E1", "RAMB18E2")},
+    **{key: {"bram": 2} for key in ("RAMB36E1", "RAMB36E2")},
+    **{key: {"uram": 1} for key in ("URAM288", "URAM288_BASE")},
+    **{key: {"dsp": 1} for key in ("DSP48E1", "DSP48E2")},
 }
-_ECP5: Mapping[str, tuple[str, int]] = {
-    "LUT4": ("lut", 1),
-    "CCU2C": ("carry", 1),
-    "TRELLIS_FF": ("ff", 1),
-    "TRELLIS_DPR16X4": ("lutram", 6),  # four LUTs of data, two of write ports
-    "PFUMX": ("mux", 1),
-    "L6MUX21": ("mux", 1),
-    "DP16KD": ("bram", 1),
-    "PDPW16KD": ("bram", 1),
-    "MULT18X18D": ("dsp", 1),
-    "ALU54B": ("dsp", 1),
+_ECP5: Mapping[str, Takes] = {
+    "LUT4": {"lut": 1},
+    "CCU2C": {"lut": 2, "carry": 1},  # two LUTs whose outputs feed the carry chain
+    "TRELLIS_FF": {"ff": 1},
+    "TRELLIS_DPR16X4": {"lutram": 6},  # four LUTs of data, two of write ports
+    "PFUMX": {"mux": 1},
+    "L6MUX21": {"mux": 1},
+    "DP16KD": {"bram": 1},
+    "PDPW16KD": {"bram": 1},
+    "MULT18X18D": {"dsp": 1},
+    "ALU54B": {"dsp": 1},
 }
-_ICE40: Mapping[str, tuple[str, int]] = {
-    "SB_LUT4": ("lut", 1),
-    "SB_CARRY": ("carry", 1),
-    "SB_RAM40_4K": ("bram", 1),
-    "SB_MAC16": ("dsp", 1),
+_ICE40: Mapping[str, Takes] = {
+    "SB_LUT4": {"lut": 1},
+    "SB_CARRY": {"carry": 1},
+    "SB_RAM40_4K": {"bram": 1},
+    "SB_MAC16": {"dsp": 1},
 }
-CELLS: Mapping[str, Mapping[str, tuple[str, int]]] = {
+CELLS: Mapping[str, Mapping[str, Takes]] = {
     "xc7": _XILINX,
     "xcup": _XILINX,
     "ecp5": _ECP5,
@@ -107,9 +108,10 @@ def count(cells: Mapping[str, int], family: str) -> Usage:
     sums = dict.fromkeys(COUNTED, 0)
     other: dict[str, int] = {}
     for name, number in cells.items():
-        kind = CELLS[family].get(name)
-        if kind is not None:
-            sums[kind[0]] += number * kind[1]
+        takes = CELLS[family].get(name)
+        if takes is not None:
+            for item, units in takes.items():
+                sums[item] += number * units
         elif name.startswith("SB_DFF"):
             sums["ff"] += number
         elif name not in _FREE:

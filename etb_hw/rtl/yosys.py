@@ -25,15 +25,32 @@ BLOCK_TOP, BATCH_TOP = "etb_block", "etb_batch"
 BATCH = 16  # blocks a run
 Family = Literal["xc7", "xcup", "ecp5", "ice40"]
 
-# without the wide multiplexers behind LUTs ABC needs up to a quarter fewer LUTs for these designs
-_SYNTH = {
-    "xc7": "synth_xilinx -family xc7 -flatten -nowidelut -noiopad -top {top}",
-    "xcup": "synth_xilinx -family xcup -uram -flatten -nowidelut -noiopad -top {top}",
-    "ecp5": "synth_ecp5 -top {top}",
+# Read-only memories are mapped by themselves and joined afterwards: taken together with the logic behind
+# them, ABC spends up to three times the LUTs on deep ones. One word (a layer that is fully unrolled) is a
+# constant and no memory ($dff: the output register): it folds into the logic. All else is flat.
+_ROMS_APART = (
+    "hierarchy -check -top {top}",
+    "proc",
+    "select -set roms *etb_rom*/t:$dff %m",
+    "setattr -mod -set keep_hierarchy 1 @roms",
+)
+_JOINED = ("setattr -mod -unset keep_hierarchy @roms", "flatten", "opt_clean")
+_SYNTH: Mapping[Family, tuple[str, ...]] = {
+    "xc7": (*_ROMS_APART, "synth_xilinx -family xc7 -flatten -noiopad -top {top}", *_JOINED),
+    "xcup": (*_ROMS_APART, "synth_xilinx -family xcup -uram -flatten -noiopad -top {top}", *_JOINED),
+    "ecp5": (*_ROMS_APART, "synth_ecp5 -top {top}", *_JOINED),
     # iCE40 has no LUT memories
-    "ice40": "hierarchy -check -top {top}\nsetattr -unset ram_style a:ram_style=distributed\n"
-    "synth_ice40 -top {top}",
+    "ice40": (
+        "hierarchy -check -top {top}",
+        "setattr -unset ram_style a:ram_style=distributed",
+        "synth_ice40 -top {top}",
+    ),
 }
+
+
+def recipe(family: Family) -> str:
+    """Yosys' script for a family, ``{top}`` standing for the module."""
+    return "\n".join(_SYNTH[family])
 
 
 class SynthesisError(EtbError):
@@ -134,7 +151,7 @@ def synth_blocks(
     _check(family)
     tool = yosys or find_yosys()
     sources = [block_sources(block, BLOCK_TOP) for block in blocks]
-    keys = [_key(tool, _SYNTH[family], given) for given in sources]
+    keys = [_key(tool, recipe(family), given) for given in sources]
     missing: dict[str, Block] = {}
     for key, block in zip(keys, blocks, strict=True):
         if not cache.is_whole(cache_dir / "yosys" / key):
@@ -202,7 +219,7 @@ def netlist(
     """A folder with ``cells.json`` (cells by name) and, with ``keep``, the netlist ``netlist.json``."""
     _check(family)
     tool = yosys or find_yosys()
-    key = _key(tool, f"{_SYNTH[family]} {top} {keep}", sources)
+    key = _key(tool, f"{recipe(family)} {top} {keep}", sources)
 
     def make(folder: Path) -> None:
         stat = _run(sources, top, family, folder, tool, timeout, keep=keep)
@@ -267,7 +284,7 @@ def _run(
         }
     steps = [
         f"read_verilog -sv -defer {' '.join(name for name in files if name.endswith('.sv'))}",
-        _SYNTH[family].format(top=top),
+        recipe(family).format(top=top),
         "tee -q -o stat.json stat -json",
     ]
     if keep:
