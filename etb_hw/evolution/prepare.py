@@ -27,17 +27,13 @@ from etb_hw.evolution.layers import (
     exact_norm,
 )
 from etb_hw.evolution.note import Note, note_of, write_note
-from etb_hw.evolution.rules import Rule, Rules, check_patterns, rule_of
+from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, activation_of, check_patterns, rule_of
 from etb_hw.evolution.trace import module_at, owner_of, shape_of, tensors_in, traced, with_shapes
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, KINDS, ActivationKind
 
 log = logging.getLogger("etb_hw")
 
-ACTIVATIONS = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU, nn.ELU,
-    nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus,
-)  # fmt: skip
 _ACTIVATION_CALLS: frozenset[Any] = frozenset(
     {
         torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
@@ -235,7 +231,7 @@ def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:
 
 def _kind(module: nn.Module, path: str, rules: Rules) -> ActivationKind | None:
     """What an activation becomes; None for modules that stay as they are."""
-    wanted = rule_of(rules, path).activation
+    wanted = activation_of(rules, path, module)
     if wanted == "keep":
         return None
     if wanted is not None:

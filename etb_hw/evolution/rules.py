@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, TypeAlias
 
+from brevitas.nn.quant_layer import QuantNonLinearActLayer
+from torch import nn
+
 from etb_hw.errors import BadInput
 from etb_hw.quantizers import KINDS
 
@@ -37,6 +40,16 @@ class Rule:
             raise BadInput("Rule.activation", f"{self.activation!r} is unknown", f"use one of {kinds}")
 
 
+ACTIVATIONS = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU, nn.ELU,
+    nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus,
+)  # fmt: skip
+NO_ACTIVATIONS = (
+    nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._NormBase, nn.modules.pooling._MaxPoolNd,
+    nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.padding._ConstantPadNd,
+    nn.Flatten, nn.modules.dropout._DropoutNd, nn.Sequential, nn.ModuleList, nn.ModuleDict,
+)  # fmt: skip
+
 Rules: TypeAlias = Mapping[str, Rule]
 USUAL = Rule()
 
@@ -44,6 +57,31 @@ USUAL = Rule()
 def rule_of(rules: Rules, path: str) -> Rule:
     """The first rule whose pattern (``conv1``, ``layer2.*.conv1``) matches a module path."""
     return next((rule for pattern, rule in rules.items() if fnmatchcase(path, pattern)), USUAL)
+
+
+def activation_of(rules: Rules, path: str, module: nn.Module) -> str | None:
+    """What a rule makes of a module as an activation; None where none does.
+
+    A pattern means the activations among the modules that it matches, and those without parameters and parts.
+    Raises BadInput where the very path of a layer was given.
+    """
+    wanted = rule_of(rules, path).activation
+    layer = isinstance(module, NO_ACTIVATIONS)
+    if wanted is None:
+        return None
+    if path in rules and not layer:
+        return wanted
+    simple = isinstance(module, (*ACTIVATIONS, QuantNonLinearActLayer)) or not (
+        any(True for _ in module.children()) or any(True for _ in module.parameters())
+    )
+    if simple and not layer:
+        return wanted
+    if path in rules and rules[path].activation == wanted:
+        raise BadInput(
+            f"rule {path!r}", f"makes an activation of a {type(module).__name__}",
+            "name the activation behind it, or put an nn.Identity there",
+        )  # fmt: skip
+    return None
 
 
 def check_patterns(rules: Rules, paths: list[str]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.layers import ChannelPad, Evolving, EvolvingAct, value_of
-from etb_hw.evolution.rules import Rules, rule_of
+from etb_hw.evolution.rules import Rules, activation_of
 from etb_hw.models.norm import ChannelNorm
 
 SHAPE, PATH = "etb_shape", "etb_path"
@@ -37,7 +37,7 @@ class _Tracer(fx.Tracer):
             or isinstance(m, _OURS)
             or type(m).__module__.startswith(_LIBRARIES)
             or isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear | nn.modules.batchnorm._BatchNorm)
-            or rule_of(self.rules, module_qualified_name).activation is not None
+            or activation_of(self.rules, module_qualified_name, m) is not None
         )
 
     def call_module(

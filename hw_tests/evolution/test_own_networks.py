@@ -87,6 +87,31 @@ def test_a_network_evolves_gets_slim_and_means_the_same_in_qonnx(name, tmp_path)
         assert design(graph, BuildConfig(target_fps=50)).graph.fps >= 50
 
 
+@pytest.mark.parametrize("name", ["twice", "keywords"])
+def test_few_bit_activations_go_all_the_way(name, tmp_path):
+    build, shape = NETWORKS[name]
+    torch.manual_seed(0)
+    model = etb.prepare(build(), batch(shape, 0)[0], {"*": etb.Rule(activation="uint2")}).train()
+    evolution = etb.Evolution(model, 0.4, steps=STEPS)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for step in range(STEPS):
+        x, y = batch(shape, step)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        evolution.step()
+    x = batch(shape, 99)[0]
+    slim = etb.slim(model, x)
+    path = etb.export(slim, tmp_path / "model.qonnx.onnx")
+    wrapped = ModelWrapper(str(path))
+    source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
+    found = [execute_onnx(wrapped, {source: frame[None].numpy()})[sink] for frame in x]
+    np.testing.assert_array_equal(np.concatenate(found), slim(x).detach().numpy())
+    if name in OURS_TAKES:
+        graph = import_model(path, ImportOptions.parse("uint8", "1/256"))
+        assert any(type_.dtype.name == "UINT2" for type_ in graph.types.values())
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_slimming_in_mid_training_changes_nothing_but_the_size(name):
     model, evolution = evolved(name)

@@ -113,6 +113,15 @@ def test_rules_decide_a_layer():
     found = note_of(model).plan
     assert "keeps its own weights" in found.whole["first.0"]
     assert "a rule keeps between.0" in found.whole["between.0"]
+    few = etb.prepare(Around(conv(8, 8)), X, {"*": etb.Rule(activation="uint2")})
+    kinds = [module.kind.name for module in few.modules() if isinstance(module, EvolvingAct)]
+    assert kinds == ["uint2", "uint2"]
+    assert isinstance(few.first[0], Evolving)
+    blocks = etb.prepare(ResNet(), X, {"*": etb.Rule(activation="uint2")})
+    assert {m.kind.name for m in blocks.modules() if isinstance(m, EvolvingAct)} == {"uint2"}
+    assert len(note_of(blocks).plan.layers) == 9
+    with pytest.raises(BadInput, match="an activation of a Conv2d"):
+        etb.prepare(Around(conv(8, 8)), X, {"first.0": etb.Rule(activation="uint2")})
     with pytest.raises(BadInput, match="matches no module"):
         etb.prepare(Around(conv(8, 8)), X, {"fist.*": etb.Rule()})
     with pytest.raises(BadInput, match="uint3"):
