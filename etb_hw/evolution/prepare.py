@@ -167,7 +167,7 @@ def _one_module_an_activation(model: nn.Module, rules: Rules, example: Tensor) -
                 new = f"etb_{new}"
             made.add_submodule(new, nn.Hardtanh())
             with made.graph.inserting_before(node):
-                call = made.graph.call_module(new, (next(tensors_in(node)),))
+                call = made.graph.call_module(new, (node.all_input_nodes[0],))
             node.replace_all_uses_with(call)
             made.graph.erase_node(node)
     made.graph.lint()
