@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
-from etb_hw.artifacts import JsonFile
+from etb_hw.artifacts import RUN_FILES, Folder, JsonFile
 from etb_hw.artifacts.run_files import FLOW
 from etb_hw.cli import main
 from etb_hw.cli.main import COMMANDS
@@ -85,6 +86,45 @@ def test_every_file_beside_the_others_is_in_its_table() -> None:
         path.stem for path in (ROOT / "etb_hw/cli").glob("*.py") if "@click.command(" in path.read_text()
     }
     assert with_command == set(COMMANDS)
+
+
+def test_the_names_of_run_files_are_spelled_once() -> None:
+    names = {file.name for file in RUN_FILES if not isinstance(file, Folder)}
+    spelled = {
+        (path.relative_to(ROOT).as_posix(), node.value)
+        for path in (ROOT / "etb_hw").rglob("*.py")
+        if path.parent.name != "artifacts"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    }
+    assert spelled == set()
+
+
+def packages_of(tree: ast.Module) -> set[str]:
+    """What a module of ours imports of our own, by package."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "etb_hw":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("etb_hw."):
+            found.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("etb_hw.")}
+    return found
+
+
+def test_no_import_runs_backwards() -> None:
+    """The order of packages that the page names is the order of imports."""
+    first = PAGE.read_text(encoding="utf-8").split("No import runs backwards")[0]
+    stages = [re.findall(r"`(\w+)`", stage) for stage in first.split("->")]
+    rank = {package: i for i, stage in enumerate(stages) for package in stage}
+    below = {"artifacts", "files", "errors", "config", "verification", "tool_needs", "doctor", "__version__"}
+    there = {path.parent.name for path in (ROOT / "etb_hw").glob("*/__init__.py")}
+    assert there <= rank.keys() | below
+    for package in rank:
+        for path in (ROOT / "etb_hw" / package).rglob("*.py"):
+            for needed in packages_of(ast.parse(path.read_text(encoding="utf-8"))) - below - {package}:
+                assert rank[needed] < rank[package] or needed in stages[rank[package]], f"{path}: {needed}"
 
 
 def test_a_command_needs_its_file_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,12 +22,13 @@ def command(source: Path, out: Path | None, force: bool) -> None:
     Of a flow file, the steps before are done where needed; a checkpoint.safetensors needs no data.
     """
     if source.suffix == ".safetensors":
+        from etb_hw.artifacts.run_files import MODEL
         from etb_hw.flow.outputs import output_file
         from etb_hw.pruning import deployable, load_checkpoint
         from etb_hw.qonnx_io import export_model
 
         module = deployable(load_checkpoint(source)[0])
-        path = out or source.with_name("model.qonnx.onnx")
+        path = out or MODEL.path(source.parent)
         with output_file(path, "export", force=force) as file:
             export_model(module, file, module.input_shape)
         click.echo(path)

@@ -17,12 +17,13 @@ from etb_hw.cli.options import force_option
 @force_option
 def command(run_dirs: tuple[Path, ...], out: Path | None, force: bool) -> None:
     """Write one self-contained HTML page about a run; with several RUN_DIRs, set them side by side."""
+    from etb_hw.artifacts.run_files import PAGE
     from etb_hw.files import write_text
     from etb_hw.flow.outputs import output_file
     from etb_hw.report import compare, render
 
     page = render(run_dirs[0]) if len(run_dirs) == 1 else compare(run_dirs)
-    out = out or run_dirs[0] / ("report.html" if len(run_dirs) == 1 else "comparison.html")
+    out = out or run_dirs[0] / (PAGE.name if len(run_dirs) == 1 else "comparison.html")
     with output_file(out, "report", force=force, replaces=("run",)) as path:
         write_text(path, page)
     click.echo(str(out))

@@ -16,12 +16,13 @@ from etb_hw.cli.options import force_option, input_options, model_argument
 @force_option
 def command(model_file: Path, out: Path | None, force: bool, **mapping: str | None) -> None:
     """Fold the BatchNorms and scales of MODEL_FILE (QONNX) into exact integer thresholds."""
+    from etb_hw.artifacts.run_files import STREAMLINED
     from etb_hw.cli.models import import_options
     from etb_hw.flow.outputs import output_file
     from etb_hw.qonnx_io import import_model, write_streamlined
 
     graph = import_model(model_file, import_options(mapping))
-    out = out or model_file.with_name("streamlined.onnx")
+    out = out or STREAMLINED.path(model_file.parent)
     with output_file(out, "streamline", force=force) as path:
         write_streamlined(graph, path)
     click.echo(f"{out}: {len(graph.nodes)} nodes over integers")

@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from pydantic import TypeAdapter
 
 from etb_hw.artifacts.run_file import read_json
+from etb_hw.artifacts.run_files import FLOW
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Sweep, Trained
 from etb_hw.report.page import page
 from etb_hw.report.section import Column, Section, figure, side_by_side, table
@@ -22,7 +23,7 @@ PRICES = {"bytes": "bytes of weights and thresholds", "lut": "estimated LUT"}
 def is_study(folder: Path) -> bool:
     """Whether a folder holds a sweep or a comparison with baselines, and no run of its own."""
     found = (folder / SWEEP).is_file() or (folder / BASELINES).is_file()
-    return found and not (folder / "flow.json").is_file()
+    return found and not FLOW.path(folder).is_file()
 
 
 def study(folder: Path) -> str:

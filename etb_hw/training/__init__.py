@@ -2,13 +2,12 @@
 
 ``train(model, training, evolution, dataset, out_dir, progress) -> TrainResult`` is one run; the dense
 baseline is the same call with ``evolution.ratio = 0``. ``teach()`` trains the float network that may teach
-both. ``progress_bar()`` gives the callback of a rich progress bar.
+both.
 """
 
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback, Progress
-from etb_hw.training.progress import progress_bar
 from etb_hw.training.teacher import teach
 
 __all__ = [
@@ -17,7 +16,6 @@ __all__ = [
     "TrainResult",
     "accuracy",
     "logits",
-    "progress_bar",
     "teach",
     "train",
 ]

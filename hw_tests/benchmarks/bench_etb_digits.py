@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etb_hw import data, training
+from etb_hw.cli.training_bar import progress_bar
 from etb_hw.config import load_flow
 
 FLOW = Path(__file__).parents[2] / "flows" / "digits.toml"
@@ -30,7 +31,7 @@ def main() -> None:
         results = []
         for ratio in (0.0, flow.evolution.ratio):
             evolution = flow.evolution.model_copy(update={"ratio": ratio})
-            with training.progress_bar(console, f"seed {seed}, ratio {ratio}") as show:
+            with progress_bar(console, f"seed {seed}, ratio {ratio}") as show:
                 result = training.train(flow.model, recipe, evolution, dataset, progress=show)
             assert result is not None
             results.append(result)

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from etb_hw.artifacts import RunFile
+from etb_hw.artifacts.run_files import (
+    COUNTS,
+    DATAFLOW,
+    FOLDING_CONFIG,
+    HW_CONFIG,
+    LAYER_CYCLES,
+    LAYER_RESOURCES,
+    PERFORMANCE,
+)
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.finn.reports import (
     final_hw_config,
@@ -21,19 +31,19 @@ from etb_hw.files import write_bytes, write_json
 def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model) -> tuple[Path, ...]:
     """Write ``dataflow.onnx``, FINN's two configurations and ``report/*.json``; the paths written."""
     folder = Path(folder)
-    onnx_path = folder / "dataflow.onnx"
+    onnx_path = DATAFLOW.path(folder)
     write_bytes(onnx_path, to_onnx(graph).SerializeToString())
-    reports = {
-        "auto_folding_config.json": folding_config(graph),
-        "final_hw_config.json": final_hw_config(graph),
-        "report/estimate_layer_resources.json": layer_resources(graph, model),
-        "report/estimate_layer_cycles.json": layer_cycles(graph),
-        "report/estimate_network_performance.json": network_performance(graph),
-        "report/op_and_param_counts.json": op_and_param_counts(graph),
+    reports: dict[RunFile, object] = {
+        FOLDING_CONFIG: folding_config(graph),
+        HW_CONFIG: final_hw_config(graph),
+        LAYER_RESOURCES: layer_resources(graph, model),
+        LAYER_CYCLES: layer_cycles(graph),
+        PERFORMANCE: network_performance(graph),
+        COUNTS: op_and_param_counts(graph),
     }
     paths = [onnx_path]
-    for name, report in reports.items():
-        path = folder / name
+    for file, report in reports.items():
+        path = file.path(folder)
         write_json(path, report)
         paths.append(path)
     return tuple(paths)
