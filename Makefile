@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := rtl,notebooks,docs,dev
 
-.PHONY: demo test test-slow test-finn bench lint docs clean setup
+.PHONY: fresh demo test test-slow test-finn bench lint docs clean setup
 
 setup: $(VENV)/.installed
 
@@ -45,3 +45,7 @@ test-finn: setup .venv-finn/.installed
 
 .venv-finn/.installed: hw_tests/finn/requirements.txt hw_tests/finn/setup.sh
 	hw_tests/finn/setup.sh .venv-finn $(BIN)/python
+
+# demo and test as a newcomer's machine runs them: a clone, an empty home, no tools beyond what the README names
+fresh:
+	.ci/fresh
