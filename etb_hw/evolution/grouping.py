@@ -41,7 +41,9 @@ _ZERO_KEEPING_FUNCTIONS: frozenset[Any] = frozenset(
 _ZERO_KEEPING_METHODS = frozenset(
     {"contiguous", "float", "half", "double", "to", "type_as", "detach", "clone", "relu", "neg", "abs", "cpu"}
 )
-_ADD = frozenset({operator.add, operator.iadd, torch.add, operator.sub, operator.isub, torch.sub})
+ADDS: frozenset[Any] = frozenset(
+    {operator.add, operator.iadd, torch.add, operator.sub, operator.isub, torch.sub, "add", "add_", "sub"}
+)
 _MUL = frozenset({operator.mul, operator.imul, torch.mul})
 _DIV = frozenset({operator.truediv, operator.itruediv, torch.div})
 _CAT = frozenset({torch.cat, torch.concat, torch.concatenate})
@@ -283,15 +285,8 @@ class _Grouping:
             if len(shape) > 1 and any(True for _ in tensors_in(node)):
                 self.opaque(node, f"{name} is not understood")
             return
-        if (
-            target in _ADD
-            or target in _MUL
-            or target in _DIV
-            or target in ("add", "add_", "mul", "sub", "div")
-        ):
-            self.arithmetic(
-                node, name, tensors, shape, adds=target in _ADD or target in ("add", "add_", "sub")
-            )
+        if target in ADDS or target in _MUL or target in _DIV or target in ("mul", "div"):
+            self.arithmetic(node, name, tensors, shape, adds=target in ADDS)
         elif target in _CAT and _argument(node, 1, "dim", 0) in (1, 1 - len(shape)):
             self.layouts[node] = tuple(
                 span for n in node.args[0] for span in self.layouts[n]  # type: ignore[union-attr, index]

@@ -27,20 +27,14 @@ from etb_hw.evolution.layers import (
     exact_norm,
 )
 from etb_hw.evolution.note import Note, note_of, write_note
-from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, activation_of, check_patterns, rule_of
-from etb_hw.evolution.trace import module_at, owner_of, shape_of, tensors_in, traced, with_shapes
+from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
+from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
+from etb_hw.evolution.trace import module_at, shape_of, tensors_in
 from etb_hw.models.norm import ChannelNorm
-from etb_hw.quantizers import BIPOLAR, KINDS, ActivationKind
+from etb_hw.quantizers import BIPOLAR, ActivationKind
 
 log = logging.getLogger("etb_hw")
 
-_ACTIVATION_CALLS: frozenset[Any] = frozenset(
-    {
-        torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
-        torch.sigmoid, F.sigmoid, F.elu, F.hardswish, F.hardsigmoid,
-        "sign", "relu", "relu_", "tanh", "sigmoid",
-    }
-)  # fmt: skip
 _LINEAR = (
     nn.MaxPool1d,
     nn.MaxPool2d,
@@ -52,7 +46,12 @@ _LINEAR = (
 )
 
 
-def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None) -> nn.Module:
+def prepare(
+    model: nn.Module,
+    example_input: Tensor,
+    rules: Rules | None = None,
+    additions: Additions = "keep",
+) -> nn.Module:
     """A copy of a network whose weights and activations evolve from ternary to binary or zero.
 
     Conv1d, Conv2d and Linear layers get binary weights, activations become signs, and convolutions pad signs
@@ -66,6 +65,8 @@ def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None)
         example_input: a batch (N, C, ...) as in training.
         rules: what to do otherwise, by module path or pattern: {"stem": Rule(weights="keep")}. The first
             that matches counts.
+        additions: ``stream`` rounds the floats that residual connections add to integers -8..7, which
+            hardware adds; ``keep`` leaves them.
 
     Returns:
         A module of the same class and module names. Only where a forward calls activations as functions, or
@@ -92,10 +93,9 @@ def prepare(model: nn.Module, example_input: Tensor, rules: Rules | None = None)
         ) from error
     check_patterns(rules, [path for path, _ in made.named_modules()])
     with torch.random.fork_rng(devices=[]):
-        made = _one_module_an_activation(made, rules, example_input)
-        graph = _graph(made, rules, example_input)
-        _swap(made, graph, rules)
-        graph = _graph(made, rules, example_input)
+        made, rules = rewritten(made, rules, example_input, additions)
+        _swap(made, graph_of(made, rules, example_input), rules)
+        graph = graph_of(made, rules, example_input)
     plan = plan_of(made, graph, rules)
     if not plan.layers or not any(layer.evolves for layer in plan.layers):
         raise BadInput(
@@ -122,135 +122,6 @@ def groups(model: nn.Module) -> str:
     return note.plan.table()
 
 
-def _graph(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
-    """The graph of the evaluation mode, with shapes."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        return with_shapes(model, traced(model, rules), example)
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-# --- activations that are no modules of their own
-
-
-def _one_module_an_activation(model: nn.Module, rules: Rules, example: Tensor) -> nn.Module:
-    """The model itself, or its graph with a module for every activation where it has functions instead."""
-    graph = _graph(model, rules, example)
-    _refuse_own_products(model, graph)
-    calls = _activation_calls(model, graph, rules)
-    uses: dict[str, int] = {}
-    for node in calls:
-        if node.op == "call_module":
-            uses[str(node.target)] = uses.get(str(node.target), 0) + 1
-    if all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls):
-        return model
-    _same_in_both_modes(model, rules, graph)
-    made = fx.GraphModule(model, graph, type(model).__name__)
-    seen: dict[str, int] = {}
-    for node in _activation_calls(made, made.graph, rules):
-        if node.op == "call_module":
-            path = str(node.target)
-            seen[path] = seen.get(path, 0) + 1
-            if seen[path] == 1:
-                continue
-            new = f"{path}_{seen[path]}"
-            made.add_submodule(new, copy.deepcopy(made.get_submodule(path)))
-            node.target = new
-        else:
-            title = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "act")
-            seen[title] = seen.get(title, 0) + 1
-            new = f"{title.rstrip('_')}_{seen[title]}"
-            if hasattr(made, new):
-                new = f"etb_{new}"
-            made.add_submodule(new, nn.Hardtanh())
-            with made.graph.inserting_before(node):
-                call = made.graph.call_module(new, (node.all_input_nodes[0],))
-            node.replace_all_uses_with(call)
-            made.graph.erase_node(node)
-    made.graph.lint()
-    made.recompile()
-    made.train(model.training)
-    return made
-
-
-def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[fx.Node]:
-    return [
-        node
-        for node in graph.nodes
-        if (node.op == "call_module" and _kind(module_at(model, node), str(node.target), rules) is not None)
-        or (
-            node.op in ("call_function", "call_method")
-            and node.target in _ACTIVATION_CALLS
-            and node.all_input_nodes[0].op != "get_attr"
-        )
-    ]
-
-
-def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph) -> None:
-    """A graph has no ``if self.training``: refuse networks that do."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
-    try:
-        trained = traced(model, rules)
-    finally:
-        for module, training in modes:
-            module.training = training
-    first, second = ([_words(node) for node in graph.nodes] for graph in (evaluated, trained))
-    if first != second:
-        where = next((a for a, b in zip(first, second, strict=False) if a != b), "its end")
-        raise BadInput(
-            f"module {type(model).__name__!r}",
-            f"does something else in training than in evaluation (at {where}), and calls activations as "
-            "functions or one activation module in several places",
-            "make every activation a module of its own, and use nn.Dropout instead of F.dropout",
-        )
-
-
-def _words(node: fx.Node) -> str:
-    return f"{node.op} {node.target} {node.args} {node.kwargs}"
-
-
-# --- layers
-
-
-def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:
-    """Raise BadInput where a forward convolves with tensors of its own: there is no layer to make binary."""
-    for node in graph.nodes:
-        if node.op == "call_function" and getattr(node.target, "__name__", "") in (
-            "conv1d", "conv2d", "conv3d", "linear", "bilinear", "conv_transpose1d", "conv_transpose2d",
-        ):  # fmt: skip
-            owner = owner_of(node) or type(model).__name__
-            raise BadInput(
-                f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
-                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
-            )  # fmt: skip
-
-
-def _kind(module: nn.Module, path: str, rules: Rules) -> ActivationKind | None:
-    """What an activation becomes; None for modules that stay as they are."""
-    wanted = activation_of(rules, path, module)
-    if wanted == "keep":
-        return None
-    if wanted is not None:
-        return KINDS[wanted]
-    if isinstance(module, QuantNonLinearActLayer):
-        return BIPOLAR if _bits(module.act_quant) == 1 else None
-    return BIPOLAR if isinstance(module, ACTIVATIONS) else None
-
-
-def _bits(proxy: Any) -> float | None:
-    """Bits of a Brevitas quantizer; None without one."""
-    if proxy is None or not proxy.is_quant_enabled:
-        return None
-    try:
-        return float(proxy.bit_width())
-    except Exception:  # proxies without a width raise what they like
-        return None
-
-
 def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
     """Put evolving layers in the places of the model's own."""
     made: dict[str, nn.Module] = {}
@@ -265,6 +136,10 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
     for path, module in made.items():
         for alias in _aliases(model, model.get_submodule(path)):
             model.set_submodule(alias, module)
+    for node in graph.nodes:
+        act = module_at(model, node) if node.op == "call_module" else None
+        if isinstance(act, EvolvingAct):
+            _spread(model, node, act.kind)
 
 
 def _replacement(
@@ -272,7 +147,7 @@ def _replacement(
 ) -> nn.Module | None:
     """What takes a module's place; None where it stays. Raises BadInput where it has no binary form."""
     rule = rule_of(rules, path)
-    kind = _kind(module, path, rules)
+    kind = kind_of(rules, path, module)
     if kind is not None and shape is not None:
         act = EvolvingAct(shape[1], kind).to(_device(model))
         act.train(module.training)
@@ -306,10 +181,10 @@ def _replacement(
 def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, rule: Rule) -> nn.Module | None:
     forced = rule.weights == "binary"
     if isinstance(module, QuantWeightBiasInputOutputLayer):
-        if _bits(module.weight_quant) not in (None, 1) and not forced:
-            log.info("%s keeps its weights of %g bits", path, _bits(module.weight_quant))
+        if bits_of(module.weight_quant) not in (None, 1) and not forced:
+            log.info("%s keeps its weights of %g bits", path, bits_of(module.weight_quant))
             return None
-        if any(_bits(getattr(module, name)) is not None for name in ("input_quant", "output_quant")):
+        if any(bits_of(getattr(module, name)) is not None for name in ("input_quant", "output_quant")):
             raise BadInput(
                 f"module {path!r}",
                 "quantizes its own input or output",
@@ -334,7 +209,7 @@ def _input_kind(model: nn.Module, node: fx.Node) -> ActivationKind | None:
             if isinstance(module, EvolvingAct):
                 return module.kind
             if isinstance(module, ACTIVATIONS) or (
-                isinstance(module, QuantNonLinearActLayer) and _bits(module.act_quant) == 1
+                isinstance(module, QuantNonLinearActLayer) and bits_of(module.act_quant) == 1
             ):
                 return BIPOLAR
             if not isinstance(module, (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity)):
@@ -357,6 +232,15 @@ def _normalised(model: nn.Module, node: fx.Node) -> bool:
         elif not isinstance(module, nn.modules.batchnorm._BatchNorm):
             return False
     return bool(node.users)
+
+
+@torch.no_grad()
+def _spread(model: nn.Module, node: fx.Node, kind: ActivationKind) -> None:
+    """Few-bit activations need larger values: a fresh normalisation in front starts with such a slope."""
+    source = next(tensors_in(node))
+    norm = module_at(model, source) if source.op == "call_module" else None
+    if isinstance(norm, ChannelNorm) and bool((norm.weight == 1).all()):
+        norm.weight.fill_(kind.magnitude)
 
 
 def _aliases(model: nn.Module, module: nn.Module) -> Iterator[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from brevitas.nn.quant_layer import QuantNonLinearActLayer
 from torch import nn
 
 from etb_hw.errors import BadInput
-from etb_hw.quantizers import KINDS
+from etb_hw.quantizers import BIPOLAR, KINDS, ActivationKind
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,25 @@ def check_patterns(rules: Rules, paths: list[str]) -> None:
             raise BadInput(
                 f"rule {pattern!r}", "matches no module of the network", f"its modules are: {near}"
             )
+
+
+def kind_of(rules: Rules, path: str, module: nn.Module) -> ActivationKind | None:
+    """What an activation becomes; None for modules that stay as they are."""
+    wanted = activation_of(rules, path, module)
+    if wanted == "keep":
+        return None
+    if wanted is not None:
+        return KINDS[wanted]
+    if isinstance(module, QuantNonLinearActLayer):
+        return BIPOLAR if bits_of(module.act_quant) == 1 else None
+    return BIPOLAR if isinstance(module, ACTIVATIONS) else None
+
+
+def bits_of(proxy: Any) -> float | None:
+    """Bits of a Brevitas quantizer; None without one."""
+    if proxy is None or not proxy.is_quant_enabled:
+        return None
+    try:
+        return float(proxy.bit_width())
+    except Exception:  # proxies without a width raise what they like
+        return None

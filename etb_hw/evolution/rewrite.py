@@ -1,0 +1,162 @@
+"""Modules, in the network's graph, for activations that a forward calls as functions and for rounded sums."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from itertools import count
+from typing import Any, Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from etb_hw.errors import BadInput
+from etb_hw.evolution.grouping import ADDS
+from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
+from etb_hw.evolution.trace import SHAPE, module_at, owner_of, shape_of, tensors_in, traced, with_shapes
+
+Additions: TypeAlias = Literal["keep", "stream"]
+
+_ACTIVATION_CALLS: frozenset[Any] = frozenset(
+    {
+        torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
+        torch.sigmoid, F.sigmoid, F.elu, F.hardswish, F.hardsigmoid,
+        "sign", "relu", "relu_", "tanh", "sigmoid",
+    }
+)  # fmt: skip
+
+
+def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
+    """The graph of the evaluation mode, with shapes."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        return with_shapes(model, traced(model, rules), example)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def rewritten(
+    model: nn.Module, rules: Rules, example: Tensor, additions: Additions
+) -> tuple[nn.Module, Rules]:
+    """The model itself where every activation is a module of its own, else its graph with such modules.
+
+    Returns:
+        The module, and the rules with those of the new modules.
+    """
+    graph = graph_of(model, rules, example)
+    _refuse_own_products(model, graph)
+    calls = _activation_calls(model, graph, rules)
+    uses = Counter(str(node.target) for node in calls if node.op == "call_module")
+    single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
+    rounding = additions == "stream" and any(_floats_added(model, node, rules) for node in graph.nodes)
+    if single and not rounding:
+        return model, rules
+    _same_in_both_modes(model, rules, graph)
+    made = fx.GraphModule(model, graph, type(model).__name__)
+    made.training = model.training
+    more: dict[str, Rule] = {}
+    if rounding:
+        for node in list(made.graph.nodes):
+            for source in _floats_added(made, node, rules):
+                path = _insert(made, node, source, "round", nn.Identity())
+                more[path] = Rule(activation="stream")
+    seen: Counter[str] = Counter()
+    for node in _activation_calls(made, made.graph, rules):
+        if node.op == "call_module":
+            path = str(node.target)
+            seen[path] += 1
+            if seen[path] > 1:
+                new = f"{path}_{seen[path]}"
+                made.add_submodule(new, copy.deepcopy(made.get_submodule(path)))
+                more[new] = rule_of(rules, path)
+                node.target = new
+        else:
+            title = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "act")
+            _insert(made, node, node.all_input_nodes[0], title.strip("_"), nn.Hardtanh())
+            node.replace_all_uses_with(node.all_input_nodes[0])
+            made.graph.erase_node(node)
+    made.graph.lint()
+    made.recompile()
+    return made, {**more, **rules}
+
+
+def _insert(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, module: nn.Module) -> str:
+    """Put a new module between a node and one that it reads; returns its path."""
+    numbers = (f"{title}_{number}" for number in count(1))
+    path = next(name for name in numbers if not hasattr(model, name))
+    model.add_submodule(path, module.train(model.training))
+    with model.graph.inserting_before(node):
+        call = model.graph.call_module(path, (source,))
+    call.meta[SHAPE] = source.meta.get(SHAPE)
+    node.replace_input_with(source, call)
+    return path
+
+
+def _floats_added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
+    """The tensors that a node adds up although they are neither activations nor sums of such."""
+    if node.op not in ("call_function", "call_method") or node.target not in ADDS:
+        return []
+    tensors = list(tensors_in(node))
+    if len(tensors) != 2 or shape_of(tensors[0]) != shape_of(tensors[1]):
+        return []
+    return [source for source in tensors if not _integers(model, source, rules)]
+
+
+def _integers(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
+    """Whether a tensor is an activation, or a sum of two (which are rounded where they are not)."""
+    if node.op in ("call_function", "call_method"):
+        return node.target in _ACTIVATION_CALLS or node.target in ADDS
+    return node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None
+
+
+def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[fx.Node]:
+    return [
+        node
+        for node in graph.nodes
+        if (node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None)
+        or (
+            node.op in ("call_function", "call_method")
+            and node.target in _ACTIVATION_CALLS
+            and node.all_input_nodes[0].op != "get_attr"
+        )
+    ]
+
+
+def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph) -> None:
+    """A graph has no ``if self.training``: refuse networks that do."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.train()
+    try:
+        trained = traced(model, rules)
+    finally:
+        for module, training in modes:
+            module.training = training
+    first, second = ([_words(node) for node in graph.nodes] for graph in (evaluated, trained))
+    if first != second:
+        where = next((a for a, b in zip(first, second, strict=False) if a != b), "its end")
+        raise BadInput(
+            f"module {type(model).__name__!r}",
+            f"does something else in training than in evaluation (at {where}), and calls activations as "
+            "functions or one activation module in several places",
+            "make every activation a module of its own, and use nn.Dropout instead of F.dropout",
+        )
+
+
+def _words(node: fx.Node) -> str:
+    return f"{node.op} {node.target} {node.args} {node.kwargs}"
+
+
+def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:
+    """Raise BadInput where a forward convolves with tensors of its own: there is no layer to make binary."""
+    for node in graph.nodes:
+        if node.op == "call_function" and getattr(node.target, "__name__", "") in (
+            "conv1d", "conv2d", "conv3d", "linear", "bilinear", "conv_transpose1d", "conv_transpose2d",
+        ):  # fmt: skip
+            owner = owner_of(node) or type(model).__name__
+            raise BadInput(
+                f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
+                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
+            )  # fmt: skip
