@@ -67,4 +67,4 @@ def remove_outputs(run_dir: Path, record: Record, names: list[str]) -> None:
 
 
 def _is_as_written(path: Path, record: Record, name: str) -> bool:
-    return path.is_file() and digest(path) == record.outputs[name]
+    return path.is_file() and not path.is_symlink() and digest(path) == record.outputs[name]

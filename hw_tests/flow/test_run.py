@@ -12,6 +12,7 @@ from etb_hw.artifacts import Folder, RunFile
 from etb_hw.artifacts.run_files import TIMES
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
+from etb_hw.files import write_text
 from etb_hw.flow.runner import run_steps
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof, ProofFailed, prove
@@ -134,6 +135,36 @@ def test_what_a_step_writes_no_more_is_removed_unless_it_was_edited(tmp_path: Pa
     (tmp_path / "made/3.txt").write_text("edited")
     run_steps(flow(1), tmp_path, (step,))
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["0.txt", "3.txt"]
+
+
+@pytest.mark.parametrize("harm", ["edited", "deleted", "linked"])
+def test_every_file_of_a_folder_counts(tmp_path: Path, harm: str) -> None:
+    folder = Folder("made", "files")
+    ran = []
+
+    def work(context: Context) -> list[Proof]:
+        ran.append(1)
+        for name in ("a.txt", "below/b.txt"):
+            write_text(context.path(folder) / name, name)
+        return []
+
+    step = Step("first", "First", lambda flow: None, (), (folder,), work)
+    for _ in range(2):
+        run_steps(flow(), tmp_path, (step,))
+    assert len(ran) == 1
+    target = tmp_path / "made/below/b.txt"
+    match harm:
+        case "edited":
+            target.write_text("other")
+        case "deleted":
+            target.unlink()
+        case "linked":
+            target.rename(tmp_path / "elsewhere")
+            target.symlink_to(tmp_path / "elsewhere")
+    run_steps(flow(), tmp_path, (step,))
+    assert len(ran) == 2
+    assert target.read_text() == "below/b.txt"
+    assert not target.is_symlink()
 
 
 def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -71,11 +72,12 @@ def test_all_ratios_learn_from_one_teacher(digits, tmp_path):
     assert [path.parent.name for path in tmp_path.rglob("teacher.safetensors")] == ["seed-0"]
 
 
-def test_several_processes_share_a_sweep(digits, tmp_path):
-    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
-    found = sweep.sweep_ratios(task, tmp_path, [0.2, 0.3, 0.4], jobs=2)
+def test_several_processes_share_a_sweep_and_a_killed_one_is_replaced(digits, tmp_path):
+    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=die_once(tmp_path / "died"))
+    found = sweep.sweep_ratios(task, tmp_path / "sweep", [0.2, 0.3, 0.4], jobs=2)
+    assert (tmp_path / "died").exists()
     assert [point.ratio for point in found.points] == [0.2, 0.3, 0.4]
-    assert sweep.sweep_ratios(task, tmp_path, [0.2, 0.3, 0.4]).points == found.points
+    assert sweep.sweep_ratios(task, tmp_path / "sweep", [0.2, 0.3, 0.4]).points == found.points
 
 
 def test_a_point_of_a_killed_process_is_taken_over(digits, tmp_path):
@@ -95,16 +97,26 @@ t.sweep.sweep_ratios(task, t.Path({str(tmp_path)!r}), [0.3])
     assert len(sweep.sweep_ratios(task, tmp_path, [0.3]).points) == 1
 
 
-def test_a_killed_worker_is_replaced(digits, tmp_path):
-    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=die_once(tmp_path / "died"))
-    assert len(sweep.sweep_ratios(task, tmp_path / "once", [0.2], jobs=2).points) == 1
-
-
 def test_workers_that_always_die_are_reported(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "ATTEMPTS", 1)
-    task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits, estimate=die)
-    with pytest.raises(sweep.WorkersDied, match="1 times in a row"):
-        sweep.sweep_ratios(task, tmp_path / "always", [0.2], jobs=2)
+    begun = []
+
+    class Deadly:
+        def __init__(self, jobs, mp_context):
+            begun.append(jobs)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, *_):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(sweep, "ProcessPoolExecutor", Deadly)
+    with pytest.raises(sweep.WorkersDied, match="3 times in a row"):
+        sweep.sweep_ratios(sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits), tmp_path, [0.2], jobs=2)
+    assert begun == [2, 2, 2]
 
 
 def test_a_damaged_result_is_made_again(digits, tmp_path):
@@ -123,10 +135,6 @@ def test_a_point_that_another_process_trains_is_waited_for(digits, tmp_path, mon
         monkeypatch.setattr(time, "sleep", lambda _: other.close())
         assert len(sweep.sweep_ratios(task, tmp_path, [0.3], progress=titles.append).points) == 1
     assert titles == ["waiting for 1 that other processes train", "ratio 30%, seed 0"]
-
-
-def die(hard):
-    os._exit(9)
 
 
 class die_once:
@@ -152,6 +160,11 @@ def test_pareto_front():
 def test_bad_ratios_are_refused(digits, tmp_path):
     with pytest.raises(BadInput, match="ratios"):
         sweep.sweep_ratios(sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits), tmp_path, [1.5])
+
+
+def test_two_comparisons_never_train_in_one_folder(digits, tmp_path):
+    with locked(tmp_path / "dense-0"), pytest.raises(BadInput, match="is trained by another process"):
+        baselines.compare_methods(MODEL, TRAINING, EvolutionConfig(), digits, tmp_path, [0], ["dense"])
 
 
 def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
