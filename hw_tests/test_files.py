@@ -48,6 +48,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert (tmp_path / "file").read_text() == "old"
 
 
+def test_an_error_names_the_file_and_not_what_lies_in_between(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path / "folder", "text")
+    assert caught.value.filename == str(tmp_path / "folder")
+
+
 def test_what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
     code = f"""
 import os, signal, sys

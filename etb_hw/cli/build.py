@@ -24,7 +24,7 @@ def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> 
     """
     from etb_hw.cli.build_notes import build_notes
     from etb_hw.cli.console import console
-    from etb_hw.cli.models import build_config, import_options
+    from etb_hw.cli.from_options import build_config, import_options
     from etb_hw.dataflow.design import device_of
     from etb_hw.dataflow.models import resource_model
     from etb_hw.flow.building import build_model

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etb_hw.cli.console import console
-from etb_hw.cli.models import build_config, import_options
+from etb_hw.cli.from_options import build_config, import_options
 from etb_hw.dataflow.design import compare_networks
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json

@@ -16,7 +16,7 @@ from rich.table import Table
 from etb_hw import data
 from etb_hw.cli.console import console
 from etb_hw.cli.data import data_config
-from etb_hw.cli.models import build_config, import_options
+from etb_hw.cli.from_options import build_config, import_options
 from etb_hw.files import write_bytes
 from etb_hw.flow.outputs import output_file
 from etb_hw.flow.simulating import Fitted, fit, qonnx_reference, simulate_rtl

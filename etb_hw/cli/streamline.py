@@ -17,7 +17,7 @@ from etb_hw.cli.options import force_option, input_options, model_argument
 def command(model_file: Path, out: Path | None, force: bool, **mapping: str | None) -> None:
     """Fold the BatchNorms and scales of MODEL_FILE (QONNX) into exact integer thresholds."""
     from etb_hw.artifacts.run_files import STREAMLINED
-    from etb_hw.cli.models import import_options
+    from etb_hw.cli.from_options import import_options
     from etb_hw.flow.outputs import output_file
     from etb_hw.qonnx_io import import_model, write_streamlined
 

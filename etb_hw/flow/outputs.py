@@ -72,7 +72,11 @@ def _scratch(out: Path, command: str) -> Iterator[Path]:
     remove_leftovers(out, below=False)
     scratch = part_of(out / command)
     try:
-        scratch.mkdir()
+        try:
+            scratch.mkdir()
+        except OSError as error:
+            error.filename = str(out)  # what the user knows of
+            raise
         yield scratch
     finally:
         rmtree(scratch, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from etb_hw import __version__, data
@@ -133,23 +133,21 @@ def _owned(run_dir: Path, steps: Sequence[Step], force: bool) -> Iterator[None]:
     if foreign and not force:
         reason = f"is no run, and holds {foreign[0]}, which a run would replace"
         raise BadInput(str(run_dir), reason, "choose another --out, or --force to replace it")
-    try:
-        with locked(run_dir) as mine:
-            if not mine:
-                remedy = "wait for it, or choose another --out"
-                raise BadInput(str(run_dir), "is in use by another run", remedy)
-            for name in sorted({records.FOLDER, *_folders(steps)}):
-                if (run_dir / name).is_symlink():
-                    reason = "is a link, and links are not followed when files are written"
-                    raise BadInput(str(run_dir / name), reason, "remove the link, or choose another --out")
-            remove_leftovers(run_dir)
-            yield
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        if error.filename is None or Path(error.filename) not in (run_dir, *run_dir.parents):
-            raise
-        raise BadInput(
-            str(run_dir), f"cannot be written ({error.strerror})", "choose another --out"
-        ) from None
+    with ExitStack() as stack:
+        try:
+            mine = stack.enter_context(locked(run_dir))
+        except OSError as error:
+            reason = f"cannot be written ({error.strerror})"
+            raise BadInput(str(run_dir), reason, "choose another --out") from None
+        if not mine:
+            remedy = "wait for it, or choose another --out"
+            raise BadInput(str(run_dir), "is in use by another run", remedy)
+        for name in sorted({records.FOLDER, *_folders(steps)}):
+            if (run_dir / name).is_symlink():
+                reason = "is a link, and links are not followed when files are written"
+                raise BadInput(str(run_dir / name), reason, "remove the link, or choose another --out")
+        remove_leftovers(run_dir)
+        yield
 
 
 def _foreign(run_dir: Path, steps: Sequence[Step]) -> list[str]:
