@@ -150,7 +150,12 @@ def _opened(path: Path, flags: int) -> int:
 
 
 def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname())[:40]
+    """Where this process's number means something: the machine, and the container on it."""
+    try:
+        space = os.readlink("/proc/self/ns/pid")  # "pid:[4026531836]"
+    except OSError:  # no Linux
+        space = ""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", f"{socket.gethostname()[:40]}-{space}").strip("-")
 
 
 def _alive(process: int) -> bool:

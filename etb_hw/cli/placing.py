@@ -29,7 +29,7 @@ def run_placement(design: DataflowGraph, device: str, out: Path | None, tools: O
     if out is not None and placed.bitstream is not None:
         values = asdict(placed)
         del values["bitstream"]
-        with output_folder(out, "synth", force=force) as folder:
+        with output_folder(out, "synth --place", force=force) as folder:
             write_bytes(folder / "design.bit", placed.bitstream)
             write_json(folder / "placement.json", values)
         terminal.print(f"files: {out}")

@@ -25,10 +25,14 @@ RUN = "run"
 
 @dataclass(frozen=True)
 class Origin:
-    """Which command wrote a file, and the SHA-256 of what it wrote."""
+    """Which command wrote a file, and the SHA-256 of what it wrote.
+
+    ``before`` is that of what it is about to replace: a command that is killed may have come to either.
+    """
 
     command: str
     digest: str
+    before: str | None = None
 
 
 @contextmanager
@@ -96,12 +100,13 @@ def _move(scratch: Path, out: Path, commands: Sequence[str], force: bool) -> lis
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         remedy = "give another --out, or --force to replace what is there"
         raise BadInput(str(out / name), reason + more, remedy)
-    for name in names:
-        if not _is_same(scratch / name, out / name):
-            origins[name] = Origin(commands[0], digest(scratch / name))
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(scratch / name, out / name)
-    _note(out, origins)
+    new = {name: digest(scratch / name) for name in names if not _is_same(scratch / name, out / name)}
+    old = {name: digest(out / name) for name in new if (out / name).is_file()}
+    _note(out, origins | {name: Origin(commands[0], new[name], old.get(name)) for name in new})
+    for name in new:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(scratch / name, out / name)
+    _note(out, origins | {name: Origin(commands[0], new[name]) for name in new})
     return names
 
 
@@ -110,7 +115,7 @@ def _remove_others(out: Path, command: str, names: Sequence[str]) -> None:
     origins = _origins(out)
     for name, origin in list(origins.items()):
         if origin.command == command and name not in names:
-            if _is_from(out / name, origin):
+            if _link_above(out, name) is None and _is_from(out / name, origin):
                 (out / name).unlink()
             del origins[name]
     _note(out, origins)
@@ -121,9 +126,9 @@ def _objection(
 ) -> str | None:
     """Why a file must not be written, None where it may."""
     target = out / name
-    for parent in list(Path(name).parents)[:-1]:
-        if (out / parent).is_symlink():
-            return f"lies in {parent}, which is a link"
+    link = _link_above(out, name)
+    if link is not None:
+        return f"lies in {link}, which is a link"
     if target.is_dir() and not target.is_symlink():
         return "is a folder"
     if force or not os.path.lexists(target) or _is_same(scratch / name, target):
@@ -144,10 +149,20 @@ def _origins(out: Path) -> dict[str, Origin]:
     }
     try:
         noted = json.loads((out / NOTE).read_text(encoding="utf-8"))
-        found |= {str(name): Origin(**values) for name, values in noted.items()}
+        found |= {name: Origin(**values) for name, values in noted.items() if _is_below(name)}
     except (OSError, ValueError, TypeError, AttributeError):
         pass
     return found
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name from a file stays in its folder."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
+def _link_above(out: Path, name: str) -> Path | None:
+    """A folder between ``out`` and a file in it that is a link."""
+    return next((p for p in list(Path(name).parents)[:-1] if (out / p).is_symlink()), None)
 
 
 def _note(out: Path, origins: dict[str, Origin]) -> None:
@@ -163,4 +178,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _is_from(path: Path, origin: Origin) -> bool:
-    return path.is_file() and not path.is_symlink() and digest(path) == origin.digest
+    return path.is_file() and not path.is_symlink() and digest(path) in (origin.digest, origin.before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,41 @@ def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"):
         fail()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_killed_command_may_write_again(
+    tmp_path: Path, moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, a="1", b="1")
+    left, replace = [moves + 1], os.replace  # the note is the first
+
+    def killed(source: Path, target: Path) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path, a="2", b="2")
+    monkeypatch.undo()
+    write(tmp_path, a="3", b="3")
+    assert content(tmp_path) == {"a": "3", "b": "3"}
+
+
+def test_a_note_of_a_stranger_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/link").symlink_to(tmp_path / "elsewhere")
+    empty = {"command": "rtl", "digest": digest(tmp_path / "precious")}
+    names = ("../precious", str(tmp_path / "precious"), "link/file")
+    (tmp_path / "out" / NOTE).write_text(json.dumps(dict.fromkeys(names, empty)))
+    write(tmp_path / "out", a="1")
+    assert (tmp_path / "precious").exists()
+    assert (tmp_path / "elsewhere/file").exists()
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
