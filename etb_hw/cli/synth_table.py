@@ -9,7 +9,6 @@ from typing import Any
 from rich.table import Table
 
 from etb_hw.dataflow import DataflowGraph, finn_model
-from etb_hw.dataflow.fifos import fifo_cost
 from etb_hw.dataflow.models import resource_model
 from etb_hw.rtl import SynthReport, Usage
 
@@ -36,8 +35,8 @@ def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
         texts = [f"{count:,}" if count else empty for count in counts]
         made.add_row(name, layer, *texts, *(f"{lut:,.0f}" for lut in luts))
 
-    between = [fifo_cost(design, model).lut for model in models]
-    everything = [design.cost(model).lut + luts for model, luts in zip(models, between, strict=True)]
+    between = [design.fifo_cost(model).lut for model in models]
+    everything = [design.cost(model).lut for model in models]
     if report.whole:
         add(report.rows[0].name, report.rows[0].layer, report.total, everything)
         return made

@@ -4,7 +4,6 @@ from etb_hw.dataflow import finn
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import Device, devices, find_device
-from etb_hw.dataflow.fifos import fifo_blocks, fifo_cost
 from etb_hw.dataflow.folding import Folding, Weights, fold, good_counts, pareto, set_folding
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.lower import lower
@@ -25,8 +24,6 @@ __all__ = [
     "Weights",
     "compare",
     "devices",
-    "fifo_blocks",
-    "fifo_cost",
     "find_device",
     "finn",
     "finn_model",

@@ -11,6 +11,7 @@ from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding import fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import InfeasibleTarget
 
 
@@ -37,7 +38,7 @@ def compare(
 
 
 def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
-    """The numbers of a folded design."""
+    """The numbers of a folded design, its FIFOs included."""
     bits = sum(block.memory_bits for block in graph.blocks if isinstance(block, Mvau))
     latency_us = graph.critical_path_cycles * graph.clk_ns / 1000
     return Figures(graph.fps, asdict(graph.cost(model)), latency_us, -(-bits // 8))
@@ -48,4 +49,4 @@ def _figures(graph: DataflowGraph, model: ResourceModel, **wish: object) -> Figu
         folded = fold(graph, model=model, **wish)  # type: ignore[arg-type]
     except InfeasibleTarget:
         return None
-    return figures(folded.graph, model)
+    return figures(size_fifos(folded.graph).graph, model)

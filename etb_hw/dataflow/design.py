@@ -16,10 +16,12 @@ from etb_hw.dataflow.folding import Folding, Weights, fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.models import MODELS, resource_model
-from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 from etb_hw.dataflow.simulation import StreamReport, size_fifos
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
+
+_ROUNDS = 3  # of folding for a device, each with room for the FIFOs of the one before
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +70,27 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     if build.target_fps is None and build.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
-    folding = fold(
-        lower(graph, clk_ns=build.clk_ns),
-        target_fps=build.target_fps,
-        device=device_of(build),
-        max_utilization=build.max_utilization,
-        pad_channels=build.pad_channels,
-        time_limit_s=build.time_limit_s,
-        model=resource_model(build.resource_model),
-    )
-    sized = size_fifos(folding.graph, minimal=build.fifo_sizing == "minimal")
+    lowered, device = lower(graph, clk_ns=build.clk_ns), device_of(build)
+    model = resource_model(build.resource_model)
+    budget = None if device is None else device.budget(build.max_utilization)
+    between = Resources()
+    for _ in range(_ROUNDS):
+        folding = fold(
+            lowered,
+            target_fps=build.target_fps,
+            device=device,
+            limit=None if budget is None else budget.less(between),
+            pad_channels=build.pad_channels,
+            time_limit_s=build.time_limit_s,
+            model=model,
+        )
+        sized = size_fifos(folding.graph, minimal=build.fifo_sizing == "minimal")
+        if budget is None or sized.graph.cost(model).within(budget):
+            break
+        # depths are known only once the design is folded: leave room for them and fold again
+        between = between.most(sized.graph.fifo_cost(model))
+    if device is not None:
+        check_fits(sized.graph, device, build.max_utilization, model)
     return Design(sized.graph, folding, sized.report)
 
 
@@ -92,13 +105,12 @@ def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Desi
             f"{path} folds {slowest.name} to {slowest.cycles:,} cycles, {made.fps:,.0f} frames/s",
             "raise its PE or SIMD, or leave folding_config out to have it searched",
         )
-    if build.device is not None:
-        check_fits(
-            made, find_device(build.device), build.max_utilization, resource_model(build.resource_model)
-        )
     model = resource_model(build.resource_model)
-    folding = Folding(made, Weights().of(made.cost(model)), 0.0, False, None, {}, model.name)
+    folding = Folding(made, Weights().of(made.block_cost(model)), 0.0, False, None, {}, model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
+    device = device_of(build)
+    if device is not None:
+        check_fits(sized.graph, device, build.max_utilization, model)
     return Design(sized.graph, folding, sized.report, applied)
 
 
@@ -109,7 +121,9 @@ def check_fits(
     used, budget = graph.cost(model), device.budget(max_utilization)
     for kind in ("lut", "ff", "bram_18k", "uram", "dsp"):
         if getattr(used, kind) > getattr(budget, kind):
-            largest = max(graph.blocks, key=lambda block: getattr(model(block), kind))
+            largest = max(
+                (*graph.blocks, *graph.fifos.values()), key=lambda block: getattr(model(block), kind)
+            )
             raise InfeasibleTarget(
                 f"{device.part} at {max_utilization:.0%}",
                 f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput
@@ -118,17 +119,39 @@ class DataflowGraph:
         """Frames a second in steady state."""
         return 1e9 / (self.clk_ns * self.bottleneck.cycles)
 
+    @cached_property
+    def fifos(self) -> Mapping[Port, Fifo]:
+        """The FIFO of every edge that has a depth, by the port that feeds it.
+
+        What is priced, built and counted. Edges of depth 0 are plain connections.
+        """
+        return {
+            edge.source: Fifo(
+                name=f"{Fifo.OP}_{i}",
+                layer=self[edge.target.block].layer,
+                stream=self[edge.source.block].outputs[edge.source.index],
+                depth=max(2, edge.depth),  # two registers are the least that keeps beats moving every cycle
+            )
+            for i, edge in enumerate(self.edges)
+            if edge.depth > 0
+        }
+
     @property
     def resources(self) -> Resources:
-        """Totals by FINN's formulas."""
-        return self.cost(finn_model)
+        """The blocks by FINN's formulas, as FINN's own estimates are: without FIFOs."""
+        return self.block_cost(finn_model)
 
-    def cost(self, model: ResourceModel = finn_model) -> Resources:
-        """Totals by a resource model."""
-        total = Resources()
-        for block in self.blocks:
-            total += model(block)
-        return total
+    def cost(self, model: ResourceModel) -> Resources:
+        """All that is built: blocks, converters and FIFOs."""
+        return self.block_cost(model) + self.fifo_cost(model)
+
+    def fifo_cost(self, model: ResourceModel) -> Resources:
+        """All FIFOs together."""
+        return _sum(model, self.fifos.values())
+
+    def block_cost(self, model: ResourceModel) -> Resources:
+        """Blocks and converters, without the FIFOs, whose depths are known only once the design is folded."""
+        return _sum(model, self.blocks)
 
     def execute(self, frames: NDArray[np.int64], trace: Trace | None = None) -> NDArray[np.int64]:
         """Bit-exact behaviour on a batch (N, H, W, C): the blocks' own, one after another.
@@ -146,3 +169,10 @@ class DataflowGraph:
                 if trace is not None:
                     trace(Port(block.name, i), value)
         return values[self.output_port]
+
+
+def _sum(model: ResourceModel, blocks: Iterable[Block]) -> Resources:
+    total = Resources()
+    for block in blocks:
+        total += model(block)
+    return total

@@ -29,6 +29,14 @@ class Resources:
         """Whether no resource exceeds that of ``limit``."""
         return all(used <= allowed for used, allowed in zip(self.amounts, limit.amounts, strict=True))
 
+    def less(self, other: Resources) -> Resources:
+        """What is left after ``other`` is taken away, at least nothing."""
+        return Resources(*(max(0.0, a - b) for a, b in zip(self.amounts, other.amounts, strict=True)))
+
+    def most(self, other: Resources) -> Resources:
+        """The larger amount of each resource."""
+        return Resources(*(max(a, b) for a, b in zip(self.amounts, other.amounts, strict=True)))
+
     def __add__(self, other: Resources) -> Resources:
         return Resources(
             self.lut + other.lut,

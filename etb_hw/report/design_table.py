@@ -8,7 +8,6 @@ from rich.table import Table
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.devices import Device
-from etb_hw.dataflow.fifos import fifo_cost
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
 
@@ -66,9 +65,9 @@ def design_table(
             *_amounts(row.resources),
             f"{row.share:.0%}",
         )
-    if any(edge.depth > 2 for edge in graph.edges):
+    if graph.fifos:
         made.add_section()
-        made.add_row("FIFOs (not in the total)", "", "", "", "", "", *_amounts(fifo_cost(graph, model)), "")
+        made.add_row(f"{len(graph.fifos)} FIFOs", "", "", "", "", "", *_amounts(graph.fifo_cost(model)), "")
     total = graph.cost(model)
     made.add_section()
     made.add_row("total", "", "", "", "", f"{graph.bottleneck.cycles:,}", *_amounts(total), "")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etb_hw.dataflow.graph import DataflowGraph, Port
-from etb_hw.dataflow.resources import small_memory_style
 from etb_hw.dataflow.stream import Stream
 from etb_hw.files import write_text
 from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
+from etb_hw.rtl.names import comment, identifiers
 from etb_hw.rtl.readme import readme_text
 
 TOP = "etb_top"
@@ -53,9 +53,10 @@ def generate(design: DataflowGraph) -> dict[str, str]:
     instances = [block.rtl() for block in design.blocks]
     modules = needed_modules([f"etb_{instance.module}" for instance in instances] + ["etb_fifo"])
     texts = {f"{name}.sv": module_text(name) for name in modules}
+    names = identifiers(block.name for block in design.blocks)
     for block, instance in zip(design.blocks, instances, strict=True):
         for memory in instance.memories:
-            texts[memory_file(block.name, memory)] = memory_text(memory)
+            texts[memory_file(names[block.name], memory)] = memory_text(memory)
     texts[f"{TOP}.sv"] = top_text(design)
     texts["files.f"] = "".join(f"{name}.sv\n" for name in (*modules, TOP))
     texts["README.md"] = readme_text(
@@ -75,6 +76,7 @@ def top_text(design: DataflowGraph) -> str:
     """The top module: every block, and a FIFO on every edge that has a depth."""
     wires = {wire.source: wire for wire in source_wires(design)}
     taken = {edge.source: edge for edge in design.edges}
+    names = identifiers(block.name for block in design.blocks)
     body: list[str] = []
     declared: list[str] = []
 
@@ -98,7 +100,7 @@ def top_text(design: DataflowGraph) -> str:
                 instance_text(
                     "etb_fifo",
                     f"u_{name}",
-                    fifo_parameters(wire.stream.width, edge.depth),
+                    design.fifos[wire.source].rtl().parameters,
                     [*clocks(), *stream_ports("in", wire.name), *stream_ports("out", name)],
                 )
             )
@@ -107,7 +109,8 @@ def top_text(design: DataflowGraph) -> str:
         inputs = [feeds[Port(block.name, i)] for i in range(len(block.inputs))]
         outputs = [wires[Port(block.name, i)].name for i in range(len(block.outputs))]
         body.append(
-            f"  // {block.layer}\n" + block_text(block.name, block.rtl(), block_ports(inputs, outputs))
+            f"  // layer: {comment(block.layer)}\n"
+            + block_text(names[block.name], block.rtl(), block_ports(inputs, outputs))
         )
 
     last = wires[design.output_port]
@@ -146,12 +149,6 @@ def top_text(design: DataflowGraph) -> str:
         + "\n".join(body)
         + "endmodule\n"
     )
-
-
-def fifo_parameters(width: int, depth: int) -> dict[str, int | str]:
-    """Parameters of the FIFO of an edge."""
-    depth = max(2, depth)
-    return {"WIDTH": width, "DEPTH": depth, "RAM_STYLE": small_memory_style(width, depth)}
 
 
 def clocks() -> list[tuple[str, str]]:

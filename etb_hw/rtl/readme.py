@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.stream import Stream
+from etb_hw.rtl.names import comment, identifiers
 
 
 def readme_text(design: DataflowGraph, top: str, width_in: int, width_out: int) -> str:
     """Ports, stream layout and timing in Markdown."""
+    names = identifiers(block.name for block in design.blocks)
     rows = "\n".join(
-        f"| {block.name} | {block.layer} | etb_{block.rtl().module} "
+        f"| {names[block.name]} | {comment(block.layer)} | etb_{block.rtl().module} "
         f"| {', '.join(_stream(s) for s in block.inputs)} | {', '.join(_stream(s) for s in block.outputs)} "
         f"| {block.cycles} |"
         for block in design.blocks
@@ -34,7 +36,7 @@ zero. A bipolar value is one bit, 0 for -1. Frames follow each other without a g
 
 ## Timing
 
-The slowest block, {design.bottleneck.name}, needs {design.bottleneck.cycles} cycles a frame: at
+The slowest block, {names[design.bottleneck.name]}, needs {design.bottleneck.cycles} cycles a frame: at
 {fmax:.0f} MHz {design.fps:.1f} frames a second. `ready` never depends combinationally on the other side of a
 FIFO, so paths stay inside a block.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.rtl import cache
@@ -110,12 +109,10 @@ def synth(
     if whole:
         usage = synth_sources(generate(design), TOP, family, cache_dir=cache_dir, yosys=tool, timeout=timeout)
         return SynthReport(family, tool.version, (SynthRow(TOP, "", usage),), True)
-    named = [(block.name, block.layer, block) for block in design.blocks]
-    for i, edge in enumerate(design.edges):
-        if edge.depth > 0:
-            stream = design[edge.source.block].outputs[edge.source.index]
-            fifo = Fifo(name=f"FIFO_{i}", layer="", stream=stream, depth=edge.depth)
-            named.append((fifo.name, f"{edge.source.block} -> {edge.target.block}", fifo))
+    named: list[tuple[str, str, Block]] = [(block.name, block.layer, block) for block in design.blocks]
+    targets = {edge.source: edge.target.block for edge in design.edges}
+    for source, fifo in design.fifos.items():
+        named.append((fifo.name, f"{source.block} -> {targets[source]}", fifo))
     usages = synth_blocks(
         [block for _, _, block in named], family, cache_dir=cache_dir, yosys=tool, timeout=timeout
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,14 +11,16 @@ from rich.console import Console
 
 from etb_hw.dataflow import (
     compare,
-    fifo_blocks,
-    fifo_cost,
     find_device,
+    finn_model,
     fold,
     lower,
 )
+from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.report.design_comparison import comparison_picture, comparison_table
 from etb_hw.report.design_table import design_table
+from etb_hw.rtl.generator import TOP, generate
+from etb_hw.rtl.instance import parameter_text
 from hw_tests import networks
 
 
@@ -51,15 +54,32 @@ def test_targets_out_of_reach_are_said() -> None:
     assert "cannot be met" in file.getvalue()
 
 
-def test_fifos_take_the_cheaper_memory() -> None:
+def test_deep_fifos_cost_more_and_are_in_the_table() -> None:
     design = fold(lower(networks.mlp(64, (32, 16))), target_fps=100_000).graph
-    shallow = fifo_cost(design)
+    shallow = design.fifo_cost(finn_model)
     deep = replace(design, edges=tuple(replace(edge, depth=4096) for edge in design.edges))
     assert shallow.bram_18k == 0
-    assert fifo_cost(deep).lut > shallow.lut or fifo_cost(deep).bram_18k > 0
-    assert {fifo.depth for fifo in fifo_blocks(deep)} == {4096}
+    deeper = deep.fifo_cost(finn_model)
+    assert deeper.lut > shallow.lut or deeper.bram_18k > 0
+    assert {fifo.depth for fifo in deep.fifos.values()} == {4096}
     file = io.StringIO()
     console = Console(file=file, width=160)
     console.print(design_table(deep))
     assert "FIFOs" in file.getvalue()
     assert design.bottleneck.cycles == pytest.approx(1e9 / (design.clk_ns * design.fps))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 33, 200, 1500, 4096])
+@pytest.mark.parametrize("fps", [1_000, 1_000_000])
+def test_the_fifo_that_is_priced_is_the_fifo_that_is_built(fps: int, depth: int) -> None:
+    graph = fold(lower(networks.mlp(64, (32, 16))), target_fps=fps).graph
+    graph = replace(graph, edges=tuple(replace(edge, depth=depth) for edge in graph.edges))
+    top = generate(graph)[f"{TOP}.sv"]
+    model = load_calibration()
+    assert top.count("etb_fifo") == len(graph.fifos) == len(graph.edges)
+    for fifo in graph.fifos.values():
+        built = fifo.rtl().parameters
+        style = parameter_text(built["RAM_STYLE"])
+        wanted = rf"\.WIDTH\({built['WIDTH']}\),\s*\.DEPTH\({max(2, depth)}\),\s*\.RAM_STYLE\({style}\)"
+        assert re.search(wanted, top)
+        assert (model(fifo).bram_18k > 0) == (built["RAM_STYLE"] == "block")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow import fifo_blocks, fifo_cost
+from etb_hw.dataflow import finn_model
 from etb_hw.dataflow.design import design, quality
 from etb_hw.dataflow.simulation import simulate_streams
 from etb_hw.errors import BadInput, InfeasibleTarget
@@ -26,9 +26,10 @@ def test_a_residual_network_gets_fifos_that_keep_its_rate() -> None:
 def test_edges_without_depth_cost_no_fifo() -> None:
     graph = design(networks.mlp(36, (8, 8)), BuildConfig(target_fps=1_000)).graph
     plain = replace(graph, edges=tuple(replace(edge, depth=0) for edge in graph.edges))
-    assert fifo_blocks(plain) == ()
-    assert fifo_cost(plain).lut == 0
-    assert len(fifo_blocks(graph)) == sum(edge.depth > 0 for edge in graph.edges)
+    assert not plain.fifos
+    assert plain.cost(finn_model) == plain.block_cost(finn_model)
+    assert len(graph.fifos) == sum(edge.depth > 0 for edge in graph.edges)
+    assert graph.cost(finn_model).lut > graph.block_cost(finn_model).lut
 
 
 def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:

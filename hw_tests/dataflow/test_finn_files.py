@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from etb_hw.dataflow import DataflowGraph, find_device, finn, fold, lower
+from etb_hw.dataflow import DataflowGraph, find_device, finn, finn_model, fold, lower
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.report.design_table import block_rows
@@ -44,7 +44,7 @@ def test_files_and_their_keys(design: DataflowGraph, tmp_path: Path) -> None:
     }  # fmt: skip
     assert set(resources["total"]) == {"BRAM_18K", "LUT", "URAM", "DSP"}
     assert all(isinstance(value, float) for value in resources["total"].values())
-    assert resources["total"]["LUT"] == design.resources.lut
+    assert resources["total"]["LUT"] == design.cost(finn_model).lut
     performance = read["estimate_network_performance.json"]
     assert performance["max_cycles"] == max(read["estimate_layer_cycles.json"].values())
     assert performance["estimated_throughput_fps"] == pytest.approx(1e8 / performance["max_cycles"])

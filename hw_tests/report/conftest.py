@@ -14,7 +14,7 @@ from etb_hw.artifacts.run_files import COMPARISON, METRICS, PRUNING, SUMMARY, VE
 from etb_hw.artifacts.summary import Summary
 from etb_hw.artifacts.training import Epoch, Shares
 from etb_hw.config import BuildConfig, Flow
-from etb_hw.dataflow import find_device, finn, lower
+from etb_hw.dataflow import find_device, finn, finn_model, lower
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.design import design, quality
 from etb_hw.integer import IntegerGraph
@@ -46,7 +46,7 @@ def write_hardware(folder: Path, graph: IntegerGraph) -> dict[str, float]:
     made = chosen.graph
     finn.write(made, folder)
     write_json(folder / "report/folding.json", quality(chosen))
-    found = made.resources
+    found = made.cost(finn_model)
     return {"estimated_fps": made.fps, "lut": found.lut, "bram_18k": found.bram_18k}
 
 

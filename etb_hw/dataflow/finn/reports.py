@@ -61,9 +61,12 @@ def fifo_depths(graph: DataflowGraph, block: Block) -> dict[str, tuple[int, ...]
 
 
 def layer_resources(graph: DataflowGraph, model: ResourceModel = finn_model) -> Report:
-    """``estimate_layer_resources.json``: a node's resources and memory efficiencies, and their total."""
+    """``estimate_layer_resources.json``: a node's resources and memory efficiencies, and their total.
+
+    The FIFOs between the nodes are listed under FINN's name for them.
+    """
     report: Report = {}
-    for block in graph.blocks:
+    for block in (*graph.blocks, *graph.fifos.values()):
         found = model(block)
         brams, urams = found.bram_18k, found.uram
         report[block.name] = {

@@ -234,7 +234,7 @@ class _Search:
         return found if len(found) == len(self.options) else None
 
     def _allowed(self, chosen: Mapping[str, Option]) -> bool:
-        used = self._built(chosen).cost(self.model)
+        used = self._built(chosen).block_cost(self.model)
         return self.limit is None or used.within(self.limit)
 
     def _converter(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
@@ -265,7 +265,7 @@ class _Search:
                 added = chosen[maker].given[0] - self.groups.counts[group][0]
                 if added:
                     dead[self.graph[maker].layer] = added
-        cost = self.weights.of(graph.cost(self.model))
+        cost = self.weights.of(graph.block_cost(self.model))
         return Folding(graph, cost, min(found.bound, cost), found.proved, None, dead, self.model.name)
 
     def _built(self, chosen: Mapping[str, Option]) -> DataflowGraph:

@@ -76,7 +76,8 @@ def solve(
             model.add(sum(out[form]) == sum(chosen))
         for form, chosen in taken.items():
             model.add(sum(into[form]) == sum(chosen))
-    model.minimize(sum(round(_SCALE * value(price)) * pick for pick, price in priced))
+    objective = sum(round(_SCALE * value(price)) * pick for pick, price in priced)
+    model.minimize(objective)
     if limit is not None:
         for kind in _KINDS:
             used = sum(ceil(_SCALE * getattr(price, kind)) * pick for pick, price in priced)
@@ -86,26 +87,36 @@ def solve(
             for pick, option in zip(picks[name], of, strict=True):
                 wanted = hint.get(name)
                 model.add_hint(pick, wanted is not None and _same(wanted, option))
-    solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = time_limit_s
-    solver.parameters.num_workers = 2
-    solver.parameters.linearization_level = 2
-    solver.parameters.random_seed = 1
+    solver = _solver(time_limit_s, workers=2)
     status = solver.solve(model)
     if status == cp_model.INFEASIBLE:
         return Solution(None, float("inf"), float("inf"), True)
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return Solution(None, float("inf"), solver.best_objective_bound / _SCALE, False)
+    least, bound = solver.objective_value, solver.best_objective_bound
+    if status == cp_model.OPTIMAL:
+        # several designs may cost the least, and which one is met first is chance: take the one of the least
+        # numbers of options, found by a search that always takes the same way
+        model.add(objective <= round(least))
+        model.minimize(sum(i * pick for of in picks.values() for i, pick in enumerate(of)))
+        model.clear_hints()
+        second = _solver(time_limit_s, workers=1)
+        if second.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            solver = second
     chosen_options = {
         name: next(option for pick, option in zip(picks[name], of, strict=True) if solver.value(pick))
         for name, of in options.items()
     }
-    return Solution(
-        chosen_options,
-        solver.objective_value / _SCALE,
-        solver.best_objective_bound / _SCALE,
-        status == cp_model.OPTIMAL,
-    )
+    return Solution(chosen_options, least / _SCALE, bound / _SCALE, status == cp_model.OPTIMAL)
+
+
+def _solver(time_limit_s: float, workers: int) -> cp_model.CpSolver:
+    solver = cp_model.CpSolver()
+    solver.parameters.max_time_in_seconds = time_limit_s
+    solver.parameters.num_workers = workers
+    solver.parameters.linearization_level = 2
+    solver.parameters.random_seed = 1
+    return solver
 
 
 def _by_form(options: tuple[Option, ...], picks: list[Any], side: int) -> dict[tuple[int, int], list[Any]]:
