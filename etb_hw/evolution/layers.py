@@ -135,8 +135,9 @@ class ChannelPad(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.uniform:
             return nn.functional.pad(x, self.pads, value=self.value)
-        border = per_channel(self.value * self.alive, x, 1)
-        return nn.functional.pad(x - border, self.pads) + border
+        # inside, zeros are added, which rounds nothing
+        border = nn.functional.pad(torch.zeros_like(x[:1, :1]), self.pads, value=self.value)
+        return nn.functional.pad(x, self.pads) + border * per_channel(self.alive.to(x.dtype), x, 1)
 
 
 def value_of(x: Any) -> Tensor:

@@ -137,3 +137,23 @@ def test_random_networks_lose_any_channels(seed):
         weight = model.get_submodule(layer.name).weight
         assert weight.shape[0] == small.plan.size(layer.outputs)
         assert layer.grouped or weight.shape[1] == small.plan.size(layer.inputs)
+
+
+@pytest.mark.parametrize("seed", [*range(8), 1037, 1039, 1063])
+def test_random_networks_evolve_and_get_slim_with_the_same_bits(seed):
+    draw = random.Random(seed)
+    torch.manual_seed(seed)
+    x = torch.randint(0, 256, (6, 3, 8, 8)) / 256
+    rules = draw.choice([None, {"*": etb.Rule(activation="uint2")}])
+    model = etb.prepare(RandomNet(seed), x, rules, draw.choice(["keep", "stream"])).train()
+    evolution = etb.Evolution(model, 0.3, steps=8)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for step in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), torch.arange(6) % 5).backward()
+        optimizer.step()
+        evolution.step()
+        if step == 5 and draw.random() < 0.5:
+            evolution.slim(optimizer)
+    etb.slim(model)  # compares
+    assert evolution.pruned >= 0.29
