@@ -48,6 +48,10 @@ _MUL = frozenset({operator.mul, operator.imul, torch.mul})
 _DIV = frozenset({operator.truediv, operator.itruediv, torch.div})
 _CAT = frozenset({torch.cat, torch.concat, torch.concatenate})
 _EXPAND = frozenset({"expand_as", "expand", "broadcast_to"})
+_RESHAPES = frozenset(
+    {torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze}
+    | {"flatten", "view", "reshape", "squeeze", "unsqueeze"}
+)
 _MEAN = frozenset({torch.mean, torch.sum})
 
 
@@ -297,7 +301,7 @@ class _Grouping:
             self.layouts[node] = layout
         elif target in _MEAN or target in ("mean", "sum"):
             self.reduced(node, name, layout, shape)
-        elif target in (torch.flatten, torch.reshape, "flatten", "view", "reshape"):
+        elif target in _RESHAPES:
             self.flattened(node, layout)
         elif target in _ZERO_KEEPING_FUNCTIONS or (
             node.op == "call_method" and target in _ZERO_KEEPING_METHODS
