@@ -38,8 +38,8 @@ def tiny() -> DataflowGraph:
 def test_a_design_block_by_block(tiny: DataflowGraph, synthesis_cache: Path) -> None:
     report = synth(tiny, "xc7", cache_dir=synthesis_cache)
     names = [row.name for row in report.rows]
-    assert [name for name in names if not name.startswith("FIFO")] == [block.name for block in tiny.blocks]
-    assert sum(name.startswith("FIFO") for name in names) == len(tiny.edges)
+    assert [name for name in names if not name.startswith("StreamingFIFO")] == [block.name for block in tiny.blocks]
+    assert sum(name.startswith("StreamingFIFO") for name in names) == len(tiny.edges)
     assert report.total.luts == sum(row.usage.luts for row in report.rows) > 0
     assert not report.total.other
     assert report.tool.startswith("Yosys")
