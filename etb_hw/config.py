@@ -152,7 +152,7 @@ class BuildConfig(Section):
     pad_channels: bool = Field(False, description="add dead channels where that folds cheaper (exact)")
     time_limit_s: float = Field(30.0, gt=0, description="for the folding search; then the best design so far")
     resource_model: Literal["finn", "calibrated"] = Field(
-        "finn", description="what blocks cost: FINN's formulas, or a fit to Yosys synthesis of our own RTL"
+        "calibrated", description="what blocks cost: a fit to Yosys synthesis of our RTL, or FINN's formulas"
     )
 
 

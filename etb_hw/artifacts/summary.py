@@ -39,6 +39,7 @@ class Summary:
     older version may lack are optional.
 
     Attributes:
+        lut, bram_18k: with FIFOs, by ``resource_model``; ``lut_finn`` by FINN's formulas.
         comparison: this network and its dense baseline in hardware.
         versions: of the packages that decide the bits.
     """
@@ -59,7 +60,7 @@ class Summary:
     bram_18k: float
     resource_model: str
     folding_proved_optimal: bool
-    lut_calibrated: float
+    lut_finn: float
     simulated_images: int
     simulated_images_per_second: float
     comparison: Comparison

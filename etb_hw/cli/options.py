@@ -62,7 +62,7 @@ def build_options(command: F) -> F:
             click.option(
                 "--resource-model",
                 type=click.Choice(["finn", "calibrated"]),
-                help="FINN's formulas (default), or a fit to synthesis of our RTL.",
+                help="A fit to synthesis of our RTL (default), or FINN's formulas.",
             ),
             click.option("--time-limit-s", type=float, help="For the folding search (default 30)."),
         )

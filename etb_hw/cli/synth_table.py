@@ -9,7 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from etb_hw.dataflow import DataflowGraph, finn_model
+from etb_hw.dataflow.calibrated import CALIBRATED
 from etb_hw.dataflow.models import resource_model
+from etb_hw.dataflow.resources import ResourceModel
 from etb_hw.rtl import SynthReport, Usage
 
 
@@ -21,13 +23,13 @@ def synth_rows(report: SynthReport) -> dict[str, Any]:
 
 def synth_table(report: SynthReport, design: DataflowGraph) -> Table:
     """A row a block (FIFOs in one), with the estimates of both models beside the count."""
-    calibrated = resource_model("calibrated")
-    models = (finn_model, calibrated)
+    models: tuple[ResourceModel, ...] = (finn_model,)
+    if report.family in CALIBRATED:
+        models += (resource_model("calibrated", report.family),)
     made = Table(title=f"{report.tool}, {report.family}", title_justify="left")
     for name in ("block", "layer"):
         made.add_column(name)
-    # estimates are for Xilinx parts, whatever was synthesised
-    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", "FINN's LUT", "calibrated (xc7)"):
+    for name in ("LUT", "LUTRAM", "FF", "carry", "BRAM", "DSP", *(f"LUT, {model.name}" for model in models)):
         made.add_column(name, justify="right")
 
     def add(name: str, layer: str, usage: Usage, luts: Sequence[float], empty: str = "") -> None:

@@ -46,6 +46,17 @@ def device_of(build: BuildConfig) -> Device | None:
     return None if build.device is None else find_device(build.device)
 
 
+def family_of(build: BuildConfig) -> str:
+    """The family of the device that a build names; the 7 series where it names none."""
+    device = device_of(build)
+    return "xc7" if device is None else device.family
+
+
+def model_of(build: BuildConfig) -> ResourceModel:
+    """What a build's blocks cost, on its device's family."""
+    return resource_model(build.resource_model, family_of(build))
+
+
 def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> Comparison:
     """Fold every network as the build asks: for the same frame rate, for the same device, or both."""
     return compare(
@@ -54,7 +65,7 @@ def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> 
         device=device_of(build),
         max_utilization=build.max_utilization,
         time_limit_s=build.time_limit_s,
-        model=resource_model(build.resource_model),
+        model=model_of(build),
     )
 
 
@@ -71,7 +82,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
     lowered, device = lower(graph, clk_ns=build.clk_ns), device_of(build)
-    model = resource_model(build.resource_model)
+    model = model_of(build)
     budget = None if device is None else device.budget(build.max_utilization)
     between = Resources()
     for _ in range(_ROUNDS):
@@ -105,7 +116,7 @@ def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Desi
             f"{path} folds {slowest.name} to {slowest.cycles:,} cycles, {made.fps:,.0f} frames/s",
             "raise its PE or SIMD, or leave folding_config out to have it searched",
         )
-    model = resource_model(build.resource_model)
+    model = model_of(build)
     folding = Folding(made, Weights().of(made.block_cost(model)), 0.0, False, None, {}, model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
     device = device_of(build)
@@ -132,12 +143,12 @@ def check_fits(
             )
 
 
-def quality(made: Design) -> dict[str, Any]:
+def quality(made: Design, family: str = "xc7") -> dict[str, Any]:
     """What is known of a design, for ``report/folding.json``: optimality, and its simulated streams."""
     folding, streams = made.folding, made.streams
     return {
         "resource_model": folding.model,
-        "resources": {name: asdict(made.graph.cost(resource_model(name))) for name in MODELS},
+        "resources": {name: asdict(made.graph.cost(resource_model(name, family))) for name in MODELS},
         "objective_lut_equivalents": folding.objective,
         "bound_lut_equivalents": folding.bound,
         "optimal": folding.optimal,

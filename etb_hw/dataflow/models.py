@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.resources import ResourceModel, finn_model
 
-MODELS: Mapping[str, Callable[[], ResourceModel]] = {
-    "finn": lambda: finn_model,
+MODELS: Mapping[str, Callable[[str], ResourceModel]] = {
+    "finn": lambda _: finn_model,
     "calibrated": load_calibration,
 }
 
 
-def resource_model(name: str) -> ResourceModel:
-    """FINN's formulas (``finn``), or the fit to synthesis of our own RTL (``calibrated``)."""
-    return MODELS[name]()
+def resource_model(name: str, family: str = "xc7") -> ResourceModel:
+    """FINN's formulas (``finn``), or the fit to synthesis of our own RTL for a family (``calibrated``).
+
+    Raises BadInput for a family that the fit knows nothing of.
+    """
+    return MODELS[name](family)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from etb_hw.artifacts.run_files import FOLDING, STREAMLINED, VERIFICATION
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import finn
-from etb_hw.dataflow.design import Design, design, quality
-from etb_hw.dataflow.models import resource_model
+from etb_hw.dataflow.design import Design, design, family_of, model_of, quality
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow, random_inputs
 from etb_hw.integer import IntegerGraph, reference
@@ -30,8 +29,8 @@ class ProvedDesign:
 
     def write(self, folder: Path) -> None:
         """Write FINN's files and reports, and how good the folding is."""
-        finn.write(self.design.graph, folder, resource_model(self.config.resource_model))
-        write_json(FOLDING.path(folder), quality(self.design))
+        finn.write(self.design.graph, folder, model_of(self.config))
+        write_json(FOLDING.path(folder), quality(self.design, family_of(self.config)))
 
 
 def build_graph(graph: IntegerGraph, config: BuildConfig, x: NDArray[np.integer]) -> ProvedDesign:

@@ -13,9 +13,8 @@ from etb_hw.config import BuildConfig, Flow
 from etb_hw.data import Dataset
 from etb_hw.dataflow import finn_model
 from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow.design import design, model_of
 from etb_hw.dataflow.folding import Weights, cycles_for
-from etb_hw.dataflow.models import resource_model
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.plan import Plan
 from etb_hw.integer import BIPOLAR, DataType
@@ -127,7 +126,7 @@ class HardwareEstimate:
         module = deployable(hard)
         graph = qonnx_io.import_model(exported_model(module, module.input_shape))
         made = design(graph, self.build).graph
-        total = made.cost(resource_model(self.build.resource_model))
+        total = made.cost(model_of(self.build))
         return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.fps}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.calibrated.fabric import find_fabric
 from etb_hw.dataflow.calibrated.features import Amounts, ff_amounts, kind_of, lut_amounts
 from etb_hw.rtl.calibrate import block_of
 
@@ -32,6 +33,7 @@ EXPECTED: Mapping[str, Mapping[str, float]] = {
         "pair": 4.0,
         "constant comparators": 0.6,
         "constant accumulators": 0.6,
+        "constant leaves": 0.5,
     },
     "ff": {},
 }
@@ -45,6 +47,7 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
         The contents of a coefficients file, with the held-out errors of a ten-fold cross-validation of LUTs
         and of flip-flops.
     """
+    fabric = find_fabric(data["family"])
     groups: dict[str, list[tuple[Block, Mapping[str, int]]]] = {}
     for row in data["rows"]:
         block = block_of(row["spec"])
@@ -55,7 +58,7 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
         kinds[kind] = {"held_out": {"rows": len(rows)}}
         for cell, amounts_of in (("lut", lut_amounts), ("ff", ff_amounts)):
             counts = np.array([_counted(usage, cell) for _, usage in rows], dtype=float)
-            parts = [amounts_of(block) for block, _ in rows]
+            parts = [amounts_of(block, fabric) for block, _ in rows]
             # a block that differs in one part only starts from the weights of its better known sister
             expected = EXPECTED[cell] | kinds.get(SISTERS.get(kind, ""), {}).get(cell, {})
             errors = held_out(parts, counts, expected) if len(rows) > 1 else np.ones(1)
@@ -64,7 +67,8 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
             kinds[kind]["held_out"][cell] = _spread(errors)
     joined = {cell: np.concatenate(errors) for cell, errors in everything.items()}
     overall = {"rows": len(joined["lut"])} | {cell: _spread(errors) for cell, errors in joined.items()}
-    return {"tool": data["tool"], "family": data["family"], "held_out": overall, "kinds": kinds}
+    head = {name: data[name] for name in ("tool", "family", "recipe")}
+    return {**head, "held_out": overall, "kinds": kinds}
 
 
 def _counted(usage: Mapping[str, int], cell: str) -> int:

@@ -39,7 +39,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], IntegerGraph], int]] = {
 def rows_table() -> Table:
     """Median and 90th percentile of the errors by kind of block: ours held out, and FINN's (LUT only)."""
     model = load_calibration()
-    text = (files("etb_hw.dataflow.calibrated") / "calibration.json").read_text(encoding="utf-8")
+    text = (files("etb_hw.dataflow.calibrated") / "rows_xc7.json").read_text(encoding="utf-8")
     finn: dict[str, list[float]] = {"all": []}
     for row in json.loads(text)["rows"]:
         block = block_of(row["spec"])
@@ -72,13 +72,12 @@ def design_table(design: DataflowGraph, title: str) -> Table:
     for name in (*names, "RAMB18 synth", "ours", "FINN"):
         table.add_column(name, justify="left" if name == "block" else "right")
     sums = np.zeros(8)
+    fifos = {fifo.name: fifo for fifo in design.fifos.values()}
     for row in report.rows:
         if row.name in design.by_name:
             ours, finn = model(design[row.name]), finn_model(design[row.name])
         else:
-            edge = design.edges[int(row.name.removeprefix("FIFO_"))]
-            fifo = model.fifo(design[edge.source.block].outputs[edge.source.index], edge.depth)
-            ours, finn = model(fifo), finn_model(fifo)
+            ours, finn = model(fifos[row.name]), finn_model(fifos[row.name])
         used = row.usage
         brams = (used.bram, ours.bram_18k, finn.bram_18k)
         values = (used.luts, ours.lut, finn.lut, used.ff, ours.ff, *brams)

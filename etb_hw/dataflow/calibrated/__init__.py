@@ -1,5 +1,5 @@
 """Resource estimates fitted to synthesis of our own RTL, beside FINN's formulas."""
 
-from etb_hw.dataflow.calibrated.model import CalibratedModel, load_calibration
+from etb_hw.dataflow.calibrated.model import CALIBRATED, CalibratedModel, load_calibration, model_of
 
-__all__ = ["CalibratedModel", "load_calibration"]
+__all__ = ["CALIBRATED", "CalibratedModel", "load_calibration", "model_of"]

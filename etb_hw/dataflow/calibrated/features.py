@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import singledispatch
-from math import ceil, lcm, log2, prod
+from math import ceil, inf, lcm, log2, prod
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
+from etb_hw.dataflow.calibrated.fabric import Fabric
 from etb_hw.dataflow.calibrated.memories import (
     bits_of,
     block_memory,
@@ -39,7 +40,6 @@ from etb_hw.dataflow.calibrated.parts import Tree, comparator, counter, popcount
 from etb_hw.integer.datatype import BIPOLAR
 
 Amounts = Mapping[str, float]
-_DSP_BITS = 9  # Yosys' DSP_Y_MINWIDTH for Xilinx parts
 
 
 def kind_of(block: Block) -> str:
@@ -59,35 +59,36 @@ def kind_of(block: Block) -> str:
     return type(block).__name__
 
 
-def lut_amounts(block: Block) -> Amounts:
+def lut_amounts(block: Block, fabric: Fabric) -> Amounts:
     """Parts of the LUT count."""
-    return _luts(block)
+    return _luts(block, fabric)
 
 
-def ff_amounts(block: Block) -> Amounts:
+def ff_amounts(block: Block, fabric: Fabric) -> Amounts:
     """Parts of the flip-flop count."""
-    return _ffs(block)
+    return _ffs(block, fabric)
 
 
 @singledispatch
-def _luts(block: Block) -> Amounts:
+def _luts(block: Block, fabric: Fabric) -> Amounts:
     raise AssertionError(f"{type(block).__name__} has no calibrated model")
 
 
 @singledispatch
-def _ffs(block: Block) -> Amounts:
+def _ffs(block: Block, fabric: Fabric) -> Amounts:
     raise AssertionError(f"{type(block).__name__} has no calibrated model")
 
 
-def _tree(block: Mvau) -> Tree:
+def _tree(block: Mvau, fabric: Fabric) -> Tree:
     """The trees of all rows."""
     x, w = block.input_dtype.bits, block.weight_dtype.bits
-    kinds = log2(block.weight_dtype.levels) * block.depth
+    # constants are shared between rows; the words of a memory are mapped apart from what they feed
+    kinds = log2(block.weight_dtype.levels) if block.depth == 1 else inf
     if block.xnor:
         return tree(block.simd, 18, int.bit_length, popcount_leaf, rows=block.pe, kind_bits=kinds)
     if block.weight_dtype != BIPOLAR:
         wide = _product_bits(block)
-        outside = multipliers(block) > 0  # a DSP block has its own register
+        outside = multipliers(block, fabric) > 0  # a DSP block has its own register
         made = tree(
             block.simd, 1, _sum_bits(wide), lambda n: 0 if outside else x * w, rows=block.pe, kind_bits=kinds
         )
@@ -100,13 +101,13 @@ def _tree(block: Mvau) -> Tree:
     )
 
 
-def multipliers(block: Block) -> int:
-    """DSP blocks: products of nine bits or more."""
+def multipliers(block: Block, fabric: Fabric) -> int:
+    """DSP blocks: products that are wide enough for the family."""
     if isinstance(block, Channelwise):
-        return block.pe if block.func == "mul" and block.output_dtype.bits >= _DSP_BITS else 0
+        return block.pe if block.func == "mul" and block.output_dtype.bits >= fabric.dsp_bits else 0
     if not isinstance(block, Mvau) or block.weight_dtype == BIPOLAR:
         return 0
-    return block.pe * block.simd if _product_bits(block) >= _DSP_BITS else 0
+    return block.pe * block.simd if _product_bits(block) >= fabric.dsp_bits else 0
 
 
 def _product_bits(block: Mvau) -> int:
@@ -125,7 +126,7 @@ def _sum_bits(bits: int) -> Callable[[int], int]:
     return lambda terms: bits + bits_of(terms)
 
 
-def _shifted(block: Mvau) -> tuple[int, int]:
+def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
     """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
     rows, columns = block.mh // block.pe, block.mw // block.simd
     leaf = 18 if block.xnor else 2 if block.weight_dtype == BIPOLAR else 1
@@ -133,6 +134,8 @@ def _shifted(block: Mvau) -> tuple[int, int]:
     lengths = [stages] if columns > 1 else []
     if block.thresholds is not None:
         lengths += [stages - block.rtl_biased] * bits_of(rows)
+    if fabric.family != "xc7":
+        return 0, sum(lengths)
     # from three stages on they become SRLs
     return sum(n > 2 for n in lengths), sum(n for n in lengths if n <= 2)
 
@@ -145,20 +148,20 @@ def _threshold_bits(block: Mvau) -> int:
 
 
 @_luts.register
-def _(block: Mvau) -> Amounts:
+def _(block: Mvau, fabric: Fabric) -> Amounts:
     pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
     width, depth = pe * block.simd * w, rows * columns
-    trees = _tree(block)
+    trees = _tree(block, fabric)
     amounts: dict[str, float] = {
         "one": 1,
         "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
-        "shifted": _shifted(block)[0],
-        "leaves": trees.leaves,
-        "adders": trees.adders,
+        "shifted": _shifted(block, fabric)[0],
+        "constant leaves" if depth == 1 else "leaves": trees.leaves,
+        "constant adders" if depth == 1 else "adders": trees.adders,
     }
     if block.xnor and block.simd <= 3:
         amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
@@ -166,7 +169,7 @@ def _(block: Mvau) -> Amounts:
         shared = _shared_tree(block)
         amounts |= {"shared adders": shared.leaves + shared.adders, "doubled": pe * acc}
     if steps:
-        amounts["threshold ROM"] = rom_luts(_threshold_bits(block), rows)
+        amounts["threshold ROM"] = rom_luts(_threshold_bits(block), rows, fabric)
     if steps and not block.rtl_biased:
         amounts["comparators" if rows > 1 else "constant comparators"] = pe * steps * comparator(acc)
         if steps > 1:
@@ -179,29 +182,27 @@ def _(block: Mvau) -> Amounts:
         # 2 y - MW: an inverter where MW has a zero
         amounts["sums"] = pe * (block.output_dtype.bits - block.mw.bit_count())
     if rows > 1 and columns > 1:
-        amounts |= _lutram_amounts(block.simd * x, columns, "kept")
+        amounts |= _lutram_amounts(block.simd * x, columns, "kept", fabric)
     if block.rtl_ram_style != "distributed":
-        amounts["block RAM choice"] = width * choice(block_memory(width, depth)[1])
-    elif depth <= 64:
+        amounts["block RAM choice"] = width * choice(block_memory(width, depth, fabric)[1])
+    elif depth <= 1 << fabric.lut_inputs:
         amounts["weight ROM"] = rom_functions(width, depth)
     else:
-        amounts["deep ROM"] = rom_luts(width, depth)
-    if depth == 1 and block.xnor:
-        amounts["constant"] = pe * block.simd  # constant weights vanish into the popcount
+        amounts["deep ROM"] = rom_luts(width, depth, fabric)
     return amounts
 
 
 @_ffs.register
-def _(block: Mvau) -> Amounts:
+def _(block: Mvau, fabric: Fabric) -> Amounts:
     pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
-    trees = _tree(block)
+    trees = _tree(block, fabric)
     amounts: dict[str, float] = {
         "one": 1,
         "counters": bits_of(rows) + bits_of(columns) + bits_of(rows * columns),
-        "shifted": _shifted(block)[1],
+        "shifted": _shifted(block, fabric)[1],
         "input": block.simd * x if rows == 1 or columns == 1 else bits_of(columns),
         "sums": pe * (acc + int(block.rtl_biased)),
         "output": pe * block.output_dtype.bits,
@@ -217,7 +218,7 @@ def _(block: Mvau) -> Amounts:
 
 
 @_luts.register
-def _(block: SlidingWindow) -> Amounts:
+def _(block: SlidingWindow, fabric: Fabric) -> Amounts:
     width = block.simd * block.dtype.bits
     fold = block.channels // block.simd
     if block.pointwise:
@@ -235,27 +236,27 @@ def _(block: SlidingWindow) -> Amounts:
         "steps": _varying(inside, level) + _varying([n % block.depth for n in inside], level),
         "jumps": _varying(between, level) + _varying([n % block.depth for n in between], level),
     }
-    return {**amounts, **_buffer_amounts(width, block.depth, block.ram_style, "buffer")}
+    return {**amounts, **_buffer_amounts(width, block.depth, block.ram_style, "buffer", fabric)}
 
 
-def _buffer_amounts(width: int, depth: int, style: str, name: str) -> Amounts:
+def _buffer_amounts(width: int, depth: int, style: str, name: str, fabric: Fabric) -> Amounts:
     """LUTs of a memory that is written: its words, or what stands behind block RAMs or UltraRAMs."""
     if style == "distributed":
-        return _lutram_amounts(width, depth, name)
-    parts = ceil(depth / 4096) if style == "ultra" else block_memory(width, depth, written=True)[1]
+        return _lutram_amounts(width, depth, name, fabric)
+    parts = ceil(depth / 4096) if style == "ultra" else block_memory(width, depth, fabric, written=True)[1]
     return {"block RAM choice": width * choice(parts)}
 
 
-def _lutram_amounts(width: int, depth: int, name: str) -> dict[str, float]:
+def _lutram_amounts(width: int, depth: int, name: str, fabric: Fabric) -> dict[str, float]:
     """A LUT memory, the multiplexers behind it and the write enables before it."""
-    luts, banks = lut_memory(width, depth)
+    luts, banks = lut_memory(width, depth, fabric)
     # more than four write enables are decoded in two levels
     enables = 0 if banks == 1 else banks if banks <= 4 else 1.8 * banks
     return {name: luts, "banks": width * choice(banks), "bank writes": enables}
 
 
 @_ffs.register
-def _(block: SlidingWindow) -> Amounts:
+def _(block: SlidingWindow, fabric: Fabric) -> Amounts:
     width = block.simd * block.dtype.bits
     fold = block.channels // block.simd
     counters = sum(bits_of(n) for n in (*block.out_size, *block.size, fold))
@@ -295,7 +296,7 @@ def _level_bits(block: SlidingWindow) -> int:
 
 
 @_luts.register
-def _(block: Padding) -> Amounts:
+def _(block: Padding, fabric: Fabric) -> Amounts:
     height, across, _ = block.outputs[0].shape
     # each coordinate is counted, and compared with both borders
     counters = 2 * (bits_of(height) + bits_of(across)) + counter(block.channels // block.simd)
@@ -305,65 +306,65 @@ def _(block: Padding) -> Amounts:
 
 
 @_ffs.register
-def _(block: Padding) -> Amounts:
+def _(block: Padding, fabric: Fabric) -> Amounts:
     height, across, _ = block.outputs[0].shape
     counters = bits_of(height) + bits_of(across) + bits_of(block.channels // block.simd)
     return {"one": 1, "counters": counters, "output": block.simd * block.dtype.bits}
 
 
 @_luts.register
-def _(block: MaxPool) -> Amounts:
+def _(block: MaxPool, fabric: Fabric) -> Amounts:
     fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
     words = fold * across
     address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
     counters = sum(map(counter, (fold, across, *block.kernel))) + address
-    return _pool(block.pe, block.dtype.bits, words, counters)
+    return _pool(block.pe, block.dtype.bits, words, counters, fabric)
 
 
 @_luts.register
-def _(block: WindowPool) -> Amounts:
-    return _pool(block.pe, block.dtype.bits, 1, counter(block.taps))
+def _(block: WindowPool, fabric: Fabric) -> Amounts:
+    return _pool(block.pe, block.dtype.bits, 1, counter(block.taps), fabric)
 
 
-def _pool(pe: int, bits: int, words: int, counters: int) -> Amounts:
+def _pool(pe: int, bits: int, words: int, counters: int, fabric: Fabric) -> Amounts:
     amounts: dict[str, float] = {
         "one": 1,
         "counters": counters,
         "maxima": pe * (1 if bits == 1 else comparator(bits) + bits),
-        **_lutram_amounts(pe * bits, words, "row"),
+        **_lutram_amounts(pe * bits, words, "row", fabric),
     }
-    if bits == 1 and lut_memory(pe, words)[1] == 2:
+    if bits == 1 and lut_memory(pe, words, fabric)[1] == 2:
         amounts["banks"] = 0  # the choice between two fits the LUT of the maximum
     return amounts
 
 
 @_ffs.register
-def _(block: MaxPool) -> Amounts:
+def _(block: MaxPool, fabric: Fabric) -> Amounts:
     fold, across = block.channels // block.pe, block.size[1] // block.kernel[1]
     counters = bits_of(fold) + bits_of(across) + bits_of(fold * across)
     return {"one": 1, "counters": counters, "output": block.pe * block.dtype.bits}
 
 
 @_ffs.register
-def _(block: WindowPool) -> Amounts:
+def _(block: WindowPool, fabric: Fabric) -> Amounts:
     return {"one": 1, "counters": bits_of(block.taps), "output": 2 * block.pe * block.dtype.bits}
 
 
 @_luts.register
-def _(block: Thresholding) -> Amounts:
+def _(block: Thresholding, fabric: Fabric) -> Amounts:
     fold, bits = block.channels // block.pe, block.threshold_dtype.bits
     steps = int(block.thresholds.shape[1])
     return {
         "one": 1,
         "counters": counter(fold),
         "comparators" if fold > 1 else "constant comparators": block.pe * steps * comparator(bits),
-        "ROM": rom_luts(rom_columns(*block.threshold_fields()), fold),
+        "ROM": rom_luts(rom_columns(*block.threshold_fields()), fold, fabric),
         "step counts": block.pe * steps if steps > 1 else 0,
     }
 
 
 @_ffs.register
-def _(block: Thresholding) -> Amounts:
+def _(block: Thresholding, fabric: Fabric) -> Amounts:
     return {
         "one": 1,
         "counters": bits_of(block.channels // block.pe),
@@ -374,7 +375,7 @@ def _(block: Thresholding) -> Amounts:
 
 
 @_luts.register
-def _(block: WidthConverter) -> Amounts:
+def _(block: WidthConverter, fabric: Fabric) -> Amounts:
     width_in, width_out, between = _converter(block)
     amounts: dict[str, float] = {
         "one": (width_in < between) + (width_out < between),
@@ -389,7 +390,7 @@ def _(block: WidthConverter) -> Amounts:
 
 
 @_ffs.register
-def _(block: WidthConverter) -> Amounts:
+def _(block: WidthConverter, fabric: Fabric) -> Amounts:
     width_in, width_out, between = _converter(block)
     words = 4 if max(width_in, width_out) < between else 1
     counters = bits_of(between // width_in) + bits_of(between // width_out)
@@ -403,22 +404,22 @@ def _converter(block: WidthConverter) -> tuple[int, int, int]:
 
 
 @_luts.register
-def _(block: Fifo) -> Amounts:
-    return fifo_luts(block.stream.width, block.depth, block.rtl_ram_style)
+def _(block: Fifo, fabric: Fabric) -> Amounts:
+    return fifo_luts(block.stream.width, block.depth, block.rtl_ram_style, fabric)
 
 
 @_ffs.register
-def _(block: Fifo) -> Amounts:
+def _(block: Fifo, fabric: Fabric) -> Amounts:
     return fifo_ffs(block.stream.width, block.depth, block.rtl_ram_style)
 
 
-def fifo_luts(width: int, depth: int, style: str) -> Amounts:
+def fifo_luts(width: int, depth: int, style: str, fabric: Fabric) -> Amounts:
     """A FIFO: two registers, or a memory and a register."""
     if depth <= 2:
         return {"pair": 1, "choice": width}
     words = depth - 1
     amounts: dict[str, float] = {"one": 1, "pointers": 2 * counter(words), "count": 3 * bits_of(words + 1)}
-    return {**amounts, **_buffer_amounts(width, words, style, "words")}
+    return {**amounts, **_buffer_amounts(width, words, style, "words", fabric)}
 
 
 def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
@@ -429,46 +430,46 @@ def fifo_ffs(width: int, depth: int, style: str) -> Amounts:
 
 
 @_luts.register
-def _(block: AddStreams) -> Amounts:
+def _(block: AddStreams, fabric: Fabric) -> Amounts:
     # the highest bit of a sum needs no LUT of its own
     bits = max(2 if dtype == BIPOLAR else dtype.bits for dtype in block.dtypes)
     return {"one": 1, "sums": block.pe * bits}
 
 
 @_ffs.register
-def _(block: AddStreams) -> Amounts:
+def _(block: AddStreams, fabric: Fabric) -> Amounts:
     return {"one": 1, "sums": block.pe * (max(dtype.bits for dtype in block.dtypes) + 1)}
 
 
 @_luts.register
-def _(block: DuplicateStreams) -> Amounts:
+def _(block: DuplicateStreams, fabric: Fabric) -> Amounts:
     return {"one": 1, "copies": block.copies}
 
 
 @_ffs.register
-def _(block: DuplicateStreams) -> Amounts:
+def _(block: DuplicateStreams, fabric: Fabric) -> Amounts:
     return {"copies": block.copies}
 
 
 @_luts.register
-def _(block: SumPool) -> Amounts:
+def _(block: SumPool, fabric: Fabric) -> Amounts:
     width, fold = block.pe * block.output_dtype.bits, block.channels // block.pe
     return {
         "one": 1,
         "counters": counter(fold) + counter(prod(block.size)),
         "sums": 2 * width,  # the adder takes the masked partial sum where it fits no LUT with it
-        **_lutram_amounts(width, fold, "partial"),
+        **_lutram_amounts(width, fold, "partial", fabric),
     }
 
 
 @_ffs.register
-def _(block: SumPool) -> Amounts:
+def _(block: SumPool, fabric: Fabric) -> Amounts:
     width, fold = block.pe * block.output_dtype.bits, block.channels // block.pe
     return {"one": 1, "counters": bits_of(fold) + bits_of(prod(block.size)), "sums": width}
 
 
 @_luts.register
-def _(block: LabelSelect) -> Amounts:
+def _(block: LabelSelect, fabric: Fabric) -> Amounts:
     fold, pe, index, bits = block.labels // block.pe, block.pe, _index_bits(block), block.dtype.bits
     known = fold == 1  # then the first value needs no comparison
     return {
@@ -482,7 +483,7 @@ def _(block: LabelSelect) -> Amounts:
 
 
 @_ffs.register
-def _(block: LabelSelect) -> Amounts:
+def _(block: LabelSelect, fabric: Fabric) -> Amounts:
     fold, index = block.labels // block.pe, _index_bits(block)
     return {
         "one": 1,
@@ -497,19 +498,19 @@ def _index_bits(block: LabelSelect) -> int:
 
 
 @_luts.register
-def _(block: Channelwise) -> Amounts:
+def _(block: Channelwise, fabric: Fabric) -> Amounts:
     fold = block.channels // block.pe
     amounts: dict[str, float] = {
         "one": 1,
         "counters": counter(fold),
-        "ROM": rom_luts(rom_columns(*block.parameter_fields()), fold),
+        "ROM": rom_luts(rom_columns(*block.parameter_fields()), fold, fabric),
     }
     if block.func == "add":
         # a bit that is zero in all of a lane's constants passes the adder by
         ones = np.bitwise_or.reduce(block.parameters.reshape(fold, -1), axis=0)
         mask = (1 << block.output_dtype.bits) - 1
         amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
-    elif not multipliers(block):
+    elif not multipliers(block, fabric):
         # a bipolar factor is two bits, 01 or 11
         bits = 1.5 if block.input_dtype == BIPOLAR else block.input_dtype.bits
         amounts["products"] = block.pe * bits * block.parameter_dtype.bits
@@ -517,8 +518,8 @@ def _(block: Channelwise) -> Amounts:
 
 
 @_ffs.register
-def _(block: Channelwise) -> Amounts:
-    own = not multipliers(block)  # DSP blocks have registers of their own
+def _(block: Channelwise, fabric: Fabric) -> Amounts:
+    own = not multipliers(block, fabric)  # DSP blocks have registers of their own
     return {
         "one": 1,
         "counters": bits_of(block.channels // block.pe),

@@ -1,4 +1,4 @@
-"""What memories take in LUTs and block RAMs, as Yosys maps them to Xilinx 7-series and UltraScale+."""
+"""What memories take in LUTs and block RAMs, as Yosys maps them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw.dataflow.calibrated.fabric import Fabric
+
 # words and bits of a RAMB18; a RAMB36 is twice as wide or, at one bit, twice as deep
 _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
-# LUTs that ABC takes for 64 random words of a bit, multiplexers included, in memories of more than 64 words
-# (measured on 65 to 2048 words; 1.33 would do)
-_DEEP = 1.75
 
 
-def lut_memory(width: int, depth: int) -> tuple[int, int]:
-    """A RAM with a write and a read port: LUTs, and banks among which its output is chosen.
-
-    It is made of RAM32M (6 bits in 4 LUTs), RAM64M (3 bits) or RAM128X1D.
-    """
+def lut_memory(width: int, depth: int, fabric: Fabric) -> tuple[int, int]:
+    """A RAM with a write and a read port: LUTs, and banks among which its output is chosen."""
     if depth <= 0 or width <= 0:
         return 0, 1
-    if depth == 1:
-        return 4 * ceil(width / 8), 1  # both ports have the same address
-    if width == 1 and 64 < depth <= 128:
-        return 4, 1
-    shapes = ((32, 6), (64, 3))
-    return min((4 * ceil(width / bits) * ceil(depth / words), ceil(depth / words)) for words, bits in shapes)
+    if fabric.family == "xc7":
+        if depth == 1:
+            return 4 * ceil(width / 8), 1  # both ports have the same address
+        if width == 1 and 64 < depth <= 128:
+            return 4, 1  # RAM128X1D
+    return min(
+        (luts * ceil(width / bits) * ceil(depth / words), ceil(depth / words))
+        for words, bits, luts in fabric.lut_rams
+    )
 
 
 def rom_functions(width: int, depth: int) -> float:
@@ -65,9 +64,10 @@ def _columns(planes: NDArray[Any]) -> set[bytes]:
     return {text[i : i + size] for i in range(0, len(text), size)}
 
 
-def rom_luts(functions: float, depth: int) -> float:
+def rom_luts(functions: float, depth: int, fabric: Fabric) -> float:
     """LUTs of a read-only memory of so many different bits a word."""
-    return functions * max(1.0, _DEEP * depth / 64) if depth > 64 else functions
+    words = 1 << fabric.lut_inputs
+    return functions * max(1.0, depth / words) if depth > words else functions
 
 
 def choice(ways: int) -> int:
@@ -75,14 +75,14 @@ def choice(ways: int) -> int:
     return ceil((ways - 1) / 3)
 
 
-def block_memory(width: int, depth: int, *, written: bool = False) -> tuple[int, int]:
+def block_memory(width: int, depth: int, fabric: Fabric, *, written: bool = False) -> tuple[int, int]:
     """RAMB18s of a memory (a RAMB36 counts as two), and how many words its output is chosen from.
 
     Yosys folds a memory that is deeper than a block RAM into parts that stand side by side, also within one
     block RAM. Parts of a memory that is written start at a byte of nine bits.
     """
     found = []
-    for size in (1, 2):
+    for size in fabric.ram_sizes:
         for words, bits in _SHAPES:
             across = (words * size, 1) if bits == 1 else (words, bits * size)
             parts = ceil(depth / across[0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -13,10 +13,11 @@ from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
+from etb_hw.dataflow.calibrated.fabric import Fabric, find_fabric
 from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts, multipliers
 from etb_hw.dataflow.calibrated.memories import block_memory
 from etb_hw.dataflow.resources import Resources, urams
-from etb_hw.dataflow.stream import Stream
+from etb_hw.errors import BadInput
 
 Weights = Mapping[str, float]
 
@@ -27,7 +28,8 @@ class CalibratedModel:
 
     Attributes:
         tool: the synthesis tool and version that the coefficients were fitted to.
-        family: its target.
+        family: what it mapped to.
+        target: the family that estimates are asked for; a near relative of ``family`` or the same.
         lut, ff: by kind of block, the weight of every amount of ``features``.
         held_out: by kind, and over all as ``all``: how many ``rows`` there are, and of ``lut`` and ``ff`` the
             ``median`` and 90th percentile (``p90``) of the relative error on rows that the fit had not seen.
@@ -38,34 +40,52 @@ class CalibratedModel:
     lut: Mapping[str, Weights]
     ff: Mapping[str, Weights]
     held_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    target: str = ""
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        return find_fabric(self.family)
 
     @cached_property
     def name(self) -> str:
-        return f"calibrated ({self.tool}, {self.family})"
+        stands_for = f" for {self.target}" if self.target not in ("", self.family) else ""
+        return f"calibrated ({self.tool}, {self.family}{stands_for})"
 
     def __call__(self, block: Block) -> Resources:
         """LUTs of logic and memory, flip-flops, block RAMs and DSPs of a block of our RTL."""
         kind = kind_of(block)
-        bram, uram = _block_memories(block)
+        bram, uram = _block_memories(block, self.fabric)
         return Resources(
-            lut=_weigh(lut_amounts(block), self.lut[kind]),
-            ff=_weigh(ff_amounts(block), self.ff[kind]),
+            lut=_weigh(lut_amounts(block, self.fabric), self.lut[kind]),
+            ff=_weigh(ff_amounts(block, self.fabric), self.ff[kind]),
             bram_18k=bram,
             uram=uram,
-            dsp=multipliers(block),
+            dsp=multipliers(block, self.fabric),
         )
 
-    @staticmethod
-    def fifo(stream: Stream, depth: int) -> Fifo:
-        """The FIFO of an edge as a block, so that it can be estimated too."""
-        return Fifo(name="FIFO", layer="", stream=stream, depth=max(2, depth))
+
+# families whose estimates come from the fit to another: UltraScale+ has the LUTs of the 7 series, and its
+# carry chains and block RAMs are as wide
+CALIBRATED: Mapping[str, str] = {"xc7": "xc7", "xcup": "xc7", "ecp5": "ecp5"}
 
 
-def load_calibration(data: Mapping[str, Any] | None = None) -> CalibratedModel:
-    """The model of the package's coefficients, or of others in the same form."""
-    if data is None:
-        text = (files("etb_hw.dataflow.calibrated") / "coefficients.json").read_text(encoding="utf-8")
-        data = json.loads(text)
+@cache
+def load_calibration(family: str = "xc7") -> CalibratedModel:
+    """The model of a family. Raises BadInput for one that was not synthesised and has no near relative."""
+    if family not in CALIBRATED:
+        raise BadInput(
+            f"family {family!r}",
+            "has no calibrated estimates",
+            f"use resource_model = 'finn', or a device of: {', '.join(CALIBRATED)}",
+        )
+    text = (files("etb_hw.dataflow.calibrated") / f"coefficients_{CALIBRATED[family]}.json").read_text(
+        "utf-8"
+    )
+    return replace(model_of(json.loads(text)), target=family)
+
+
+def model_of(data: Mapping[str, Any]) -> CalibratedModel:
+    """The model of a fit's coefficients."""
     return CalibratedModel(
         tool=data["tool"],
         family=data["family"],
@@ -79,7 +99,7 @@ def _weigh(amounts: Mapping[str, float], weights: Weights) -> float:
     return round(sum(weights.get(name, 0.0) * amount for name, amount in amounts.items()), 1)
 
 
-def _block_memories(block: Block) -> tuple[int, int]:
+def _block_memories(block: Block, fabric: Fabric) -> tuple[int, int]:
     """RAMB18s and UltraRAMs of a block's large memory."""
     match block:
         case Mvau():
@@ -100,4 +120,4 @@ def _block_memories(block: Block) -> tuple[int, int]:
             return 0, 0
     if style == "ultra":
         return 0, urams(width, depth)
-    return (block_memory(width, depth, written=written)[0] if style in ("block", "auto") else 0), 0
+    return (block_memory(width, depth, fabric, written=written)[0] if style in ("block", "auto") else 0), 0

@@ -10,9 +10,15 @@ from etb_hw.dataflow.calibrated.memories import bits_of
 
 
 def counter(count: int) -> int:
-    """A counter of ``count`` states that wraps and tells its last one (synthesised alone: at most 2 off)."""
+    """A counter of ``count`` states that wraps and tells its last one.
+
+    From three bits on it counts on a carry chain, whose inputs need no LUTs; what remains is to tell the last
+    state and, where that is not all ones, to start again in every bit.
+    """
     bits = bits_of(count)
-    return (0, 1, 3)[bits] if bits < 3 else bits + 2 * ceil(bits / 6)
+    if bits < 3:
+        return (0, 1, 2)[bits]
+    return ceil(bits / 6) + (0 if count == 1 << bits else bits)
 
 
 def comparator(bits: int, *, constant: bool = False) -> int:

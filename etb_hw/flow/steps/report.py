@@ -47,7 +47,7 @@ def _run(context: Context) -> list[Proof]:
         bram_18k=resources["BRAM_18K"],
         resource_model=folding.resource_model,
         folding_proved_optimal=folding.optimal,
-        lut_calibrated=folding.resources["calibrated"]["lut"],
+        lut_finn=folding.resources["finn"]["lut"],
         simulated_images=simulated.images,
         simulated_images_per_second=simulated.images_per_second,
         comparison=context.read(COMPARISON),
