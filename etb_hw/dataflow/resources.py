@@ -99,11 +99,12 @@ def small_memory_style(width: int, depth: int, *, constant: bool = False) -> str
 
     The one that takes the smaller share of a Zynq 7020, where 53,200 LUTs stand against 280 RAMB18s.
     Memories beyond 64 kbit are never put in LUTs. A LUT holds 64 bits, but of ``constant`` memories that
-    need several LUTs a bit Yosys packs only some 26 into one, multiplexers included.
+    need several LUTs a bit Yosys packs only some 45 into one, multiplexers included (the calibration's
+    weight of deep memories: 1.4 LUTs for 64 words of a bit).
     """
     luts = width * ceil(depth / 64)
     if constant and depth > 64:
-        luts = width * ceil(depth / 26)
+        luts = width * ceil(depth / 45)
     small = width * depth <= 2**16
     return "distributed" if small and luts <= 190 * bram_18k(width, depth) else "block"
 

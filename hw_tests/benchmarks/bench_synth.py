@@ -3,7 +3,8 @@
 Two tables: the errors of both models over the stored calibration rows (ours on rows held out of the fit), and
 a small pruned network synthesised now, block by block. `--network vgg` takes a pruned VGG-Small at half a
 million cycles a frame instead, which takes minutes the first time; `cnv` is FINN's CNV, `residual` a small
-ResNet with integer shortcuts.
+ResNet with integer shortcuts, `tfc` FINN's TFC and `digits` the network of flows/pretrained. No fit has seen
+any of them.
 """
 
 from __future__ import annotations
@@ -13,19 +14,33 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from etb_hw import qonnx_io
 from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.calibrated.features import kind_of
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.integer import IntegerGraph
+from etb_hw.pruning import deployable, load_checkpoint
+from etb_hw.qonnx_io.export import exported_model
 from etb_hw.rtl import synth
 from etb_hw.rtl.calibrate import block_of
-from hw_tests.networks import POOL, cnv, conv_net, pruned_vgg_small, resnet18
+from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18
+
+DIGITS = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"
+
+
+def published_digits() -> IntegerGraph:
+    """The trained and pruned network of flows/pretrained."""
+    hard, _ = load_checkpoint(DIGITS)
+    module = deployable(hard)
+    return qonnx_io.import_model(exported_model(module, module.input_shape))
+
 
 # what is synthesised, and at how many cycles a frame
 NETWORKS: Mapping[str, tuple[Callable[[], IntegerGraph], int]] = {
@@ -33,6 +48,8 @@ NETWORKS: Mapping[str, tuple[Callable[[], IntegerGraph], int]] = {
     "residual": (lambda: resnet18((22, 35), inner=(19, 30), size=16, blocks=1), 40_000),
     "cnv": (cnv, 200_000),
     "vgg": (pruned_vgg_small, 500_000),
+    "tfc": (mlp, 256),
+    "digits": (published_digits, 4_721),
 }
 
 

@@ -34,7 +34,7 @@ def test_edges_without_depth_cost_no_fifo() -> None:
 
 def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:
     graph = networks.vgg_small((32, 32, 48, 48, 64, 64), 16)
-    wish = BuildConfig(target_fps=20_000, device="Zybo-Z7-10", max_utilization=0.6)
+    wish = BuildConfig(target_fps=20_000, device="Zybo-Z7-10", max_utilization=0.6, resource_model="finn")
     with pytest.raises(InfeasibleTarget, match="xc7z010") as caught:
         design(graph, wish)
     assert "frames/s" in caught.value.remedy
