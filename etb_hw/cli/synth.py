@@ -38,7 +38,8 @@ def command(
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
     Blocks are synthesised one by one and kept by content: the second time is fast. With --place, nextpnr
-    routes the whole design on an ECP5 and says how fast it runs; --out then is the folder of the bitstream.
+    routes the whole design on an ECP5, behind six pins, and says how fast it runs; --out then is the folder
+    of the configuration, which fits no board.
     """
     from etb_hw.cli.console import console
     from etb_hw.cli.placing import run_placement
