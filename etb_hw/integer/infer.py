@@ -72,17 +72,21 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
             x = inputs[0]
             _spatial(node, x)
             low, high = _bounds(x)
+            _exact(node, _largest(x) * x.pixels)
             return _typed((x.channels, 1, 1), low * x.pixels, high * x.pixels)
         case g.Add():
             a, b = inputs
             if a.shape != b.shape:
                 _misfit(node, f"shapes {a.shape} and {b.shape} differ")
+            _exact(node, _largest(a) + _largest(b))
             (a_low, a_high), (b_low, b_high) = _bounds(a), _bounds(b)
             return _typed(a.shape, a_low + b_low, a_high + b_high)
         case g.ChannelAffine():
             x = inputs[0]
             if node.mul.shape != (x.channels,) or node.add.shape != (x.channels,):
                 _misfit(node, f"{node.mul.shape[0]} factors meet {x.channels} channels")
+            steepest, most = (float(np.abs(v.astype(np.float64)).max()) for v in (node.mul, node.add))
+            _exact(node, steepest * _largest(x) + most)
             ends = np.stack([node.mul * bound + node.add for bound in _bounds(x)])
             return _typed(x.shape, ends.min(axis=0), ends.max(axis=0))
         case g.Flatten():
@@ -134,13 +138,26 @@ def _matmul_range(
     largest = max(np.abs(low).max(initial=0), np.abs(high).max(initial=0))
     steepest = max(abs(int(weights.min(initial=0))), abs(int(weights.max(initial=0))))
     reach = 2.0 * weights.shape[1] * steepest * float(largest)
-    if reach >= 2**53:
-        _misfit(node, "its sums may leave the exact range of 53 bits")
+    _exact(node, reach)
     exact = np.float32 if reach < 2**24 else np.float64
     rows = weights.astype(exact)
     centre = rows @ (low + high).astype(exact)
     spread = np.abs(rows, out=rows) @ (high - low).astype(exact)
     return ((centre - spread) / 2).astype(np.int64), ((centre + spread) / 2).astype(np.int64)
+
+
+def _exact(node: Node, reach: float) -> None:
+    """Refuse a tensor whose values, at most ``reach`` in size, float64 and int64 may not hold exactly."""
+    if reach >= 2.0**53:
+        raise BadInput(
+            node.name,
+            "its sums may leave the exact range of 53 bits",
+            "put a quantizer in front, or scale the tensor down",
+        )
+
+
+def _largest(x: TensorType) -> float:
+    return float(max(abs(value) for value in (*x.low, *x.high)))
 
 
 def _bounds(x: TensorType) -> Range:

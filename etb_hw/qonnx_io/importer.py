@@ -26,6 +26,7 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import DOMAINS, check_model, read_model, tensor_annotations, to_array
 from etb_hw.qonnx_io.ops import HANDLERS
+from etb_hw.qonnx_io.ops.constants import constant
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
 from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
@@ -95,7 +96,20 @@ class _Interpreter:
             raise BadInput(call.label, f"is malformed ({reason})", "export the network again") from error
         self._put(node, call, result)
 
-    def _put(self, node: onnx.NodeProto, call: Call, result: Tensor) -> None:
+    def _put(self, node: onnx.NodeProto, call: Call, results: Tensor | tuple[Tensor | None, ...]) -> None:
+        if not isinstance(results, tuple):
+            results = (results,) * len(node.output)
+        for output, result in zip(node.output, results, strict=False):
+            if not output:
+                continue
+            if output in self.tensors:
+                raise BadInput(call.label, f"writes {output!r} a second time", "export the network again")
+            if result is not None:
+                self.tensors[output] = self._checked(node, call, result)
+            elif self.uses[output]:
+                call.fail(f"its output {output!r} is used and has no integer form", "use another output")
+
+    def _checked(self, node: onnx.NodeProto, call: Call, result: Tensor) -> Tensor:
         if isinstance(result, Value):
             shape = self.builder.types[result.core].shape
             if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
@@ -107,11 +121,7 @@ class _Interpreter:
                 source is not None and source.shared and source.core == result.core
             ):
                 result = replace(result, shared=True)
-        for output in node.output:
-            if output:
-                if output in self.tensors:
-                    raise BadInput(call.label, f"writes {output!r} a second time", "export the network again")
-                self.tensors[output] = result
+        return result
 
     def _tensor(self, name: str) -> Tensor | None:
         if not name:
@@ -203,7 +213,7 @@ class _Interpreter:
         """A constant that may come from a Constant node not yet walked."""
         for node in self.graph.node:
             if name in node.output and node.op_type == "Constant":
-                return HANDLERS["Constant"](Call(node, [], self.builder, self.opset))
+                return constant(Call(node, [], self.builder, self.opset))
         return self._tensor(name)
 
     def _sorted(self, start: str) -> list[onnx.NodeProto]:

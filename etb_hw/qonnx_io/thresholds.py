@@ -70,7 +70,10 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
     falling = direction(value.chain) < 0
-    if _is_identity(evaluate, low, high, x.dtype.step, falling):
+    if any(value.pads):  # the border goes through the quantizer too
+        low, high = np.minimum(low, value.pad_value), np.maximum(high, value.pad_value)
+    step = 1 if any(value.pads) else x.dtype.step
+    if _is_identity(evaluate, low, high, step, falling):
         return replace(value, chain=then(Chain(), "mul", np.where(falling, -1.0, 1.0)))
     value = rising(call, value)
     x = builder.types[value.core]

@@ -57,6 +57,7 @@ class Value:
         order: for flat tensors, the core's index behind each element; None is the natural order.
         pads, pad_value: a border that a Pad node put around the core and a Conv or pool will take.
         shared: somebody else reads the same core, so that it must stay as it is.
+        whole: an ONNX integer type, whose divisions drop their remainders.
     """
 
     core: str
@@ -66,6 +67,7 @@ class Value:
     pads: Pads = (0, 0, 0, 0)
     pad_value: int = 0
     shared: bool = False
+    whole: bool = False
 
     def with_chain(self, chain: Chain) -> Value:
         return replace(self, chain=chain)

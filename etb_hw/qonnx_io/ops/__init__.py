@@ -9,7 +9,8 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops import classes, constants, elementwise, linear, pooling, quantizers, shapes
 from etb_hw.qonnx_io.value import Tensor
 
-Handler: TypeAlias = Callable[[Call], Tensor]
+# an op with several outputs gives a tensor for each, None for those that have no integer form
+Handler: TypeAlias = Callable[[Call], Tensor | tuple[Tensor | None, ...]]
 
 HANDLERS: Mapping[str, Handler] = {
     # quantizers

@@ -6,12 +6,13 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import ArgMaxOf, Tensor
 
 
-def top_k(call: Call) -> Tensor:
+def top_k(call: Call) -> tuple[Tensor | None, ...]:
+    """Values and indices; only the index of the largest has an integer form."""
     k = call.attr("k")
     k = int(call.scalar(1)) if k is None else int(k)
     if k != 1 or not call.attr("largest", 1):
         call.fail(f"asks for the {k} largest or smallest", "use k=1, the largest")
-    return _largest(call, -1)
+    return None, _largest(call, -1)
 
 
 def arg_max(call: Call) -> Tensor:

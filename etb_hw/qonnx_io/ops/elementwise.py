@@ -45,6 +45,8 @@ def binary(call: Call) -> Tensor:
         c = call.per_channel(value, const)
         if op == "Div" and (c == 0).any():
             call.fail("divides by zero", "check the constants")
+        if op == "Div" and value.whole:
+            call.fail("divides integers, where ONNX drops the remainder", "divide before the Cast")
         return value.with_chain(then(value.chain, step, c))
     c = call.per_channel(value, const)
     if op == "Div":

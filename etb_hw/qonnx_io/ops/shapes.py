@@ -31,7 +31,7 @@ def cast(call: Call) -> Tensor:
         call.fail("casts to a type that may not hold the values", "keep float32")
     if to in (TensorProto.INT64, TensorProto.INT32) and call.value(0).chain.steps:
         call.fail("rounds a scaled tensor", "use a quantizer (Quant) instead of Cast")
-    return call.value(0)
+    return replace(call.value(0), whole=to in (TensorProto.INT64, TensorProto.INT32))
 
 
 def shape(call: Call) -> Tensor:
