@@ -17,7 +17,11 @@ Traced = Iterator[tuple[str, Array]]  # (layer, tensor (N, C, ...)) in order of 
 
 @dataclass(frozen=True)
 class Proof:
-    """A row of ``verification.json``."""
+    """A row of ``verification.json``.
+
+    Attributes:
+        ties: samples on which the reference's float32 rounded a tie, and float64 gave what was compared.
+    """
 
     step: str
     against: str
@@ -25,6 +29,7 @@ class Proof:
     mismatches: int
     max_abs_diff: float
     status: Literal["equal", "different"] = "equal"
+    ties: int = 0
 
 
 class ProofFailed(Mismatch):
@@ -34,7 +39,7 @@ class ProofFailed(Mismatch):
         super().__init__(
             f"{proof.step} against {proof.against}",
             f"{proof.mismatches} of {proof.samples} samples differ; first: {where}",
-            "this is a bug of the tool or a changed file: run again with --force, and report it if it stays",
+            "no input should do this: run again with --force, and if it stays, report it with the model",
         )
         self.proof = proof
 

@@ -20,6 +20,13 @@ force_option = click.option(
 )
 
 
+proof_option = click.option(
+    "--proof-samples",
+    type=click.IntRange(0, 1024),
+    default=8,
+    show_default=True,
+    help="Compare with qonnx's execution on so many images and random inputs each; 0 for none.",
+)
 tools_option = click.option(
     "--tools",
     type=click.Choice(["pinned", "native"]),

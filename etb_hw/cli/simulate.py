@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.options import build_options, force_option, input_options, model_argument, tools_option
+from etb_hw.cli.options import (
+    build_options,
+    force_option,
+    input_options,
+    model_argument,
+    proof_option,
+    tools_option,
+)
 
 
 @click.command("simulate")
@@ -34,6 +41,7 @@ from etb_hw.cli.options import build_options, force_option, input_options, model
 )
 @click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer to trace.npy instead.")
 @click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
+@proof_option
 @tools_option
 @build_options
 @input_options
@@ -41,6 +49,7 @@ from etb_hw.cli.options import build_options, force_option, input_options, model
 def command(model_file: Path, **options: Any) -> None:
     """Run MODEL_FILE (QONNX) over the test images of a data set.
 
+    First, qonnx's execution of the file has to give the same on some images and random inputs.
     The packed engine takes seconds for a whole test set and is proved equal to the reference. The rtl engine
     folds the model (--target-fps or --device) and streams the images through its SystemVerilog.
     """

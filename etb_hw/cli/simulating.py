@@ -17,9 +17,11 @@ from etb_hw import data
 from etb_hw.cli.console import console
 from etb_hw.cli.data import data_config
 from etb_hw.cli.from_options import build_config, import_options
+from etb_hw.cli.proof_line import proof_line
 from etb_hw.files import write_bytes
 from etb_hw.flow.outputs import output_file
-from etb_hw.flow.simulating import Fitted, fit, qonnx_reference, simulate_rtl
+from etb_hw.flow.simulating import Fitted, QonnxReference, fit, prove_fitted, simulate_rtl
+from etb_hw.integer.packed import PackedExecutor
 from etb_hw.qonnx_io import import_model
 from etb_hw.simulate import SimulationReport, simulate, trace_layer
 
@@ -27,8 +29,7 @@ from etb_hw.simulate import SimulationReport, simulate, trace_layer
 def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
     terminal = console()
-    mapping = import_options(options)
-    graph = import_model(model, mapping)
+    graph = import_model(model, import_options(options))
     dataset = data.load(data_config(options["data_text"]))
     limit = options["limit"] or len(dataset.test_x)
     fitted = fit(graph, dataset.test_x[:limit], dataset.test_y[:limit])
@@ -40,20 +41,25 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
             write_bytes(path, content.getvalue())
         terminal.print(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
         return 0
+    proof = prove_fitted(fitted, model, options["proof_samples"])
     if options["engine"] == "rtl":
         return _rtl(terminal, fitted, options)
+    against = QonnxReference(model, PackedExecutor(graph)) if options["against"] == "qonnx" else None
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("simulating", total=limit)
         report = simulate(
             graph,
             fitted.images,
             labels=fitted.labels,
-            expected=qonnx_reference(model, mapping, graph) if options["against"] == "qonnx" else None,
+            expected=against,
             engine=options["engine"],
             threads=options["threads"] or os.cpu_count() or 1,
             progress=lambda done, _: bar.update(task, completed=done),
         )
     terminal.print(_table(report, model))
+    terminal.print(proof_line(proof))
+    if against is not None and against.ties:
+        terminal.print(f"{against.ties} images are ties that qonnx's float32 rounds")
     if report.confusion is not None:
         terminal.print(_confusion(report, dataset.classes))
     if report.interrupted:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw import rtl
+from etb_hw import qonnx_io, rtl
 from etb_hw.dataflow import DataflowGraph
 from etb_hw.integer import IntegerGraph, reference
 from etb_hw.integer.packed import PackedExecutor
@@ -22,17 +25,34 @@ def random_inputs(graph: IntegerGraph, count: int = 32) -> NDArray[np.int64]:
     return np.concatenate([low + step * levels, extremes])
 
 
-def frames(x: NDArray[np.integer]) -> NDArray[np.int64]:
-    """A batch (N, C, H, W) or (N, C) as the hardware streams it: channels last."""
-    return np.moveaxis(x.astype(np.int64), 1, -1)
+def frames(design: DataflowGraph, x: NDArray[np.integer]) -> NDArray[np.int64]:
+    """A batch (N, C, H, W) or (N, C) as the design's input streams it: channels last, flat where it is."""
+    return np.moveaxis(x.astype(np.int64), 1, -1).reshape(len(x), *design.input_stream.shape)
+
+
+def channels_first(outputs: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """What a design sent, channels last, in the integer graph's ``shape`` (N, C, ...)."""
+    batch, channels, *pixels = shape
+    return np.moveaxis(outputs.reshape(batch, *pixels, channels), -1, 1)
+
+
+def prove_import(
+    graph: IntegerGraph, model: Path, x: NDArray[np.integer], step: str = "integer graph"
+) -> Proof:
+    """The integer graph computes what qonnx computes of the file it was read from.
+
+    Where qonnx's float32 rounds a tie, float64 decides; such samples are counted.
+    """
+    found = graph.original(reference.execute(graph, x))
+    expected, ties = qonnx_io.settled(graph, model, x, found)
+    return replace(prove(step, f"{model.name} in qonnx", found, expected), ties=ties)
 
 
 def prove_dataflow(design: DataflowGraph, graph: IntegerGraph, x: NDArray[np.integer]) -> Proof:
     """The blocks of a design compute what the integer graph computes."""
     expected = reference.execute(graph, x)
-    return prove(
-        "dataflow blocks", "integer graph", design.execute(frames(x)).reshape(expected.shape), expected
-    )
+    found = channels_first(design.execute(frames(design, x)), expected.shape)
+    return prove("dataflow blocks", "integer graph", found, expected)
 
 
 def prove_packed(packed: PackedExecutor, x: NDArray[np.integer]) -> Proof:
@@ -63,7 +83,7 @@ def prove_rtl(
         stalls: probability that the source, and independently the sink, holds back in a cycle.
         tools: which Verilator.
     """
-    given = frames(x)
+    given = frames(design, x)
     run = rtl.simulate(design, given, stalls=stalls, tools=tools)
     expected = reference.execute(graph, x)
 
@@ -73,5 +93,5 @@ def prove_rtl(
         return None if found is None else str(found)
 
     step = f"RTL, {stalls:.0%} stalls" if stalls else "RTL"
-    outputs = np.asarray(run.outputs).reshape(expected.shape)
+    outputs = channels_first(run.outputs, expected.shape)
     return prove(step, "integer graph", outputs, expected, locate=locate), run

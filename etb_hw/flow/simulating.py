@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
 from etb_hw.errors import BadInput
-from etb_hw.flow.proofs import prove_rtl
+from etb_hw.flow.proofs import prove_import, prove_rtl, random_inputs
 from etb_hw.integer import IntegerGraph
-from etb_hw.qonnx_io import ImportOptions
+from etb_hw.integer.packed import PackedExecutor
 from etb_hw.rtl import RtlRun
 from etb_hw.rtl.tools import Origin
 from etb_hw.verification import Proof
@@ -46,16 +45,27 @@ def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int
     return Fitted(graph, x, labels)
 
 
-def qonnx_reference(
-    model: Path, options: ImportOptions, graph: IntegerGraph
-) -> Callable[[NDArray[np.integer]], NDArray[np.float32]]:
-    """Outputs of qonnx's execution of a file, as a function of a batch of integers."""
+@dataclass
+class QonnxReference:
+    """Outputs of qonnx's execution of a file, for a batch of integers; counts the ties that it rounds."""
 
-    def run(x: NDArray[np.integer]) -> NDArray[np.float32]:
-        executed = qonnx_io.execute(model, options.to_float(x))
-        return np.asarray(qonnx_io.without_rounding(graph, executed), dtype=np.float32)
+    model: Path
+    packed: PackedExecutor
+    ties: int = 0
 
-    return run
+    def __call__(self, x: NDArray[np.integer]) -> NDArray[np.generic]:
+        graph = self.packed.graph
+        outputs, ties = qonnx_io.settled(graph, self.model, x, graph.original(self.packed.run(x)))
+        self.ties += ties
+        return outputs
+
+
+def prove_fitted(fitted: Fitted, model: Path, samples: int) -> Proof | None:
+    """qonnx gives the same for the first images, random ones and the extremes; None for no samples."""
+    if not samples:
+        return None
+    x = np.concatenate([fitted.images[:samples], random_inputs(fitted.graph, samples)])
+    return prove_import(fitted.graph, model, x)
 
 
 def simulate_rtl(

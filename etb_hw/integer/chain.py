@@ -7,7 +7,7 @@ read off by evaluation and not by algebra (all float rounding included).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,13 @@ class Step:
     op: Op
     constant: NDArray[np.float32]
 
-    def apply(self, x: NDArray[np.float32], axis: int = -1) -> NDArray[np.float32]:
+    def apply(self, x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
         c = self.constant
         if c.ndim:
             shape = [1] * x.ndim
             shape[axis] = c.shape[0]
             c = c.reshape(shape)
+        y: NDArray[Any]
         match self.op:
             case "mul":
                 y = x * c
@@ -46,7 +47,7 @@ class Step:
                 y = np.maximum(x, c)
             case "min":
                 y = np.minimum(x, c)
-        return np.asarray(y, dtype=np.float32)
+        return y
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,5 +63,12 @@ class Chain:
         """Evaluate on integers (or floats) ``x`` whose channels lie on ``axis``."""
         y: NDArray[np.float32] = np.asarray(x, dtype=np.float32)
         for step in self.steps:
-            y = step.apply(y, axis)
+            y = np.asarray(step.apply(y, axis), dtype=np.float32)
         return y
+
+    def in_float64(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float64]:
+        """The same in float64: what the float32 steps round."""
+        exact: NDArray[np.float64] = np.asarray(x, dtype=np.float64)
+        for step in self.steps:
+            exact = step.apply(exact, axis)
+        return exact

@@ -135,12 +135,14 @@ class IntegerGraph:
         output: name of the node whose tensor is the result (the integer logits).
         dequant: float32 chain that turns the integer result into the original network's float output.
         argmax: whether the original network ends in TopK / ArgMax; executors return logits all the same.
+        quant: float32 chain from the integer input to what the original network reads.
     """
 
     nodes: tuple[Node, ...]
     output: str
     dequant: Chain = field(default_factory=Chain)
     argmax: bool = False
+    quant: Chain = field(default_factory=Chain)
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -169,6 +171,15 @@ class IntegerGraph:
 
         return infer_types(self)
 
+    def to_float(self, x: Ints) -> NDArray[np.float32]:
+        """What the original network reads for integers ``x`` of shape (N, C, ...)."""
+        return self.quant.apply(x, axis=1)
+
     def dequantize(self, result: Ints) -> NDArray[np.float32]:
         """Float outputs of the original network, shape (N, C, ...), from integer results of that shape."""
         return self.dequant.apply(result, axis=1)
+
+    def original(self, result: Ints) -> NDArray[np.generic]:
+        """What the original network gives: float outputs, or the winning class (N, ...)."""
+        values = self.dequantize(result)
+        return values.argmax(axis=1) if self.argmax else values

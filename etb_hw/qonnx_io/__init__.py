@@ -18,6 +18,7 @@ from etb_hw.qonnx_io.streamlined import write_streamlined
 if TYPE_CHECKING:
     from etb_hw.qonnx_io.execution import execute
     from etb_hw.qonnx_io.export import export_model
+    from etb_hw.qonnx_io.settled import settled
 
 __all__ = [
     "ImportOptions",
@@ -25,11 +26,16 @@ __all__ = [
     "export_finn",
     "export_model",
     "import_model",
+    "settled",
     "without_rounding",
     "write_streamlined",
 ]
 
-_LATER = {"execute": "etb_hw.qonnx_io.execution", "export_model": "etb_hw.qonnx_io.export"}
+_LATER = {
+    "execute": "etb_hw.qonnx_io.execution",
+    "export_model": "etb_hw.qonnx_io.export",
+    "settled": "etb_hw.qonnx_io.settled",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -67,14 +67,14 @@ class GraphBuilder:
             )
         return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
 
-    def finish(self, output: str, dequant: Chain, argmax: bool) -> IntegerGraph:
-        """The graph of what ``output`` needs."""
+    def finish(self, output: str, dequant: Chain, argmax: bool, quant: Chain) -> IntegerGraph:
+        """The graph of what ``output`` needs; see IntegerGraph for the chains."""
         needed = {output}
         for name in reversed(self.nodes):
             if name in needed:
                 needed.update(self.nodes[name].inputs)
         kept = tuple(node for name, node in self.nodes.items() if name in needed)
-        return IntegerGraph(kept, output, dequant, argmax)
+        return IntegerGraph(kept, output, dequant, argmax, quant)
 
 
 def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:

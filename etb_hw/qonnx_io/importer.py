@@ -62,6 +62,7 @@ class _Interpreter:
         self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
+        self.quant = Chain()
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.uses.update(o.name for o in self.graph.output)
 
@@ -164,6 +165,7 @@ class _Interpreter:
                 "give it a fixed shape (batch, channels, height, width) or (batch, features)",
             )
         dtype, chain = self._input_type(info.name)
+        self.quant = chain
         core = self.builder.add(Input, "input", shape=shape[1:], dtype=dtype)
         axes = (0, 1, 2) if len(shape) == 4 else (0,)
         for step in chain.steps:
@@ -260,7 +262,7 @@ class _Interpreter:
         if value.order is not None or any(value.pads) or value.axes not in ((0,), (0, 1, 2)):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, argmax)
+        return self.builder.finish(value.core, value.chain, argmax, self.quant)
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:

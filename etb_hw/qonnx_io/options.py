@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from etb_hw.errors import BadInput
 from etb_hw.integer import Chain, DataType
 
@@ -56,10 +53,6 @@ class ImportOptions:
         if self.std:
             chain = chain.then("div", _squeeze(self.std))
         return chain
-
-    def to_float(self, x: NDArray[np.integer]) -> NDArray[np.float32]:
-        """What the original graph reads for integers ``x`` of shape (N, C, ...)."""
-        return self.chain.apply(x, axis=1)
 
 
 def _squeeze(values: tuple[float, ...]) -> float | tuple[float, ...]:

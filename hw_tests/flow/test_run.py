@@ -63,7 +63,7 @@ def test_a_second_run_does_nothing_and_keeps_the_proofs(tmp_path: Path) -> None:
     assert again == proofs
     rows = json.loads((tmp_path / "verification.json").read_text())
     assert [row["step"] for row in rows] == ["first", "second"]
-    assert set(rows[0]) == {"step", "against", "samples", "mismatches", "max_abs_diff", "status"}
+    assert set(rows[0]) == {"step", "against", "samples", "mismatches", "max_abs_diff", "status", "ties"}
 
 
 def test_it_resumes_at_the_first_step_whose_inputs_changed(tmp_path: Path) -> None:
@@ -182,6 +182,7 @@ def test_a_difference_stops_the_run_and_names_the_place(tmp_path: Path) -> None:
         "mismatches": 1,
         "max_abs_diff": 5.0,
         "status": "different",
+        "ties": 0,
     }
     assert not (tmp_path / "b.txt").exists()
     log.break_second = False

@@ -17,7 +17,7 @@ def compare(net: Net, packed: bool = True) -> None:
     ``net.golden``, where given, holds torch's outputs.
     """
     graph = import_model(net.model, net.options)
-    golden = execute(net.model, net.options.to_float(net.samples))
+    golden = execute(net.model, graph.to_float(net.samples))
     if net.golden is not None:
         np.testing.assert_array_equal(golden, net.golden)
     result = reference(graph, net.samples)

@@ -5,9 +5,13 @@ A longer run: ``python -m hw_tests.fuzz --examples 2000``.
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etb_hw.qonnx_io import execute, import_model
+from etb_hw.qonnx_io.float64 import execute_in_float64
+from etb_hw.qonnx_io.streamlined import streamlined_model
 from hw_tests.fuzz.differential import compare
 from hw_tests.fuzz.mutations import mutate, survives
 from hw_tests.fuzz.net_generator import Net, networks
@@ -20,6 +24,14 @@ QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck), print_b
 @given(networks())
 def test_executors_agree(net: Net) -> None:
     compare(net)
+
+
+@settings(QUICK, max_examples=20)
+@given(networks(max_layers=3))
+def test_float64_agrees_where_float32_is_exact(net: Net) -> None:
+    model = streamlined_model(import_model(net.model, net.options))
+    found, golden = execute_in_float64(model, net.samples), execute(model, net.samples)
+    np.testing.assert_array_equal(found.reshape(golden.shape), golden)
 
 
 @settings(QUICK, max_examples=8)

@@ -40,7 +40,9 @@ def test_parse_refuses(arguments: dict[str, str]) -> None:
 def test_scaled_as_torchvision_does_it() -> None:
     x = np.arange(256)[:, None]
     expected = (x.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.25)
-    np.testing.assert_array_equal(ImportOptions.parse("uint8", "1/255", "0.5", "0.25").to_float(x), expected)
+    np.testing.assert_array_equal(
+        ImportOptions.parse("uint8", "1/255", "0.5", "0.25").chain.apply(x), expected
+    )
 
 
 def _net(**attributes: object) -> Emitter:
@@ -59,7 +61,7 @@ def test_mean_and_std_in_front_of_a_conv() -> None:
     options = ImportOptions.parse("uint8", "1/256", "0.5", "0.25")
     x = np.random.default_rng(2).integers(0, 256, (50, 3, 5, 5))
     graph = import_model(model, options)
-    np.testing.assert_array_equal(reference(graph, x), execute(model, options.to_float(x)))
+    np.testing.assert_array_equal(reference(graph, x), execute(model, graph.to_float(x)))
 
 
 def test_mean_in_front_of_a_padded_conv_is_refused() -> None:

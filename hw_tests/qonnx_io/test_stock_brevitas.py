@@ -46,7 +46,7 @@ def test_import_of_an_uncleaned_export(tmp_path: Path, build, bits: int) -> None
     graph = import_model(tmp_path / "model.onnx", options)
     x = np.random.default_rng(0).integers(0, 256, (4, *shape))
     with torch.no_grad():
-        golden = module(torch.from_numpy(options.to_float(x))).numpy()
+        golden = module(torch.from_numpy(graph.to_float(x))).numpy()
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
 
 

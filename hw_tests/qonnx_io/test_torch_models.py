@@ -82,8 +82,8 @@ def prove(
     write_streamlined(graph, streamlined)
     x = np.random.default_rng(0).integers(0, 256, (5, *shape))
     with torch.no_grad():
-        golden = module(torch.from_numpy(options.to_float(x))).numpy()
-    np.testing.assert_array_equal(execute(path, options.to_float(x), batch=2), golden)
+        golden = module(torch.from_numpy(graph.to_float(x))).numpy()
+    np.testing.assert_array_equal(execute(path, graph.to_float(x), batch=2), golden)
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
     np.testing.assert_array_equal(execute(streamlined, x), golden)
     again = import_model(streamlined)

@@ -31,7 +31,7 @@ def proofs(run: Run) -> Section:
             f"{proof.max_abs_diff:g}",
             Markup('<span class="badge {}">{}</span>').format(
                 "good" if proof.status == "equal" else "bad",
-                "✓ equal" if proof.status == "equal" else "✗ different",
+                _result(proof),
             ),
         )
         for proof in run.proofs
@@ -50,6 +50,12 @@ def proofs(run: Run) -> Section:
         INTRO,
         figure(proofs_picture(run.proofs), "A line is a comparison, bit for bit.") + table(columns, rows),
     )
+
+
+def _result(proof: Proof) -> str:
+    if proof.status == "different":
+        return "✗ different"
+    return f"✓ equal, {proof.ties} ties by float64" if proof.ties else "✓ equal"
 
 
 def proofs_picture(rows: Sequence[Proof]) -> Markup:

@@ -1,0 +1,158 @@
+"""A QONNX graph in float64, ties decided exactly: the arbiter where float32 executors round.
+
+qonnx adds up scaled products in float32. Where the exact sum lies on a quantizer's step, or two classes are
+equal, rounding decides there. Here every standard operator runs in float64 by ONNX's own reference
+implementation, and what lies within float64's rounding of a step or of another class counts as equal to it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.general.bipolar_quant import binary_quant
+from qonnx.custom_op.general.multithreshold import multithreshold
+from qonnx.custom_op.general.quant import quant
+from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
+from qonnx.transformation.change_batchsize import ChangeBatchSize
+
+from etb_hw.qonnx_io.model_file import DOMAINS
+
+Doubles = NDArray[np.float64]
+CLOSE = 1e-9  # of a tensor's largest value: far above float64's rounding, far below float32's
+_DOMAIN = "qonnx.custom_op.general"
+
+
+def execute_in_float64(model: onnx.ModelProto, x: NDArray[np.generic]) -> Doubles:
+    """Outputs for ``x`` of shape (N, ...), one sample after another, float64.
+
+    Meant for the few samples on which float32 and the integer graph part.
+    """
+    proto = ModelWrapper(copy.deepcopy(model)).transform(ChangeBatchSize(1)).model
+    evaluator = ReferenceEvaluator(_doubled(proto), new_ops=list(_OPS))
+    name = evaluator.input_names[0]
+    results = []
+    for one in x:
+        outputs: Any = evaluator.run(None, {name: one[None].astype(np.float64)})
+        results.append(np.asarray(outputs[0], dtype=np.float64))
+    return np.concatenate(results)
+
+
+def snapped(x: Doubles, grid: float = 0.5) -> Doubles:
+    """``x`` with values that rounding has moved off a multiple of ``grid`` put back on it."""
+    near = np.rint(x / grid) * grid
+    return np.where(np.abs(x - near) <= CLOSE * max(1.0, float(np.abs(x).max(initial=0))), near, x)
+
+
+class _Quantizer(OpRun):
+    op_domain = _DOMAIN
+
+
+class BipolarQuant(_Quantizer):
+    def _run(self, x: Doubles, scale: Doubles, **_: Any) -> tuple[Doubles]:
+        largest = max(float(np.abs(x).max(initial=0)), float(np.finfo(np.float64).tiny))
+        return (binary_quant(snapped(x / largest, 1.0), scale),)
+
+
+class IntQuant(_Quantizer):
+    def _run(
+        self, x: Doubles, scale: Doubles, zero: Doubles, bits: Doubles,
+        signed: int = 1, narrow: int = 0, rounding_mode: str = "ROUND",
+    ) -> tuple[Doubles]:  # fmt: skip
+        return (quant(snapped(x / scale) * scale, scale, zero, bits, signed, narrow, rounding_mode),)
+
+
+class Quant(IntQuant):
+    pass
+
+
+class Trunc(_Quantizer):
+    def _run(
+        self, x: Doubles, scale: Doubles, zero: Doubles, bits: Doubles, *rest: Doubles,
+        signed: int = 1, narrow: int = 0, rounding_mode: str = "FLOOR",
+    ) -> tuple[Doubles]:  # fmt: skip
+        x = snapped(x / scale) * scale
+        if len(rest) == 1:
+            return (trunc_v1(x, scale, zero, bits, rest[0], rounding_mode),)
+        return (trunc_v2(x, scale, zero, bits, narrow, signed, *rest, rounding_mode),)
+
+
+class BatchNormalization(OpRun):
+    """ONNX's own takes the batch's statistics below operator set 14, where a file names the momentum."""
+
+    def _run(
+        self, x: Doubles, gamma: Doubles, beta: Doubles, mean: Doubles, var: Doubles,
+        epsilon: float = 1e-5, **_: Any,
+    ) -> tuple[Doubles]:  # fmt: skip
+        gamma, beta, mean, var = (v.reshape(-1, *(1,) * (x.ndim - 2)) for v in (gamma, beta, mean, var))
+        return ((x - mean) / np.sqrt(var + epsilon) * gamma + beta,)
+
+
+class MultiThreshold(_Quantizer):
+    def _run(
+        self, x: Doubles, thresholds: Doubles, out_dtype: str = "", out_scale: float = 1.0,
+        out_bias: float = 0.0, data_layout: str = "",
+    ) -> tuple[Doubles]:  # fmt: skip
+        slack = CLOSE * max(1.0, float(np.abs(x).max(initial=0)))
+        return (multithreshold(x + slack, thresholds, out_scale, out_bias, data_layout == "NHWC"),)
+
+
+class ArgMax(OpRun):
+    """The first of the largest, as executors that compare exact values have it."""
+
+    def _run(self, x: Doubles, axis: int = 0, keepdims: int = 1, **_: Any) -> tuple[NDArray[np.int64]]:
+        winner = np.argmax(_rounded(x), axis=axis)
+        return (np.expand_dims(winner, axis) if keepdims else winner,)
+
+
+class TopK(OpRun):
+    """Only k = 1, the largest: what the importer takes."""
+
+    def _run(self, x: Doubles, *_: Any, axis: int = -1, **__: Any) -> tuple[Doubles, NDArray[np.int64]]:
+        winner = np.expand_dims(np.argmax(_rounded(x), axis=axis), axis)
+        return np.take_along_axis(x, winner, axis), winner
+
+
+def _rounded(x: Doubles) -> Doubles:
+    """Values that rounding has parted become one again."""
+    grid = CLOSE * max(float(np.abs(x).max(initial=0)), float(np.finfo(np.float64).tiny))
+    return np.asarray(np.rint(x / grid))
+
+
+_OPS = (Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, ArgMax, TopK)
+
+
+def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph over float64: constants, casts and declared types; quantizers under one domain."""
+    graph = model.graph
+    for tensor in graph.initializer:
+        _double(tensor)
+    for node in graph.node:
+        if node.domain in DOMAINS[2:]:
+            node.domain = _DOMAIN
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                _double(attribute.t)
+            elif node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = TensorProto.DOUBLE
+    for info in (*graph.input, *graph.output):
+        if info.type.tensor_type.elem_type == TensorProto.FLOAT:
+            info.type.tensor_type.elem_type = TensorProto.DOUBLE
+    del graph.value_info[:]
+    del graph.quantization_annotation[:]
+    if all(opset.domain != _DOMAIN for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
+    return model
+
+
+def _double(tensor: onnx.TensorProto) -> None:
+    if tensor.data_type == TensorProto.FLOAT:
+        values = numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))

@@ -1,0 +1,77 @@
+"""Where qonnx's float32 rounds a tie, float64 decides; any other difference stays a difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from etb_hw.flow.proofs import prove_import
+from etb_hw.integer import IntegerGraph
+from etb_hw.integer.graph import Threshold
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import execute, import_model
+from etb_hw.qonnx_io.float64 import execute_in_float64
+from etb_hw.verification import ProofFailed
+from hw_tests.fuzz.onnx_emitter import Emitter
+
+Ints = NDArray[np.int64]
+
+
+def tied(momentum: float | None = 0.9) -> onnx.ModelProto:
+    """Sums of +-0.7 x are often exactly zero in integers, and hardly ever in float32."""
+    rng = np.random.default_rng(3)
+    out = Emitter((24,), "INT4")
+    y = out.node("MatMul", "x", out.const(0.7 * rng.choice([-1, 1], (24, 40))))
+    ones, zeros = out.const(np.ones(40)), out.const(np.zeros(40))
+    more = {} if momentum is None else {"momentum": momentum}
+    y = out.node("BatchNormalization", y, ones, zeros, zeros, ones, epsilon=0.0, **more)
+    y = out.node("BipolarQuant", y, out.const(1.0))
+    return out.model(out.node("MatMul", y, out.const(rng.choice([-1, 1], (40, 5)))))
+
+
+def setting(folder: Path, model: onnx.ModelProto) -> tuple[IntegerGraph, Path, Ints]:
+    path = folder / "model.onnx"
+    onnx.save(model, str(path))
+    graph = import_model(path)
+    return graph, path, np.random.default_rng(0).integers(-8, 8, (60, *graph.input.shape))
+
+
+@pytest.mark.parametrize("momentum", [0.9, None])
+def test_ties_are_counted_and_excused(tmp_path: Path, momentum: float | None) -> None:
+    graph, path, x = setting(tmp_path, tied(momentum))
+    ours = graph.dequantize(reference(graph, x))
+    wrong = (execute(path, graph.to_float(x)) != ours).any(axis=1)
+    assert 0 < wrong.sum() < 60, "the example has to round somewhere, and not everywhere"
+    np.testing.assert_array_equal(execute_in_float64(onnx.load(str(path)), x), ours)
+    proof = prove_import(graph, path, x)
+    assert (proof.mismatches, proof.ties, proof.status) == (0, wrong.sum(), "equal")
+
+
+def test_a_threshold_off_by_one_is_no_tie(tmp_path: Path) -> None:
+    graph, path, x = setting(tmp_path, tied())
+    threshold = next(node for node in graph.nodes if isinstance(node, Threshold))
+    threshold.thresholds[7, 0] += 1
+    with pytest.raises(ProofFailed, match="samples differ"):
+        prove_import(graph, path, x)
+
+
+def test_equal_classes_are_a_tie(tmp_path: Path) -> None:
+    """Two columns whose sums are the same number in another order: float32 may prefer either."""
+    rng = np.random.default_rng(1)
+    signs = rng.choice([-1, 1], (24, 1))
+    columns = np.concatenate([0.3 * signs, 0.3 * signs, rng.choice([-0.3, 0.3], (24, 2))], axis=1)
+    out = Emitter((24,), "INT4")
+    logits = out.node("MatMul", "x", out.const(columns))
+    for ending in ("ArgMax", "TopK"):
+        inputs = (logits,) if ending == "ArgMax" else (logits, out.const([1], np.int64))
+        ended = Emitter((24,), "INT4")
+        ended.nodes, ended.initializers = list(out.nodes), list(out.initializers)
+        top = ended.node(ending, *inputs, axis=1, outputs=1 + (ending == "TopK"))
+        graph, path, x = setting(tmp_path, ended.model(top, onnx.TensorProto.INT64))
+        found = execute_in_float64(onnx.load(str(path)), x)
+        np.testing.assert_array_equal(found.reshape(-1), graph.original(reference(graph, x)))
+        assert prove_import(graph, path, x).status == "equal"
