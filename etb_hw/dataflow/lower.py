@@ -29,6 +29,7 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
+from etb_hw.dataflow.zero_borders import ternary_borders
 from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import DataType
@@ -49,7 +50,7 @@ def lower(graph: g.IntegerGraph, *, clk_ns: float = 10.0, label_select: bool = F
     Raises:
         UnsupportedNode: for a node that has no hardware form, with a remedy.
     """
-    graph = _pool_last(graph)
+    graph = _pool_last(ternary_borders(graph))
     builder = _Builder(graph)
     for node in graph.nodes:
         builder.lower(node)
@@ -251,7 +252,7 @@ class _Builder:
             raise UnsupportedNode(
                 node.name,
                 f"pads with {value}, which a stream of {x.dtype.name} cannot carry",
-                "pad bipolar tensors with -1",
+                "pad with a value of the quantizer in front, or with 0 behind a sign",
             )
         return self._block(
             Padding, node, [x], size=x.shape[:2], channels=x.shape[2], pads=pads, value=value, dtype=x.dtype

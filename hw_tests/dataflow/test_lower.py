@@ -144,16 +144,16 @@ def test_groups_and_depthwise_convolutions() -> None:
 
 def test_unsupported_layers_name_node_and_remedy() -> None:
     net = networks.NetworkBuilder((4, 9, 7), dtype=BIPOLAR)
-    zero_padded = Conv(
-        name="zeros",
+    odd_border = Conv(
+        name="twos",
         inputs=("input",),
         weights=np.ones((2, 4, 3, 3), dtype=np.int8),
         weight_dtype=BIPOLAR,
         pads=(1, 1, 1, 1),
-        pad_value=0,
+        pad_value=2,
     )
-    with pytest.raises(UnsupportedNode, match=r"zeros.*BIPOLAR"):
-        lower(IntegerGraph((net.nodes[0], zero_padded), "zeros"))
+    with pytest.raises(UnsupportedNode, match=r"twos.*BIPOLAR"):
+        lower(IntegerGraph((net.nodes[0], odd_border), "twos"))
 
 
 def test_target_that_no_folding_meets_names_the_block() -> None:

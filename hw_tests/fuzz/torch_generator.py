@@ -44,10 +44,11 @@ def torch_networks(draw: st.DrawFn) -> Net:
         if bipolar and draw(st.booleans()):
             layers.append(nn.ConstantPad2d(1, -1.0))
             height, width = height + 2, width + 2
-        if min(height, width) < 3:
+        border = draw(st.integers(0, 1))
+        if min(height, width) + 2 * border < 3:
             break
-        layers.append(QuantConv2d(channels, outputs, 3, bias=False, **_weights(draw)))
-        channels, height, width = outputs, height - 2, width - 2
+        layers.append(QuantConv2d(channels, outputs, 3, padding=border, bias=False, **_weights(draw)))
+        channels, height, width = outputs, height - 2 + 2 * border, width - 2 + 2 * border
         layers.append(_norm(nn.BatchNorm2d(channels)))
         act, bipolar = _activation(draw)
         layers.append(act)

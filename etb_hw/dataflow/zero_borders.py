@@ -1,0 +1,67 @@
+"""Zero padding of bipolar tensors, exactly: a tensor becomes ternary where it gets a border of zeros.
+
+A stream of one bit carries -1 and +1. Brevitas and PyTorch pad with 0 by default, so a convolution with such
+a border reads {-1, 0, +1} in two bits: the quantizer in front sends them at once where nobody else reads it,
+and a quantizer that changes no value widens the stream where somebody does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from etb_hw.integer import graph as g
+from etb_hw.integer.datatype import BIPOLAR, DataType
+
+TERNARY = DataType.parse("TERNARY")
+_SUFFIX = ".ternary"
+
+
+def ternary_borders(graph: g.IntegerGraph) -> g.IntegerGraph:
+    """The same network, without a bipolar tensor that is padded with zero."""
+    nodes: dict[str, g.Node] = {}
+    for node in graph.nodes:
+        if _zero_border(graph, node):
+            source = node.inputs[0]
+            if source != graph.output and all(
+                _zero_border(graph, reader) for reader in graph.consumers(source)
+            ):
+                source = _widened(graph, nodes, source)
+            else:
+                source = _inserted(graph, nodes, source)
+            node = replace(node, inputs=(source,))
+        nodes[node.name] = node
+    return replace(graph, nodes=tuple(nodes.values()))
+
+
+def _zero_border(graph: g.IntegerGraph, node: g.Node) -> bool:
+    return (
+        isinstance(node, g.Conv)
+        and any(node.pads)
+        and node.pad_value == 0
+        and graph.types[node.inputs[0]].dtype == BIPOLAR
+    )
+
+
+def _widened(graph: g.IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
+    """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
+    origin = name
+    while isinstance(nodes[origin], g.MaxPool) and len(graph.consumers(nodes[origin].inputs[0])) == 1:
+        origin = nodes[origin].inputs[0]
+    quantizer = nodes[origin]
+    if not isinstance(quantizer, g.Threshold):
+        return _inserted(graph, nodes, name)
+    if quantizer.dtype == BIPOLAR:  # the step from -1 to 0 falls together with the one to +1
+        thresholds = np.repeat(quantizer.thresholds, 2, axis=1)
+        nodes[origin] = replace(quantizer, thresholds=thresholds, dtype=TERNARY)
+    return name
+
+
+def _inserted(graph: g.IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
+    """A ternary copy of a bipolar tensor."""
+    made = name + _SUFFIX
+    if made not in nodes:
+        thresholds = np.zeros((graph.types[name].channels, 2), dtype=np.int64)
+        nodes[made] = g.Threshold(name=made, inputs=(name,), thresholds=thresholds, dtype=TERNARY)
+    return made

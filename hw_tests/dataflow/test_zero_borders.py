@@ -1,0 +1,79 @@
+"""The border of zeros that Brevitas and PyTorch put around signs, in every engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from etb_hw.config import BuildConfig
+from etb_hw.dataflow import finn, lower
+from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.design import design
+from etb_hw.flow.proofs import prove_dataflow, prove_packed, prove_rtl, random_inputs
+from etb_hw.integer import BIPOLAR, Conv, IntegerGraph
+from etb_hw.integer.packed import PackedExecutor
+from hw_tests.networks import NetworkBuilder
+
+
+def zero_padded(graph: IntegerGraph) -> IntegerGraph:
+    nodes = (replace(n, pad_value=0) if isinstance(n, Conv) else n for n in graph.nodes)
+    return replace(graph, nodes=tuple(nodes))
+
+
+def chain() -> IntegerGraph:
+    """Quantizer, pool and convolution; the pool stands between a quantizer and a border."""
+    net = NetworkBuilder((3, 8, 8))
+    x = net.threshold(net.conv("input", 6))
+    x = net.pool(net.threshold(net.conv(x, 5, stride=1)))
+    x = net.threshold(net.conv(x, 7, stride=2))
+    return zero_padded(net.graph(net.dense(net.flatten(x), 4)))
+
+
+def residual() -> IntegerGraph:
+    """The quantizer has a second reader, which stays on one bit."""
+    net = NetworkBuilder((2, 6, 6))
+    x = net.threshold(net.conv("input", 4))
+    y = net.threshold(net.conv(x, 4))
+    x = net.threshold(net.add(x, y))
+    return zero_padded(net.graph(net.dense(net.flatten(x), 3)))
+
+
+def signs() -> IntegerGraph:
+    """The network's input itself is one bit."""
+    net = NetworkBuilder((2, 5, 5), dtype=BIPOLAR)
+    x = net.threshold(net.conv("input", 4))
+    return zero_padded(net.graph(net.dense(net.flatten(x), 3)))
+
+
+@pytest.mark.parametrize("make", [chain, residual, signs])
+def test_every_engine_gives_the_bits_of_the_reference(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    graph = make()
+    x = random_inputs(graph, 6)
+    assert prove_packed(PackedExecutor(graph), x).status == "equal"
+    made = design(graph, BuildConfig(target_fps=100_000)).graph
+    assert prove_dataflow(made, graph, x).status == "equal"
+    finn.write(made, tmp_path)
+    assert prove_dataflow(finn.read(tmp_path / "dataflow.onnx"), graph, x).status == "equal"
+    proof, _ = prove_rtl(made, graph, x[:4], stalls=0.2)
+    assert proof.status == "equal"
+
+
+def test_quantizers_widen_where_nobody_else_reads_them() -> None:
+    lowered = lower(chain())
+    assert not any(isinstance(block, Thresholding) for block in lowered.blocks)
+    bits = [block.inputs[0].dtype.name for block in lowered.blocks if isinstance(block, Mvau)]
+    assert bits == ["UINT8", "TERNARY", "TERNARY", "BIPOLAR"]
+
+
+def test_a_second_reader_keeps_its_bit() -> None:
+    lowered = lower(residual())
+    widened = [block for block in lowered.blocks if isinstance(block, Thresholding)]
+    assert len(widened) == 2  # the copy with a border, and the quantizer of the sum
+    padded = [block.inputs[0].dtype.name for block in lowered.blocks if isinstance(block, Padding)]
+    assert padded == ["UINT8", "TERNARY"]
+    assert np.sum([block.outputs[0].dtype == BIPOLAR for block in lowered.blocks]) >= 2
