@@ -33,9 +33,9 @@ def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> 
     config = build_config(options)
     out = out or model_file.with_name("build")
     with output_folder(out, "build", force=force) as folder:
-        made = build_model(model_file, folder, config, import_options(options))
+        made, notes = build_model(model_file, folder, config, import_options(options))
     terminal = console()
     terminal.print(design_table(made.graph, device_of(config), model_of(config)))
-    for line in build_notes(made):
+    for line in (*notes, *build_notes(made)):
         terminal.print(line, highlight=False)
     terminal.print(f"files:   {out}")

@@ -57,7 +57,8 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
             progress=lambda done, _: bar.update(task, completed=done),
         )
     terminal.print(_table(report, model))
-    terminal.print(proof_line(proof))
+    for line in (*graph.notes, proof_line(proof)):
+        terminal.print(line)
     if against is not None and against.ties:
         terminal.print(f"{against.ties} images are ties that qonnx's float32 rounds")
     if report.confusion is not None:

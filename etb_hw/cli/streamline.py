@@ -35,4 +35,5 @@ def command(
     with output_file(out, "streamline", force=force) as path:
         write_streamlined(graph, path)
     click.echo(f"{out}: {len(graph.nodes)} nodes over integers")
-    click.echo(proof_line(proof))
+    for line in (*graph.notes, proof_line(proof)):
+        click.echo(line)

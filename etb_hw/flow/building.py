@@ -45,11 +45,15 @@ def build_graph(graph: IntegerGraph, config: BuildConfig, x: NDArray[np.integer]
     return ProvedDesign(made, prove_dataflow(made.graph, graph, x), config)
 
 
-def build_model(model: Path, out: Path, config: BuildConfig, options: ImportOptions) -> Design:
+def build_model(
+    model: Path, out: Path, config: BuildConfig, options: ImportOptions
+) -> tuple[Design, tuple[str, ...]]:
     """Import, streamline, map and fold a QONNX file; write every file of a run's build stage to ``out``.
 
     Nothing is written before all of it succeeded and the integer graph equals qonnx's execution of the
     file, and the blocks equal the integer graph, on random inputs.
+
+    Returns the design, and what a user should know of the import.
 
     Raises: as ``build_graph``, and BadInput where the model cannot be imported.
     """
@@ -61,4 +65,4 @@ def build_model(model: Path, out: Path, config: BuildConfig, options: ImportOpti
     write_streamlined(graph, STREAMLINED.path(out))
     made.write(out)
     VERIFICATION.write(out, (imported, made.proof))
-    return made.design
+    return made.design, graph.notes

@@ -12,14 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Op = Literal["mul", "add", "sub", "rsub", "div", "max", "min"]
+Op = Literal["mul", "add", "sub", "rsub", "div", "max", "min", "leaky", "tanh", "sigmoid"]
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One float32 operation with a constant: scalar, shape (), or one a channel, shape (C,).
 
-    ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU.
+    ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU, ``leaky`` multiplies what
+    is negative; ``tanh`` and ``sigmoid`` take no notice of the constant.
     """
 
     op: Op
@@ -47,6 +48,12 @@ class Step:
                 y = np.maximum(x, c)
             case "min":
                 y = np.minimum(x, c)
+            case "leaky":
+                y = np.where(x < 0, x * c, x)
+            case "tanh":
+                y = np.tanh(x.astype(np.float64))
+            case "sigmoid":
+                y = 0.5 * (1 + np.tanh(0.5 * x.astype(np.float64)))
         return y
 
 

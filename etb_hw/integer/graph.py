@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,6 +127,33 @@ class Flatten(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """How the original network reads the integer input.
+
+    Attributes:
+        chain: float32 steps from the integers to its numbers, constants along the channels.
+        shape: of its input, without the batch; None for that of the integers.
+        channels_last: it takes images (N, H, W, C).
+    """
+
+    chain: Chain = field(default_factory=Chain)
+    shape: Shape | None = None
+    channels_last: bool = False
+
+    def to_float(self, x: Ints) -> NDArray[np.float32]:
+        """What the original network reads for integers (N, C, ...)."""
+        return self._laid_out(self.chain.apply(x, axis=1))
+
+    def in_float64(self, x: Ints) -> NDArray[np.float64]:
+        """The same without float32's rounding."""
+        return self._laid_out(self.chain.in_float64(x, axis=1))
+
+    def _laid_out(self, x: NDArray[Any]) -> NDArray[Any]:
+        x = np.moveaxis(x, 1, -1) if self.channels_last else x
+        return x if self.shape is None else x.reshape(len(x), *self.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class IntegerGraph:
     """A feed-forward network over integers.
 
@@ -135,14 +162,16 @@ class IntegerGraph:
         output: name of the node whose tensor is the result (the integer logits).
         dequant: float32 chain that turns the integer result into the original network's float output.
         argmax: whether the original network ends in TopK / ArgMax; executors return logits all the same.
-        quant: float32 chain from the integer input to what the original network reads.
+        source: how the original network reads the input.
+        notes: what a user should know of the translation.
     """
 
     nodes: tuple[Node, ...]
     output: str
     dequant: Chain = field(default_factory=Chain)
     argmax: bool = False
-    quant: Chain = field(default_factory=Chain)
+    source: Source = field(default_factory=Source)
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:
@@ -173,7 +202,7 @@ class IntegerGraph:
 
     def to_float(self, x: Ints) -> NDArray[np.float32]:
         """What the original network reads for integers ``x`` of shape (N, C, ...)."""
-        return self.quant.apply(x, axis=1)
+        return self.source.to_float(x)
 
     def dequantize(self, result: Ints) -> NDArray[np.float32]:
         """Float outputs of the original network, shape (N, C, ...), from integer results of that shape."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node
 from etb_hw.integer.chain import Step
-from etb_hw.integer.graph import TensorType
+from etb_hw.integer.graph import Source, TensorType
 from etb_hw.integer.infer import infer_node
 from etb_hw.qonnx_io.value import Value
 
@@ -67,14 +67,16 @@ class GraphBuilder:
             )
         return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
 
-    def finish(self, output: str, dequant: Chain, argmax: bool, quant: Chain) -> IntegerGraph:
-        """The graph of what ``output`` needs; see IntegerGraph for the chains."""
+    def finish(
+        self, output: str, dequant: Chain, argmax: bool, source: Source, notes: tuple[str, ...]
+    ) -> IntegerGraph:
+        """The graph of what ``output`` needs; see IntegerGraph for the rest."""
         needed = {output}
         for name in reversed(self.nodes):
             if name in needed:
                 needed.update(self.nodes[name].inputs)
         kept = tuple(node for name, node in self.nodes.items() if name in needed)
-        return IntegerGraph(kept, output, dequant, argmax, quant)
+        return IntegerGraph(kept, output, dequant, argmax, source, notes)
 
 
 def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:

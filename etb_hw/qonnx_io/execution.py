@@ -16,7 +16,7 @@ from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput
-from etb_hw.qonnx_io.model_file import DOMAINS, read_model, tensor_annotations
+from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
 
 
 def execute(
@@ -36,7 +36,12 @@ def execute(
     batch = max(1, min(batch, len(x)))
     try:
         wrapped = ModelWrapper(proto).transform(GiveUniqueNodeNames())
-        wrapped = wrapped.transform(ChangeBatchSize(batch)).transform(InferShapes())
+        if any(node.domain == CHANNELS_LAST for node in proto.graph.node):
+            batch = max(
+                1, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+            )  # qonnx cannot change it
+        else:
+            wrapped = wrapped.transform(ChangeBatchSize(batch)).transform(InferShapes())
         source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
         parts = []
         for start in range(0, len(x), batch):

@@ -23,7 +23,7 @@ from qonnx.custom_op.general.quant import quant
 from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 
-from etb_hw.qonnx_io.model_file import DOMAINS
+from etb_hw.qonnx_io.model_file import QUANTIZERS
 
 Doubles = NDArray[np.float64]
 CLOSE = 1e-9  # of a tensor's largest value: far above float64's rounding, far below float32's
@@ -135,7 +135,7 @@ def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
     for tensor in graph.initializer:
         _double(tensor)
     for node in graph.node:
-        if node.domain in DOMAINS[2:]:
+        if node.domain in QUANTIZERS:
             node.domain = _DOMAIN
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR:

@@ -20,16 +20,26 @@ import onnx
 
 from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
+from etb_hw.integer.graph import Source
 from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.endings import without_ending
 from etb_hw.qonnx_io.metadata import FINN, KIND
-from etb_hw.qonnx_io.model_file import DOMAINS, check_model, read_model, tensor_annotations, to_array
+from etb_hw.qonnx_io.model_file import (
+    CHANNELS_LAST,
+    DOMAINS,
+    check_model,
+    read_model,
+    tensor_annotations,
+    to_array,
+)
 from etb_hw.qonnx_io.ops import HANDLERS
+from etb_hw.qonnx_io.ops.channels_last import channels_last
 from etb_hw.qonnx_io.ops.constants import constant
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
-from etb_hw.qonnx_io.value import ArgMaxOf, Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, ArgMaxOf, Const, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
@@ -51,18 +61,19 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
-    return _Interpreter(model, options).run()
+    model, notes = without_ending(model)
+    return _Interpreter(model, options, notes).run()
 
 
 class _Interpreter:
-    def __init__(self, model: onnx.ModelProto, options: ImportOptions) -> None:
-        self.model, self.graph, self.options = model, model.graph, options
+    def __init__(self, model: onnx.ModelProto, options: ImportOptions, notes: tuple[str, ...]) -> None:
+        self.model, self.graph, self.options, self.notes = model, model.graph, options, notes
         self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
         self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
-        self.quant = Chain()
+        self.source = Source()
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.uses.update(o.name for o in self.graph.output)
 
@@ -86,7 +97,7 @@ class _Interpreter:
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
             call.fail("contains a sub-graph", "export a plain feed-forward graph")
         try:
-            result = handler(call)
+            result = channels_last(call, handler) if node.domain == CHANNELS_LAST else handler(call)
         except BadInput as error:
             if error.where in self.builder.nodes or _is_ours(error.where):
                 raise BadInput(call.label, error.reason, error.remedy) from None
@@ -152,30 +163,47 @@ class _Interpreter:
                 "networks with one input are supported; cut the others",
             )
         info = inputs[0]
-        dims = info.type.tensor_type.shape.dim
-        shape = tuple(d.dim_value for d in dims)
-        if (
-            len(shape) not in (2, 4)
-            or min(shape[1:]) < 1
-            or int(np.prod(shape[1:], dtype=object)) > MAX_ELEMENTS
-        ):
+        shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)[1:]
+        if len(shape) not in (1, 2, 3) or min(shape) < 1 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
             raise BadInput(
                 f"input {info.name!r}",
-                f"has shape {shape}",
-                "give it a fixed shape (batch, channels, height, width) or (batch, features)",
+                f"has shape {(0, *shape)}" if shape else "has no shape",
+                "give it a fixed shape: (batch, channels, height, width), (batch, channels, length) or "
+                "(batch, features)",
             )
+        last = len(shape) == 3 and self._takes_channels_last(info.name)
+        if last:
+            shape = (shape[2], *shape[:2])
+        whole = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
         dtype, chain = self._input_type(info.name)
-        self.quant = chain
-        core = self.builder.add(Input, "input", shape=shape[1:], dtype=dtype)
-        axes = (0, 1, 2) if len(shape) == 4 else (0,)
+        given = shape if len(shape) == 2 or self._is_reshaped(info.name) else None
+        self.source = Source(chain, given, last)
+        core = self.builder.add(Input, "input", shape=whole, dtype=dtype)
+        axes = (1, 2, 0) if last else (IMAGE, SIGNAL, (0,))[3 - len(shape)]
         for step in chain.steps:
-            if step.constant.ndim and step.constant.size != shape[1]:
+            if step.constant.ndim and step.constant.size != shape[0]:
                 raise BadInput(
-                    "the input mapping", f"has {step.constant.size} values for {shape[1]} channels",
+                    "the input mapping", f"has {step.constant.size} values for {shape[0]} channels",
                     "give one number, or one a channel",
                 )  # fmt: skip
         self.tensors[info.name] = Value(core, chain, axes, shared=self.uses[info.name] > 1)
         return str(info.name)
+
+    def _readers(self, name: str) -> list[onnx.NodeProto]:
+        return [node for node in self.graph.node if name in node.input]
+
+    def _takes_channels_last(self, name: str) -> bool:
+        """Whether the first layer says that the input's last axis holds the channels."""
+        for node in self._readers(name):
+            if node.op_type in ("Quant", "IntQuant", "BipolarQuant", "Mul", "Div", "Sub", "Add"):
+                return self._takes_channels_last(node.output[0])
+            perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+            if node.domain == CHANNELS_LAST or (node.op_type == "Transpose" and perm == [0, 3, 1, 2]):
+                return True
+        return False
+
+    def _is_reshaped(self, name: str) -> bool:
+        return any(node.op_type == "Reshape" for node in self._readers(name))
 
     def _input_type(self, name: str) -> tuple[DataType, Chain]:
         """By option, else by annotation, else by the quantizer that reads the input."""
@@ -259,10 +287,11 @@ class _Interpreter:
             raise BadInput(where, "does not depend on the input", "check the graph's wiring")
         argmax = isinstance(result, ArgMaxOf)
         value = result.value if isinstance(result, ArgMaxOf) else result
-        if value.order is not None or any(value.pads) or value.axes not in ((0,), (0, 1, 2)):
+        named = [a for a in value.axes if a != NO_AXIS]
+        if value.order is not None or any(value.pads) or named != sorted(named):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, argmax, self.quant)
+        return self.builder.finish(value.core, value.chain, argmax, self.source, self.notes)
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
@@ -310,11 +339,9 @@ def _is_ours(where: str) -> bool:
 
 def _remedy(op: str) -> str:
     near = {
-        "Softmax": "remove it: arg-max of the logits is the same class",
-        "LogSoftmax": "remove it: arg-max of the logits is the same class",
+        "Softmax": "put it at the end of the network, or remove it: arg-max of the logits is the same class",
+        "LogSoftmax": "put it at the end of the network, or remove it",
         "Gelu": "use a quantizer as activation",
-        "Sigmoid": "use a quantizer as activation",
-        "Tanh": "use BipolarQuant or Quant as activation",
         "HardTanh": "export it as Clip",
         "ConvTranspose": "use Conv",
     }

@@ -16,7 +16,9 @@ from etb_hw.files import read_bytes
 
 MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
 
-DOMAINS = ("", "ai.onnx", "qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
+QUANTIZERS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
+DOMAINS = ("", "ai.onnx", *QUANTIZERS, CHANNELS_LAST)
 
 _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw export`)"
 

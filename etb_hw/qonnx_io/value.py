@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from etb_hw.integer import Chain, DataType
 from etb_hw.integer.graph import Pads
 
+NO_AXIS = -1
+IMAGE = (0, 1, 2)
+SIGNAL = (0, 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Const:
@@ -54,6 +58,8 @@ class Value:
         core: name of the integer-graph node.
         chain: float32 steps since, constants along the core's channels.
         axes: the core's axis behind each axis of the ONNX tensor, without the batch; (1, 2, 0) is NHWC.
+            NO_AXIS stands for one of size 1 that the core lacks; axes of the core that are not named have
+            size 1: (0, 2) is a signal (N, C, T).
         order: for flat tensors, the core's index behind each element; None is the natural order.
         pads, pad_value: a border that a Pad node put around the core and a Conv or pool will take.
         shared: somebody else reads the same core, so that it must stay as it is.

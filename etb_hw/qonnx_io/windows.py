@@ -7,10 +7,14 @@ from etb_hw.qonnx_io.call import Call
 
 
 def pair(call: Call, name: str, default: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+    """Two numbers; the one of a signal's layer stands for the second axis."""
     values = call.ints(name, default)
+    if len(values) == 1:
+        values = (1, *values)
     if len(values) != 2 or min(values) < 1:
         call.fail(
-            f"{name} {list(values)} is not two positive numbers", "only two-dimensional layers are supported"
+            f"{name} {list(values)} is not two positive numbers",
+            "only layers over one or two axes are supported",
         )
     return values[0], values[1]
 
@@ -33,6 +37,8 @@ def pads(
             after.append(large if auto == "SAME_UPPER" else small)
         return before[0], before[1], after[0], after[1]
     values = call.ints("pads", (0, 0, 0, 0)) if auto != "VALID" else (0, 0, 0, 0)
+    if len(values) == 2:
+        values = (0, values[0], 0, values[1])
     if len(values) != 4 or min(values) < 0 or max(values) > 1 << 14:
         call.fail(f"pads {list(values)} cannot be used", "use four small, non-negative numbers")
     return values[0], values[1], values[2], values[3]

@@ -41,10 +41,10 @@ def torch_networks(draw: st.DrawFn) -> Net:
     bipolar = False
     for _ in range(draw(st.integers(1, 3))):
         outputs = draw(st.integers(1, 9))
-        if bipolar and draw(st.booleans()):
+        border = draw(st.integers(0, 1))
+        if bipolar and not border and draw(st.booleans()):
             layers.append(nn.ConstantPad2d(1, -1.0))
             height, width = height + 2, width + 2
-        border = draw(st.integers(0, 1))
         if min(height, width) + 2 * border < 3:
             break
         layers.append(QuantConv2d(channels, outputs, 3, padding=border, bias=False, **_weights(draw)))

@@ -91,7 +91,7 @@ _SMALL = small_model().SerializeToString()
 _DECODE = _decode_error()
 
 
-@pytest.mark.parametrize("op", ["Sigmoid", "Softmax", "LSTM", "ConvTranspose", "NoSuchOp"])
+@pytest.mark.parametrize("op", ["Gelu", "Softmax", "LSTM", "ConvTranspose", "NoSuchOp"])
 def test_unsupported_nodes_are_named(op: str) -> None:
     model = small_model()
     model.graph.node[-2].op_type = op

@@ -34,11 +34,17 @@ HANDLERS: Mapping[str, Handler] = {
     "Neg": elementwise.neg,
     "Relu": elementwise.relu,
     "Clip": elementwise.clip,
+    "LeakyRelu": elementwise.leaky,
+    "PRelu": elementwise.leaky,
+    "Tanh": elementwise.saturating,
+    "Sigmoid": elementwise.saturating,
+    "Sum": elementwise.total,
     "BatchNormalization": elementwise.batch_normalization,
     # pools
     "MaxPool": pooling.max_pool,
     "GlobalAveragePool": pooling.global_average,
     "AveragePool": pooling.average_pool,
+    "GlobalMaxPool": pooling.global_max,
     "ReduceMean": pooling.reduce,
     "ReduceSum": pooling.reduce,
     # shapes

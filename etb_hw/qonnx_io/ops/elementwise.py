@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from etb_hw.integer import Add, ChannelAffine
@@ -95,6 +96,41 @@ def neg(call: Call) -> Tensor:
 def relu(call: Call) -> Tensor:
     value = call.value(0)
     return value.with_chain(value.chain.then("max", 0.0))
+
+
+def leaky(call: Call) -> Tensor:
+    """LeakyRelu and PRelu: a slope below zero, where it does not make the function fall."""
+    value = call.value(0)
+    if call.node.op_type == "PRelu":
+        slope = call.per_channel(value, call.const(1).value)
+    else:
+        slope = np.asarray(call.real("alpha", 0.01), dtype=np.float32)
+    if (slope < 0).any():
+        call.fail("falls below zero (negative slope)", "keep the slopes at zero or above in training")
+    return value.with_chain(value.chain.then("leaky", slope))
+
+
+def saturating(call: Call) -> Tensor:
+    """Tanh and Sigmoid, which rise: the quantizer behind them reads its thresholds off their values."""
+    value = call.value(0)
+    op: Literal["tanh", "sigmoid"] = "tanh" if call.node.op_type == "Tanh" else "sigmoid"
+    return value.with_chain(value.chain.then(op, 0.0))
+
+
+def total(call: Call) -> Tensor:
+    """Sum of any number of tensors."""
+    if any(t is None for t in call.inputs) or not call.inputs:
+        call.fail("lacks an input", "export the network again")
+    result = call.inputs[0]
+    for other in call.inputs[1:]:
+        result = _added(call, result, other)
+    assert result is not None
+    return result
+
+
+def _added(call: Call, a: Tensor | None, b: Tensor | None) -> Tensor:
+    node = onnx.helper.make_node("Add", list(call.node.input[:2]), list(call.node.output), call.node.name)
+    return binary(replace(call, node=node, inputs=[a, b]))
 
 
 def clip(call: Call) -> Tensor:

@@ -11,20 +11,25 @@ from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
 from etb_hw.integer.graph import Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.value import Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
 from etb_hw.qonnx_io.windows import pair
 
 
 def conv(call: Call) -> Tensor:
-    """Two-dimensional convolution; weights (O, I/groups, KH, KW)."""
+    """Convolution over images, weights (O, I/groups, KH, KW), or over signals (O, I/groups, K)."""
     value, const = call.value(0), call.const(1)
-    if const.ndim != 4 or len(value.axes) != 3:
-        call.fail(f"weights have shape {const.shape}", "only two-dimensional convolutions are supported")
-    if value.axes != (0, 1, 2):
+    if const.ndim not in (3, 4) or len(value.axes) != const.ndim - 1:
+        call.fail(
+            f"weights of shape {const.shape} meet a tensor of {len(value.axes) + 1} axes",
+            "use Conv2d over images (N, C, H, W), or Conv1d over signals (N, C, T)",
+        )
+    if value.axes != (IMAGE if const.ndim == 4 else SIGNAL):
         call.fail("reads a tensor whose channels are not the second axis", "use the NCHW layout")
     weights, scale, dtype = integer_weights(call, const)
+    if const.ndim == 3:
+        weights = weights[:, :, None]
     groups = int(call.attr("group", 1))
     size = call.builder.types[value.core].shape
     stride, dilation = pair(call, "strides"), pair(call, "dilations")
@@ -42,7 +47,7 @@ def conv(call: Call) -> Tensor:
         pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
     )  # fmt: skip
     chain = _output_chain(affine, weights, scale, groups)
-    return _bias(call, Value(core, chain, axes=(0, 1, 2)), call.optional(2), 1.0)
+    return _bias(call, Value(core, chain, axes=value.axes), call.optional(2), 1.0)
 
 
 def matmul(call: Call) -> Tensor:
@@ -71,12 +76,12 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
     if any(value.pads):
         call.fail("reads a padded tensor", "remove the Pad")
     affine = _input_affine(call, value)
-    if value.axes == (1, 2, 0):
+    if value.axes[-1] == 0 and len(value.axes) > 1:
         weights, dtype = _absorbed(call, affine, weights, dtype, 1)
         core = call.builder.add(
             Conv, "conv", (value.core,), weights=weights[:, :, None, None], weight_dtype=dtype
         )
-        return Value(core, _output_chain(affine, weights, scale, 1), axes=(1, 2, 0))
+        return Value(core, _output_chain(affine, weights, scale, 1), axes=value.axes)
     if len(value.axes) != 1:
         call.fail("multiplies a tensor that is not flat", "put a Flatten in front")
     if value.order is not None:
@@ -200,6 +205,6 @@ def _bias(call: Call, value: Value, bias: Const | None, factor: float) -> Value:
     if bias is None:
         return value
     array = bias.value.astype(np.float32) * np.float32(factor)
-    if array.ndim == 1 and len(value.axes) == 3:
-        array = array.reshape(1, -1, 1, 1)
+    if array.ndim == 1 and len(value.axes) > 1:
+        array = array.reshape(1, -1, *(1,) * (len(value.axes) - 1))
     return value.with_chain(then(value.chain, "add", call.per_channel(value, array)))

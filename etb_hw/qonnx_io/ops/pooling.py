@@ -1,14 +1,16 @@
-"""MaxPool, which commutes with rising chains, and global average pooling, a sum and a factor."""
+"""MaxPool, which commutes with rising chains, and average pooling, a sum and a factor."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from etb_hw.integer import MaxPool, SumPool
-from etb_hw.qonnx_io.affine import as_affine, then
+import numpy as np
+
+from etb_hw.integer import Chain, Conv, DataType, MaxPool, SumPool
+from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.thresholds import rising
-from etb_hw.qonnx_io.value import Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Tensor, Value
 from etb_hw.qonnx_io.windows import pads as read_pads
 from etb_hw.qonnx_io.windows import pair
 
@@ -47,12 +49,34 @@ def global_average(call: Call) -> Tensor:
 
 
 def average_pool(call: Call) -> Tensor:
-    """Only where one window covers the image."""
+    """Mean over windows without a border: sums by a depthwise convolution with ones, and a factor."""
     value = _image(call)
     x = call.builder.types[value.core]
-    if pair(call, "kernel_shape") != x.shape[1:] or any(call.ints("pads", (0, 0, 0, 0))):
-        call.fail("averages windows smaller than the image", "use a global average pool, or a strided layer")
-    return global_average(call)
+    kernel, stride = pair(call, "kernel_shape"), pair(call, "strides")
+    border = read_pads(call, (x.shape[1], x.shape[2]), kernel, stride, (1, 1))
+    if any(border) or any(value.pads) or call.attr("ceil_mode", 0):
+        call.fail("averages windows that reach over the border", "pool without padding")
+    if kernel == x.shape[1:]:
+        return global_average(call)
+    affine = _affine(call, value)
+    pixels = kernel[0] * kernel[1]
+    core = call.builder.add(
+        Conv, "conv", (value.core,), weights=np.ones((x.channels, 1, *kernel), dtype=np.int8),
+        weight_dtype=DataType.parse("TERNARY"), stride=stride, groups=x.channels,
+    )  # fmt: skip
+    return _mean(
+        call, replace(value, core=core, chain=_summed(value.chain, affine, pixels), shared=False), pixels
+    )
+
+
+def global_max(call: Call) -> Tensor:
+    """The largest of all pixels."""
+    value = rising(call, _image(call))
+    if any(value.pads):
+        call.fail("reads a border that may win", "pad behind the pool")
+    kernel = call.builder.types[value.core].shape[1:]
+    core = call.builder.add(MaxPool, "pool", (value.core,), kernel=kernel, stride=kernel)
+    return replace(value, core=core, shared=False)
 
 
 def reduce(call: Call) -> Tensor:
@@ -62,8 +86,8 @@ def reduce(call: Call) -> Tensor:
     value = call.value(0)
     axes = call.int_list("axes", 1)
     rank = len(value.axes) + 1
-    if axes is None or sorted(a % rank for a in axes) != [2, 3]:
-        call.fail("does not reduce exactly the two image axes", "use a global average pool")
+    if axes is None or sorted(a % rank for a in axes) != list(range(2, rank)):
+        call.fail("does not reduce exactly the axes behind the channels", "use a global average pool")
     value = _image(call)
     pixels = call.builder.types[value.core].pixels
     result = _sum(call, value)
@@ -74,17 +98,25 @@ def reduce(call: Call) -> Tensor:
 
 def _sum(call: Call, value: Value) -> Value:
     """Sums of integers: a constant offset counts once a pixel."""
-    affine = as_affine(value.chain)
-    if affine is None:
-        call.fail("averages a clipped tensor that no quantizer follows", "put a quantizer in front")
+    affine = _affine(call, value)
     if any(value.pads):
         call.fail("averages a padded border", "remove the Pad")
     pixels = call.builder.types[value.core].pixels
-    chain = value.chain
-    if affine.offset.any():
-        chain = then(then(type(chain)(), "mul", affine.scale), "add", affine.offset * pixels)
     core = call.builder.add(SumPool, "sumpool", (value.core,))
-    return replace(value, core=core, chain=chain, shared=False)
+    return replace(value, core=core, chain=_summed(value.chain, affine, pixels), shared=False)
+
+
+def _affine(call: Call, value: Value) -> Affine:
+    affine = as_affine(value.chain)
+    if affine is None:
+        call.fail("averages a clipped tensor that no quantizer follows", "put a quantizer in front")
+    return affine
+
+
+def _summed(chain: Chain, affine: Affine, pixels: int) -> Chain:
+    if not affine.offset.any():
+        return chain
+    return then(then(Chain(), "mul", affine.scale), "add", affine.offset * pixels)
 
 
 def _mean(call: Call, value: Value, pixels: int) -> Value:
@@ -93,7 +125,7 @@ def _mean(call: Call, value: Value, pixels: int) -> Value:
 
 def _image(call: Call) -> Value:
     value = call.value(0)
-    if value.axes != (0, 1, 2):
+    if value.axes not in (IMAGE, SIGNAL):
         call.fail("reads a tensor that is no NCHW image", "use the NCHW layout")
     return value
 

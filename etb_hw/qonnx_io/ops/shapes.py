@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from etb_hw.integer import Chain, Flatten
+from etb_hw.integer import Chain, Flatten, Input
 from etb_hw.integer.chain import Step
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.value import Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Tensor, Value
 
 
 def identity(call: Call) -> Tensor:
@@ -47,7 +47,7 @@ def onnx_shape(call: Call, value: Value) -> tuple[int, ...]:
     top, left, bottom, right = value.pads
     if len(core) == 3:
         core = (core[0], core[1] + top + bottom, core[2] + left + right)
-    return (1, *(core[a] for a in value.axes))
+    return (1, *(1 if a == NO_AXIS else core[a] for a in value.axes))
 
 
 def flatten(call: Call) -> Tensor:
@@ -63,7 +63,7 @@ def reshape(call: Call) -> Tensor:
     source = call.inputs[0]
     if isinstance(source, Const):
         try:
-            return _move(
+            return moved(
                 source, lambda a: a.reshape([a.shape[i] if d == 0 else d for i, d in enumerate(target)])
             )
         except (ValueError, IndexError):
@@ -71,37 +71,79 @@ def reshape(call: Call) -> Tensor:
     value = call.value(0)
     before = onnx_shape(call, value)
     size = int(np.prod(before))
-    if tuple(target[1:]) == before[1:] and len(target) == len(before):
-        return value
     wanted = [before[i] if d == 0 and i < len(before) else d for i, d in enumerate(target)]
-    if len(wanted) == 2 and (wanted[1] == size or wanted[1] == -1):
+    known = -int(np.prod(wanted))
+    after = [1, *(size // known if d == -1 and known > 0 else d for d in wanted[1:])]
+    if len(after) == 2 and after[1] == size:
         return flat(call, value)
+    if [d for d in after if d != 1] == [d for d in before if d != 1]:
+        return _with_sizes(call, value, after[1:])
+    if len(after) == 4 and int(np.prod(after)) == size and _is_input(call, value):
+        return _as_image(call, value, after[1:])
     return call.fail(
         f"a tensor of shape {before} becomes {tuple(target)}",
-        "only Reshape to (batch, everything else) is supported",
+        "only Reshape to (batch, everything else), and of the input to an image, is supported",
     )
+
+
+def _is_input(call: Call, value: Value) -> bool:
+    whole = not any(step.constant.ndim for step in value.chain.steps)
+    return (
+        isinstance(call.builder.nodes[value.core], Input)
+        and value.axes == (0,)
+        and whole
+        and not value.shared
+    )
+
+
+def _as_image(call: Call, value: Value, shape: list[int]) -> Value:
+    """A flat input that the network takes for an image (C, H, W) is one from the start."""
+    node = call.builder.nodes[value.core]
+    call.builder.put(replace(node, shape=tuple(shape)))  # type: ignore[call-arg]
+    return replace(value, axes=IMAGE)
+
+
+def _with_sizes(call: Call, value: Value, sizes: list[int]) -> Value:
+    """The same tensor with axes of size 1 put in or left out."""
+    if any(value.pads):
+        call.fail("reshapes a padded tensor", "put the Pad right in front of its Conv")
+    core = call.builder.types[value.core].shape
+    left = [a for a in value.axes if a != NO_AXIS and core[a] != 1]
+    axes = [left.pop(0) if size != 1 else NO_AXIS for size in sizes]
+    unused = [a for a in range(len(core)) if a not in axes]
+    axes = [unused.pop(0) if a == NO_AXIS and unused else a for a in axes]
+    if axes == [0] and len(core) > 1:
+        return flat(call, value)
+    return replace(value, axes=tuple(axes))
 
 
 def squeeze(call: Call) -> Tensor:
     axes = call.int_list("axes", 1)
     source = call.inputs[0]
     if isinstance(source, Const):
-        return _move(source, lambda a: np.squeeze(a, axis=axes))
+        return moved(source, lambda a: np.squeeze(a, axis=axes))
     value = call.value(0)
     before = onnx_shape(call, value)
     if axes is None:
         axes = tuple(i for i, d in enumerate(before) if i and d == 1)
-    if len(before) != 4 or {a % 4 for a in axes} != {2, 3} or before[2:] != (1, 1):
-        call.fail(f"removes axes {axes} of a tensor of shape {before}", "remove both image axes of one pixel")
-    return flat(call, value)
+    gone = {a % len(before) for a in axes}
+    if 0 in gone or any(before[a] != 1 for a in gone):
+        call.fail(f"removes axes {axes} of a tensor of shape {before}", "remove axes of size 1")
+    return _with_sizes(call, value, [d for i, d in enumerate(before) if i and i not in gone])
 
 
 def unsqueeze(call: Call) -> Tensor:
-    source = call.const(0)
+    source = call.inputs[0]
     axes = call.int_list("axes", 1)
     if axes is None or len(axes) > 8:
         call.fail("has no axes", "export the network again")
-    return _move(source, lambda a: np.expand_dims(a, axes))
+    if isinstance(source, Const):
+        return moved(source, lambda a: np.expand_dims(a, axes))
+    value = call.value(0)
+    sizes = np.expand_dims(np.empty(onnx_shape(call, value), dtype=np.bool_), axes).shape
+    if sizes[0] != 1 or len(sizes) > 4 or 0 in axes:
+        call.fail(f"gives a tensor of shape {sizes}", "keep the batch first, and at most four axes")
+    return _with_sizes(call, value, list(sizes[1:]))
 
 
 def transpose(call: Call) -> Tensor:
@@ -110,7 +152,7 @@ def transpose(call: Call) -> Tensor:
         perm = call.ints("perm", tuple(range(source.ndim))[::-1])
         if sorted(perm) != list(range(source.ndim)):
             call.fail(f"perm {perm} does not fit shape {source.shape}", "export the network again")
-        return _move(source, lambda a: a.transpose(perm))
+        return moved(source, lambda a: a.transpose(perm))
     value = call.value(0)
     rank = len(value.axes) + 1
     perm = call.ints("perm", tuple(range(rank))[::-1])
@@ -130,7 +172,9 @@ def pad(call: Call) -> Tensor:
     constant = call.attr("value")
     if constant is None:
         constant = call.scalar(2) if call.input(2) is not None else 0.0
-    if amounts is None or value.axes != (0, 1, 2) or len(amounts) != 8 or call.input(3) is not None:
+    if amounts is not None and value.axes == SIGNAL and len(amounts) == 6:
+        amounts = (*amounts[:2], 0, *amounts[2:5], 0, *amounts[5:])
+    elif amounts is None or value.axes != IMAGE or len(amounts) != 8 or call.input(3) is not None:
         call.fail("does not pad an NCHW image", "pad the two image axes")
     if any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0 or max(amounts) > 1 << 14:
         call.fail(
@@ -157,22 +201,27 @@ def pad(call: Call) -> Tensor:
 
 def flat(call: Call, value: Value) -> Value:
     """(N, C, H, W) in any order of axes to (N, C*H*W)."""
-    if len(value.axes) == 1:
-        return value
     if any(value.pads):
         call.fail("flattens a padded tensor", "remove the Pad")
     x = call.builder.types[value.core]
+    if len(x.shape) == 1:
+        return replace(value, axes=(0,))
     core = call.builder.add(Flatten, "flatten", (value.core,))
     steps = tuple(
         Step(s.op, np.repeat(s.constant, x.pixels)) if s.constant.ndim else s for s in value.chain.steps
     )
-    order = None
-    if value.axes != (0, 1, 2):
-        order = np.arange(x.channels * x.pixels).reshape(x.shape).transpose(value.axes).reshape(-1)
-    return Value(core, Chain(steps), order=order)
+    named = [a for a in value.axes if a != NO_AXIS]
+    axes = (
+        *named,
+        *(a for a in range(len(x.shape)) if a not in named),
+    )  # those that are not named are of size 1
+    order = np.arange(x.channels * x.pixels).reshape(x.shape).transpose(axes).reshape(-1)
+    natural = bool((order == np.arange(order.size)).all())
+    return Value(core, Chain(steps), order=None if natural else order)
 
 
-def _move(const: Const, move) -> Const:  # type: ignore[no-untyped-def]
+def moved(const: Const, move) -> Const:  # type: ignore[no-untyped-def]
+    """A constant whose values change places."""
     if const.ints is None or const.scale is None:
         return replace(const, array=move(const.value))
     scale = move(np.broadcast_to(const.scale, const.shape))

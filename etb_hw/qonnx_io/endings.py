@@ -1,0 +1,58 @@
+"""What may stand behind the logits: functions that rise and leave the order of the classes as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import onnx
+
+RISING = ("Softmax", "LogSoftmax", "Sigmoid")
+
+
+def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The network up to its logits, and a note on each node that was left out.
+
+    A Softmax, LogSoftmax or Sigmoid is left out where only the output, or the arg-max in front of it, reads
+    it: the winning class is that of the logits. Hardware sends logits; who needs probabilities applies the
+    function to them. Returns the same model where nothing ends so.
+    """
+    graph = model.graph
+    found = [node for node in graph.node if node.op_type in RISING and _at_the_end(graph, node)]
+    if not found:
+        return model, ()
+    cut = copy.deepcopy(model)
+    for node in found:
+        _remove(cut.graph, node.output[0], node.input[0])
+    names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in found)
+    return cut, tuple(f"{name} is left out: the hardware sends the logits in front of it" for name in names)
+
+
+def _at_the_end(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
+    outputs = {output.name for output in graph.output}
+    read = Counter(name for other in graph.node for name in other.input)
+    if len(node.input) != 1 or len(node.output) != 1 or node.input[0] in outputs:
+        return False
+    if node.output[0] in outputs:
+        return not read[node.output[0]]
+    readers = [other for other in graph.node if node.output[0] in other.input]
+    return (
+        len(readers) == 1
+        and readers[0].op_type in ("ArgMax", "TopK")
+        and not any(read[name] for name in readers[0].output)
+    )
+
+
+def _remove(graph: onnx.GraphProto, output: str, source: str) -> None:
+    """Leave out the node between two tensors of one shape."""
+    index = next(i for i, node in enumerate(graph.node) if output in node.output)
+    del graph.node[index]
+    for declared in graph.output:
+        if declared.name == output:
+            declared.name = source
+            for info in [info for info in graph.value_info if info.name == source]:
+                graph.value_info.remove(info)
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == output:
+                node.input[i] = source
