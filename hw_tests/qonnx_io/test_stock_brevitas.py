@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 from pathlib import Path
 
@@ -11,10 +12,14 @@ import torch
 from brevitas.export import export_qonnx
 from brevitas_examples.bnn_pynq.models.CNV import CNV
 from brevitas_examples.bnn_pynq.models.FC import FC
+from brevitas_examples.bnn_pynq.models.resnet import quant_resnet18
 from click.testing import CliRunner
 from torch import nn
 
 from etb_hw.cli import main
+from etb_hw.dataflow import lower
+from etb_hw.flow.proofs import prove_dataflow, prove_import, prove_packed, random_inputs
+from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, import_model
 from hw_tests.qonnx_io.test_torch_models import randomise
@@ -48,6 +53,32 @@ def test_import_of_an_uncleaned_export(tmp_path: Path, build, bits: int) -> None
     with torch.no_grad():
         golden = module(torch.from_numpy(graph.to_float(x))).numpy()
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
+
+
+@pytest.mark.parametrize("activations", [1, 2])
+@pytest.mark.parametrize("build", [FC, CNV])
+def test_one_bit_weights_and_wider_activations(tmp_path: Path, build, activations: int) -> None:  # type: ignore[no-untyped-def]
+    if build is FC:
+        module, shape = FC(10, 1, activations, 8, in_channels=1, out_features=[64] * 3), (1, 28, 28)
+    else:
+        module, shape = CNV(10, 1, activations, 8, 3), (3, 32, 32)
+    in_every_engine(module, shape, tmp_path)
+
+
+def test_resnet18_of_four_bits(tmp_path: Path) -> None:
+    """Weights and activations of 4 bits, biases of 32, sums that float32 cannot resolve."""
+    settings = configparser.ConfigParser()
+    settings.read_dict({"MODEL": {"NUM_CLASSES": 10}, "QUANT": {"WEIGHT_BIT_WIDTH": 4, "ACT_BIT_WIDTH": 4}})
+    in_every_engine(quant_resnet18(settings), (3, 32, 32), tmp_path)
+
+
+def in_every_engine(module: nn.Module, shape: tuple[int, ...], folder: Path) -> None:
+    exported(module, shape, folder / "model.onnx")
+    graph = import_model(folder / "model.onnx", ImportOptions.parse("uint8", "1/255"))
+    x = random_inputs(graph, 2)
+    prove_import(graph, folder / "model.onnx", x)
+    prove_packed(PackedExecutor(graph), x)
+    prove_dataflow(lower(graph), graph, x)
 
 
 @pytest.mark.parametrize("build", [tfc, pytest.param(cnv, marks=pytest.mark.slow)])
