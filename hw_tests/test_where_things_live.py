@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,10 +20,13 @@ from pydantic import TypeAdapter
 
 from etb_hw.artifacts import RUN_FILES, Folder, JsonFile
 from etb_hw.artifacts.run_files import FLOW
+from etb_hw.calibration.rows import block_of, grid
 from etb_hw.cli import main
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
+from etb_hw.dataflow.blocks import BLOCKS, WindowPool
 from etb_hw.flow import Context, Step, run_steps
+from etb_hw.integer import BIPOLAR
 from etb_hw.report import render, run_page
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section
@@ -82,6 +86,11 @@ def test_every_file_beside_the_others_is_in_its_table() -> None:
         listed = {home("", entry) for entry in getattr(module_of(file), table)}
         there = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("[!_]*.py")}
         assert there == listed
+    blocks = {home("", block) for block in BLOCKS}
+    homes = ROOT / "etb_hw/dataflow/blocks"
+    alone = {path.relative_to(ROOT).as_posix() for path in homes.glob("[!_]*.py")}
+    in_folders = {path.relative_to(ROOT).as_posix() for path in homes.glob("*/block.py")}
+    assert blocks == alone | in_folders
     with_command = {
         path.stem for path in (ROOT / "etb_hw/cli").glob("*.py") if "@click.command(" in path.read_text()
     }
@@ -158,6 +167,18 @@ def test_a_step_and_its_file_need_no_more_than_their_rows(tmp_path: Path) -> Non
     run_steps(Flow.model_validate({"training": {"epochs": 4}}), tmp_path, (step,))
     assert ran == [3, 4, 4]
     assert count.read(tmp_path) == 4
+
+
+def test_readers_captions_and_the_grid_derive_from_the_table_of_blocks() -> None:
+    drawn = {block_of(spec).kind for spec in islice(grid(0), 400)}
+    for block in BLOCKS:
+        assert block.CAPTION.title
+        if not block.PLUMBING:  # those stand on edges and are no nodes
+            assert "from_finn" in vars(block)
+    # one that is not drawn is weighed by the fit of a block that is
+    pool = WindowPool(name="", layer="", size=(2, 2), channels=4, kernel=(2, 2), dtype=BIPOLAR)
+    assert {block for block in BLOCKS if not block.samplers()} == {WindowPool}
+    assert pool.kind in drawn
 
 
 def test_a_section_needs_its_function_and_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

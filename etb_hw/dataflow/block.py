@@ -1,8 +1,9 @@
 """What every dataflow block is: one frozen dataclass that holds all there is to know of it.
 
-A block file under ``blocks/`` gives parameters, stream shapes, cycles, resources, legal foldings, the
-FINN node, the RTL instance and the bit-exact behaviour. Adding a block is adding such a file and its
-``.sv`` twin in ``etb_hw/rtl/sv``.
+A block's file (or folder) under ``blocks/`` gives parameters, stream shapes, cycles, the machine of the
+stream simulation, resources by FINN's formula and the amounts of the calibrated model, legal foldings, the
+FINN node both ways, the RTL instance, the bit-exact behaviour, and random instances. Adding a block is such a
+file, its ``.sv`` twin in ``etb_hw/rtl/sv``, a row in ``blocks.BLOCKS`` and a rule in ``lower.py``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import Sampler, Spec
 from etb_hw.dataflow.stream import Stream
+from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.integer.datatype import DataType
 
 Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
+Amounts: TypeAlias = Mapping[str, float]  # parts of a cost, by name
 Attribute: TypeAlias = int | float | str | tuple[int, ...]
 
 
@@ -45,6 +52,25 @@ class RtlMemory:
     words: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Caption:
+    """How the page draws a block: its name in words, its colour, and whether it is drawn small."""
+
+    title: str
+    colour: str
+    small: bool = False
+
+
+@dataclass(frozen=True)
+class LargeMemory:
+    """A memory of ``depth`` words of ``width`` bits, what it is made of, and whether the block writes it."""
+
+    width: int
+    depth: int
+    style: str
+    written: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class RtlInstance:
     """How a block looks in SystemVerilog: module ``etb_<module>``, its parameters and its memories."""
@@ -65,6 +91,9 @@ class Block(ABC):
     """
 
     OP: ClassVar[str]
+    CAPTION: ClassVar[Caption]
+    RUNS_AHEAD: ClassVar[bool] = False  # sends the next frame's first beats before it has come
+    PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 
     name: str
@@ -130,6 +159,74 @@ class Block(ABC):
     @property
     def counts(self) -> Mapping[str, int]:
         """FINN's operation and parameter counts a frame: ``op_mac_1bx1b``, ``param_weight_1b``, ..."""
+        return {}
+
+    @property
+    def fixes_lanes(self) -> bool:
+        """Whether its folding decides the order of values, so that the next block takes its lanes."""
+        return False
+
+    def may_have_dead(self, low: int, channels: int) -> bool:
+        """Whether dead channels, which hold ``low`` always, may be added to the ``channels`` it reads."""
+        return False
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
+        """The same function with dead channels behind the ``channels`` it reads and those it yields."""
+        raise NotImplementedError(self.op)
+
+    @property
+    def ram_styles(self) -> tuple[str, ...]:
+        """Memories that the block's large one may be made of."""
+        return ()
+
+    @property
+    def kind(self) -> str:
+        """Which fit of the calibrated model the block belongs to."""
+        return type(self).__name__
+
+    @abstractmethod
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        """Parts of its LUTs on a fabric, each close to one part of the module; a fit weighs them."""
+
+    @abstractmethod
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        """Parts of its flip-flops, likewise."""
+
+    def multipliers(self, fabric: Fabric) -> int:
+        """DSP blocks: products that are wide enough for the family."""
+        return 0
+
+    @property
+    def memory(self) -> LargeMemory | None:
+        """The memory that may be made of block RAM."""
+        return None
+
+    @abstractmethod
+    def machines(self) -> tuple[Machine, ...]:
+        """How it moves beats: machines one after another, timed as the SystemVerilog module is."""
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        """How to draw random instances; none where another block stands for it."""
+        return ()
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        """The instance that a sampler has drawn, with random constants."""
+        raise NotImplementedError(cls.__name__)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        """The block of a node that ``finn_node`` made. Raises KeyError for an attribute that is missing."""
+        raise NotImplementedError(cls.__name__)
+
+    def finn_output(self, port: int) -> DataType:
+        """The type of an output stream in FINN's eyes."""
+        return stream_type(self.outputs[port].dtype)
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        """What FINN's vocabulary cannot say, for our reader; FINN ignores attributes it does not know."""
         return {}
 
     @abstractmethod

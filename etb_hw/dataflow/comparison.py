@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from etb_hw.artifacts.hardware import Comparison, Figures
-from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding import fold
 from etb_hw.dataflow.graph import DataflowGraph
@@ -39,7 +38,7 @@ def compare(
 
 def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
     """The numbers of a folded design, its FIFOs included."""
-    bits = sum(block.memory_bits for block in graph.blocks if isinstance(block, Mvau))
+    bits = sum(block.memory_bits for block in graph.blocks)
     latency_us = graph.critical_path_cycles * graph.clk_ns / 1000
     return Figures(graph.fps, asdict(graph.cost(model)), latency_us, -(-bits // 8))
 

@@ -7,26 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from etb_hw.dataflow.block import Block, Fold
-from etb_hw.dataflow.blocks.fifo import Fifo
-from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.errors import BadInput
 
 
-def is_plumbing(block: Block) -> bool:
-    """Whether a block only moves data: converters and FIFOs, which follow from the folding."""
-    return isinstance(block, WidthConverter | Fifo)
-
-
-def fixes_lanes(block: Block) -> bool:
-    """Whether the order of a block's values depends on its lanes, so that no converter may follow."""
-    return isinstance(block, SlidingWindow) and block.depthwise
-
-
 def strip(graph: DataflowGraph) -> DataflowGraph:
     """The computing blocks alone, connected as if every stream fitted; FIFO depths keep their maximum."""
-    plumbing = {block.name for block in graph.blocks if is_plumbing(block)}
+    plumbing = {block.name for block in graph.blocks if block.PLUMBING}
     edges = []
     for edge in graph.edges:
         if edge.target.block in plumbing:
@@ -65,7 +53,7 @@ def with_converters(graph: DataflowGraph) -> DataflowGraph:
             edges.append(edge)
             continue
         source = by_name[edge.source.block]
-        if fixes_lanes(source):
+        if source.fixes_lanes:
             raise BadInput(
                 f"{source.name}.SIMD = {given.lanes}",
                 f"differs from {edge.target.block}.PE = {taken.lanes}, which reads its windows",

@@ -21,15 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from etb_hw import qonnx_io
+from etb_hw.calibration.rows import block_of
 from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
-from etb_hw.dataflow.calibrated.features import kind_of
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.integer import IntegerGraph
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.rtl import synth
-from etb_hw.rtl.calibrate import block_of
 from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18
 
 DIGITS = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"
@@ -63,7 +62,7 @@ def rows_table() -> Table:
         counted = row["usage"].get("lut", 0) + row["usage"].get("lutram", 0)
         error = abs(block.resources().lut - counted) / max(1, counted)
         finn["all"].append(error)
-        finn.setdefault(kind_of(block), []).append(error)
+        finn.setdefault(block.kind, []).append(error)
     table = Table(title=f"relative errors against {model.tool}, {model.family}, on the calibration rows")
     names = ["kind", "rows"]
     names += [f"{whose} {which}" for whose in ("LUT", "FINN LUT", "FF") for which in ("median", "90 %")]

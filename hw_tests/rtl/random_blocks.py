@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
+from etb_hw.calibration.rows import block_of, grid
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import Mvau
-from etb_hw.dataflow.calibrated.features import kind_of
-from etb_hw.rtl.calibrate import block_of, grid
 
 
 def draws(seed: int, each: int, most_cycles: int) -> list[Block]:
@@ -15,7 +14,7 @@ def draws(seed: int, each: int, most_cycles: int) -> list[Block]:
     found: dict[str, list[Block]] = {}
     for spec in islice(grid(seed), 100 + 50 * each):
         block = block_of(spec, seed)
-        if len(same := found.setdefault(kind_of(block), [])) < each and _work(block) <= most_cycles:
+        if len(same := found.setdefault(block.kind, [])) < each and _work(block) <= most_cycles:
             same.append(block)
     return [block for same in found.values() for block in same]
 

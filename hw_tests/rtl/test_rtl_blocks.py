@@ -25,7 +25,7 @@ from etb_hw.dataflow.blocks import (
 )
 from etb_hw.dataflow.stream import Stream
 from etb_hw.integer.datatype import BIPOLAR, DataType
-from etb_hw.rtl.block_bench import BlockBench, build_bench, random_frames, wrong
+from hw_tests.rtl.block_bench import BlockBench, build_bench, random_frames, wrong
 from hw_tests.rtl.random_blocks import draws
 
 FRAMES = 6

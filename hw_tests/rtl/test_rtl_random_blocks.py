@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from etb_hw.dataflow.block import Block
-from etb_hw.rtl.block_bench import build_bench, random_frames, wrong
+from hw_tests.rtl.block_bench import build_bench, random_frames, wrong
 from hw_tests.rtl.random_blocks import draws
 
 FRAMES = 3

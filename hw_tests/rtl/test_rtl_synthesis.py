@@ -10,19 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from etb_hw.calibration.fit import held_out
+from etb_hw.calibration.rows import block_of
 from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import MaxPool, Mvau
 from etb_hw.dataflow.calibrated import load_calibration
-from etb_hw.dataflow.calibrated.fabric import FABRICS
-from etb_hw.dataflow.calibrated.features import kind_of, lut_amounts
-from etb_hw.dataflow.calibrated.memories import block_memory, choice, lut_memory, rom_columns, rom_luts
+from etb_hw.dataflow.fabric import FABRICS
+from etb_hw.dataflow.fabric.memories import block_memory, choice, lut_memory, rom_columns, rom_luts
 from etb_hw.errors import BadInput, MissingTool
 from etb_hw.integer.datatype import BIPOLAR
 from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
-from etb_hw.rtl.calibrate import block_of
 from etb_hw.rtl.cells import count
-from etb_hw.rtl.fit import held_out
 from etb_hw.rtl.place import place_ecp5
 from etb_hw.rtl.tools import find_yosys
 from etb_hw.rtl.yosys import Family, synth_blocks, synth_sources
@@ -82,7 +81,7 @@ def test_a_design_in_one_piece(tiny: DataflowGraph, family: Family, synthesis_ca
 @pytest.mark.parametrize("family", ["xcup", "ecp5", "ice40"])
 def test_every_kind_of_block_in_other_families(family: Family, synthesis_cache: Path) -> None:
     """LUT memories, block RAMs and DSP blocks included: no cell is left uncounted."""
-    blocks = list({kind_of(block): block for row in rows() if small(block := block_of(row["spec"]))}.values())
+    blocks = list({block.kind: block for row in rows() if small(block := block_of(row["spec"]))}.values())
     for block, usage in zip(blocks, synth_blocks(blocks, family, cache_dir=synthesis_cache), strict=True):
         assert usage.luts + usage.dsp > 0, block.name
         assert not usage.other, (block.name, usage)
@@ -208,7 +207,7 @@ def test_flip_flops_and_whole_data_held_out() -> None:
 
 def test_every_block_of_the_library_has_a_fit() -> None:
     model = load_calibration()
-    kinds = {kind_of(block_of(row["spec"])) for row in rows()}
+    kinds = {block_of(row["spec"]).kind for row in rows()}
     assert kinds == set(model.lut) == set(model.ff) == set(model.held_out) - {"all"}
     assert "calibrated" in model.name
     assert "Yosys" in model.name
@@ -284,7 +283,7 @@ def test_held_out_rows_are_not_seen() -> None:
 
 def test_parts_are_named_and_positive() -> None:
     for row in rows()[:40]:
-        amounts = lut_amounts(block_of(row["spec"]), XC7)
+        amounts = block_of(row["spec"]).lut_amounts(XC7)
         assert amounts
         assert min(amounts.values()) >= 0
 

@@ -1,5 +1,6 @@
-"""One file a block: parameters, streams, cycles, resources, FINN node, RTL instance, behaviour."""
+"""The blocks: one file or folder each, and the table of them all."""
 
+from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
 from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
@@ -14,7 +15,25 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 
+BLOCKS: tuple[type[Block], ...] = (
+    Mvau,
+    SlidingWindow,
+    Thresholding,
+    MaxPool,
+    Padding,
+    WidthConverter,
+    Fifo,
+    AddStreams,
+    SumPool,
+    LabelSelect,
+    Channelwise,
+    DuplicateStreams,
+    WindowPool,
+)
+"""Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
+
 __all__ = [
+    "BLOCKS",
     "AddStreams",
     "Channelwise",
     "DuplicateStreams",

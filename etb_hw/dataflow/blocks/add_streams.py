@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -21,6 +26,7 @@ class AddStreams(Block):
     """Two streams of one shape (H, W, C) or (C,), each with its own type, to their sum."""
 
     OP: ClassVar[str] = "AddStreams_hls"
+    CAPTION: ClassVar[Caption] = Caption("Add two streams", "join")
 
     shape: tuple[int, ...]
     dtypes: tuple[DataType, DataType]
@@ -81,3 +87,44 @@ class AddStreams(Block):
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return (frames[0] + frames[1],)
+
+    def machines(self) -> tuple[Machine, ...]:
+        return every_beat()
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            shape=(*f.pixels, f["NumChannels"]),
+            dtypes=(f.dtype("inputDataType"), f.dtype("inputDataType", port=1)),
+            output_dtype=DataType.parse(f["etb_outputs"][0].decode()),
+            pe=f["PE"],
+        )
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        # the highest bit of a sum needs no LUT of its own
+        bits = max(2 if dtype == BIPOLAR else dtype.bits for dtype in self.dtypes)
+        return {"one": 1, "sums": self.pe * bits}
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return {"one": 1, "sums": self.pe * (max(dtype.bits for dtype in self.dtypes) + 1)}
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_add, 2),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        x = DataType.parse(spec["x"])
+        out = DataType.smallest(2 * x.min, 2 * x.max)
+        return cls(**common(spec), shape=(spec["c"],), dtypes=(x, x), output_dtype=out, pe=spec["pe"])
+
+
+def _add(draw: random.Random) -> Spec:
+    c = draw.choice(COUNTS)
+    return {
+        "kind": "AddStreams",
+        "c": c,
+        "pe": draw_lanes(draw, c, 32),
+        "x": draw.choice(("INT5", "INT9", "BIPOLAR")),
+    }

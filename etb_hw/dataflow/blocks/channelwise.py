@@ -6,16 +6,27 @@ FINN's formula: ``LUT = bits PE`` for the operators plus, where a PE serves seve
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from math import ceil
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance, RtlMemory
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance, RtlMemory
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+    rom_columns,
+    rom_luts,
+)
+from etb_hw.dataflow.fabric.parts import counter
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
@@ -27,6 +38,7 @@ class Channelwise(Block):
     """``y = x + parameters[c]`` or ``y = x * parameters[c]`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "ChannelwiseOp_hls"
+    CAPTION: ClassVar[Caption] = Caption("Affine a channel", "threshold")
 
     func: Literal["add", "mul"]
     parameters: NDArray[np.int64]
@@ -108,3 +120,80 @@ class Channelwise(Block):
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         (x,) = frames
         return (x * self.parameters if self.func == "mul" else x + self.parameters,)
+
+    def machines(self) -> tuple[Machine, ...]:
+        return every_beat(2)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            func=f["Func"],
+            parameters=f.ints(0)[:, 0],
+            input_dtype=f.dtype("inputDataType"),
+            output_dtype=f.dtype("outputDataType", "etb_outputs"),
+            pixels=f.pixels,
+            pe=f["PE"],
+        )
+
+    @property
+    def kind(self) -> str:
+        return f"Channelwise {self.func}"
+
+    def multipliers(self, fabric: Fabric) -> int:
+        return self.pe if self.func == "mul" and self.output_dtype.bits >= fabric.dsp_bits else 0
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        fold = self.channels // self.pe
+        amounts: dict[str, float] = {
+            "one": 1,
+            "counters": counter(fold),
+            "ROM": rom_luts(rom_columns(*self.parameter_fields()), fold, fabric),
+        }
+        if self.func == "add":
+            # a bit that is zero in all of a lane's constants passes the adder by
+            ones = np.bitwise_or.reduce(self.parameters.reshape(fold, -1), axis=0)
+            mask = (1 << self.output_dtype.bits) - 1
+            amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
+        elif not self.multipliers(fabric):
+            # a bipolar factor is two bits, 01 or 11
+            bits = 1.5 if self.input_dtype == BIPOLAR else self.input_dtype.bits
+            amounts["products"] = self.pe * bits * self.parameter_dtype.bits
+        return amounts
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        own = not self.multipliers(fabric)  # DSP blocks have registers of their own
+        return {
+            "one": 1,
+            "counters": bits_of(self.channels // self.pe),
+            "input": self.pe * self.input_dtype.bits if own else 0,
+            "output": self.pe * self.output_dtype.bits if own else 0,
+            "ROM": rom_columns(*self.parameter_fields()),
+        }
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_channelwise, 4),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        x = DataType.parse(spec["x"])
+        values = constants(rng, 1, spec["c"], 2 ** (spec["bits"] - 1) - 1)[0]
+        ends = np.stack([values * x.min, values * x.max, values + x.min, values + x.max])
+        ends = ends[:2] if spec["func"] == "mul" else ends[2:]
+        return cls(
+            **common(spec),
+            func=spec["func"],
+            parameters=rng.permutation(values),
+            input_dtype=x,
+            output_dtype=DataType.smallest(int(ends.min()), int(ends.max())),
+            pixels=(4, 4),
+            pe=spec["pe"],
+        )
+
+
+def _channelwise(draw: random.Random) -> Spec:
+    c = draw.choice(COUNTS)
+    func = draw.choice(("add", "add", "mul"))
+    return {"kind": "Channelwise", "c": c, "pe": draw_lanes(draw, c, 16), "func": func,
+            "x": draw.choice(("INT6", "INT10")), "bits": draw.choice((4, 8))}  # fmt: skip

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import DUPLICATE, Machine
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.integer.datatype import DataType
@@ -21,6 +26,7 @@ class DuplicateStreams(Block):
     """(H, W, C) or (C,) to ``copies`` streams of the same."""
 
     OP: ClassVar[str] = "DuplicateStreams_hls"
+    CAPTION: ClassVar[Caption] = Caption("Duplicate", "join", small=True)
 
     shape: tuple[int, ...]
     dtype: DataType
@@ -66,3 +72,41 @@ class DuplicateStreams(Block):
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return frames * self.copies
+
+    def machines(self) -> tuple[Machine, ...]:
+        return (Machine(DUPLICATE),)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            shape=(*f.pixels, f["NumChannels"]),
+            dtype=f.dtype("inputDataType"),
+            copies=f["NumOutputStreams"],
+            pe=f["PE"],
+        )
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        return {"one": 1, "copies": self.copies}
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return {"copies": self.copies}
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_duplicate, 1),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        x = DataType.parse(spec["x"])
+        return cls(**common(spec), shape=(spec["c"],), dtype=x, copies=2, pe=spec["pe"])
+
+
+def _duplicate(draw: random.Random) -> Spec:
+    c = draw.choice(COUNTS)
+    return {
+        "kind": "DuplicateStreams",
+        "c": c,
+        "pe": draw_lanes(draw, c),
+        "x": draw.choice(("INT9", "BIPOLAR")),
+    }

@@ -7,24 +7,36 @@ and the words move to block RAM or UltraRAM.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from math import ceil, log2
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, LargeMemory, RtlInstance
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+    buffer_amounts,
+)
+from etb_hw.dataflow.fabric.parts import counter
+from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
+from etb_hw.dataflow.sampling import Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fifo(Block):
     """A stream delayed by at most ``depth`` beats."""
 
+    PLUMBING: ClassVar[bool] = True
     OP: ClassVar[str] = "StreamingFIFO_rtl"
+    CAPTION: ClassVar[Caption] = Caption("FIFO", "plumbing", small=True)
 
     stream: Stream
     depth: int
@@ -89,3 +101,44 @@ class Fifo(Block):
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return frames
+
+    def machines(self) -> tuple[Machine, ...]:
+        return every_beat()
+
+    @property
+    def memory(self) -> LargeMemory | None:
+        if self.depth <= 2:
+            return None
+        return LargeMemory(self.stream.width, self.depth - 1, self.rtl_ram_style, written=True)
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        if self.depth <= 2:
+            return {"pair": 1, "choice": self.stream.width}
+        words = self.depth - 1
+        kept = buffer_amounts(self.stream.width, words, self.rtl_ram_style, "words", fabric)
+        return {"one": 1, "pointers": 2 * counter(words), "count": 3 * bits_of(words + 1), **kept}
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        width = self.stream.width
+        if self.depth <= 2:
+            return {"pair": 1, "words": 2 * width}
+        output = width if self.rtl_ram_style == "distributed" else 0
+        return {"one": 1, "pointers": bits_of(self.depth - 1), "output": output}
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_fifo, 5),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        stream = Stream((spec["depth"] * 2,), DataType.unsigned(spec["width"]), 1)
+        return cls(**common(spec), stream=stream, depth=spec["depth"])
+
+
+def _fifo(draw: random.Random) -> Spec:
+    width = draw.choice((1, 2, 4, 8, 12, 16, 24, 32, 48, 64))
+    return {
+        "kind": "Fifo",
+        "width": width,
+        "depth": draw.choice((2, 2, 8, 17, 32, 64, 100, 128, 256, 512, 1024, 1500, 4096)),
+    }

@@ -5,15 +5,24 @@ The first of equal logits wins, as numpy's argmax has it. FINN's formulas give t
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+)
+from etb_hw.dataflow.fabric.parts import comparator, counter
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine, at_the_last
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -24,6 +33,7 @@ class LabelSelect(Block):
     """(C,) logits to (1,) label."""
 
     OP: ClassVar[str] = "LabelSelect_hls"
+    CAPTION: ClassVar[Caption] = Caption("Largest logit", "pool")
 
     labels: int
     dtype: DataType
@@ -79,3 +89,53 @@ class LabelSelect(Block):
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return (frames[0].argmax(axis=-1)[:, None],)
+
+    def machines(self) -> tuple[Machine, ...]:
+        return at_the_last(self.labels // self.pe)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(**f.names, labels=f["Labels"], dtype=f.dtype("inputDataType"), pe=f["PE"])
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        fold, pe, index, bits = self.labels // self.pe, self.pe, self._index_bits, self.dtype.bits
+        known = fold == 1  # then the first value needs no comparison
+        return {
+            "one": 1,
+            "counters": 0 if known else counter(fold) + index,
+            "compared": (pe - known) * comparator(bits),
+            # a single value is kept by the register's enable
+            "chosen": max(0, pe - 2 * known) * bits if pe > 1 else 0,
+            "labels": (pe - 1) * index,
+        }
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        fold, index = self.labels // self.pe, self._index_bits
+        return {
+            "one": 1,
+            "best": self.dtype.bits if fold > 1 else 0,
+            "labels": 2 * index + bits_of(fold) if fold > 1 else index,
+        }
+
+    @property
+    def _index_bits(self) -> int:
+        """Bits of the label; where several beats are compared, those above it are counted too."""
+        return self.outputs[0].dtype.bits if self.labels > self.pe else bits_of(self.labels)
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_label, 2),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        return cls(**common(spec), labels=spec["c"], dtype=DataType.parse(spec["x"]), pe=spec["pe"])
+
+
+def _label(draw: random.Random) -> Spec:
+    c = draw.choice((10, 10, 16, 100))
+    return {
+        "kind": "LabelSelect",
+        "c": c,
+        "pe": draw_lanes(draw, c, 10),
+        "x": draw.choice(("INT8", "INT12", "INT16")),
+    }

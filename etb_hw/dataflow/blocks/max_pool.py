@@ -7,15 +7,24 @@ FINN folds this block only at full width (PE = C); ours takes any PE that divide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import random
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+)
+from etb_hw.dataflow.fabric.parts import counter, pool_amounts
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -26,6 +35,7 @@ class MaxPool(Block):
     """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride."""
 
     OP: ClassVar[str] = "StreamingMaxPool_hls"
+    CAPTION: ClassVar[Caption] = Caption("Max-pool", "pool")
 
     size: tuple[int, int]
     channels: int
@@ -91,3 +101,60 @@ class MaxPool(Block):
         height, width, channels = self.outputs[0].shape
         blocked = frames[0].reshape(-1, height, self.kernel[0], width, self.kernel[1], channels)
         return (blocked.max(axis=(2, 4)),)
+
+    def machines(self) -> tuple[Machine, ...]:
+        height, width, _ = self.outputs[0].shape
+        steps = np.full((height, self.kernel[0], width, self.kernel[1]), TAKE, dtype=np.uint8)
+        steps[:, -1, :, -1] |= SEND
+        return (Machine(PATTERN, np.repeat(steps.reshape(-1), self.channels // self.pe)),)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            size=f.pair("ImgDim"),
+            channels=f["NumChannels"],
+            kernel=f.pair("PoolDim"),
+            dtype=f.dtype("dataType"),
+            pe=f["PE"] or f["NumChannels"],
+        )
+
+    def may_have_dead(self, low: int, channels: int) -> bool:
+        return True
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
+        assert dead_in == dead_out, "it yields the channels that it reads"
+        return replace(self, channels=channels + dead_in)
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        fold, across = self.channels // self.pe, self.size[1] // self.kernel[1]
+        words = fold * across
+        address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
+        counters = sum(map(counter, (fold, across, *self.kernel))) + address
+        return pool_amounts(self.pe, self.dtype.bits, words, counters, fabric)
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        fold, across = self.channels // self.pe, self.size[1] // self.kernel[1]
+        counters = bits_of(fold) + bits_of(across) + bits_of(fold * across)
+        return {"one": 1, "counters": counters, "output": self.pe * self.dtype.bits}
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_max_pool, 3),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        return cls(
+            **common(spec),
+            size=(spec["h"], spec["w"]),
+            channels=spec["c"],
+            kernel=(2, 2),
+            dtype=DataType.parse(spec["x"]),
+            pe=spec["pe"],
+        )
+
+
+def _max_pool(draw: random.Random) -> Spec:
+    c, size = draw.choice(COUNTS), draw.choice((4, 8, 16, 32))
+    return {"kind": "MaxPool", "h": size, "w": size, "c": c, "pe": draw_lanes(draw, c),
+            "x": draw.choice(("BIPOLAR", "BIPOLAR", "UINT2"))}  # fmt: skip

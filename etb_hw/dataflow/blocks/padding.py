@@ -6,19 +6,29 @@ ours. Cycles as FINN counts them, a beat an output pixel fold; FINN's formulas g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+)
+from etb_hw.dataflow.fabric.parts import counter
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
 from etb_hw.dataflow.words import encode
-from etb_hw.integer.datatype import DataType
+from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,6 +36,8 @@ class Padding(Block):
     """(H, W, C) to (H + top + bottom, W + left + right, C), the border filled with ``value``."""
 
     OP: ClassVar[str] = "FMPadding_rtl"
+    RUNS_AHEAD: ClassVar[bool] = True
+    CAPTION: ClassVar[Caption] = Caption("Padding", "window", small=True)
 
     size: tuple[int, int]
     channels: int
@@ -92,3 +104,70 @@ class Padding(Block):
         top, left, bottom, right = self.pads
         border = ((0, 0), (top, bottom), (left, right), (0, 0))
         return (np.pad(frames[0], border, constant_values=self.value),)
+
+    def machines(self) -> tuple[Machine, ...]:
+        top, left, bottom, right = self.pads
+        image = np.full(self.size, TAKE, dtype=np.uint8)
+        pixels = np.pad(image, ((top, bottom), (left, right)), constant_values=0) | SEND
+        return (Machine(PATTERN, np.repeat(pixels.reshape(-1), self.channels // self.simd)),)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        dtype = f.dtype("inputDataType")
+        top, left, bottom, right = f["Padding"]
+        return cls(
+            **f.names,
+            size=f.pair("ImgDim"),
+            channels=f["NumChannels"],
+            pads=(top, left, bottom, right),
+            value=f.get("etb_value", -1 if dtype == BIPOLAR else 0),
+            dtype=dtype,
+            simd=f["SIMD"],
+        )
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_value": self.value}
+
+    def may_have_dead(self, low: int, channels: int) -> bool:
+        return self.value == low
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
+        assert dead_in == dead_out, "it yields the channels that it reads"
+        return replace(self, channels=channels + dead_in)
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        height, across, _ = self.outputs[0].shape
+        # each coordinate is counted, and compared with both borders
+        counters = 2 * (bits_of(height) + bits_of(across)) + counter(self.channels // self.simd)
+        # a border of zero bits is a synchronous reset of the output register
+        zeros = self.value == (-1 if self.dtype == BIPOLAR else 0)
+        return {"one": 1, "counters": counters, "lanes": 0 if zeros else self.simd * self.dtype.bits}
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        height, across, _ = self.outputs[0].shape
+        counters = bits_of(height) + bits_of(across) + bits_of(self.channels // self.simd)
+        return {"one": 1, "counters": counters, "output": self.simd * self.dtype.bits}
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_padding, 2),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        x = DataType.parse(spec["x"])
+        return cls(
+            **common(spec),
+            size=(spec["h"], spec["w"]),
+            channels=spec["c"],
+            pads=(1, 1, 1, 1),
+            value=-1 if x == BIPOLAR else 0,
+            dtype=x,
+            simd=spec["simd"],
+        )
+
+
+def _padding(draw: random.Random) -> Spec:
+    c, size = draw.choice(COUNTS), draw.choice((4, 8, 16, 32))
+    x = draw.choice(("BIPOLAR", "UINT8"))
+    return {"kind": "Padding", "h": size, "w": size, "c": c, "simd": draw_lanes(draw, c), "x": x}

@@ -7,18 +7,29 @@ URAM shapes; LUTRAM wins wherever a memory is not nearly full.)
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance, RtlMemory
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance, RtlMemory
 from etb_hw.dataflow.blocks.mvau import multi_threshold
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+    rom_columns,
+    rom_luts,
+)
+from etb_hw.dataflow.fabric.parts import comparator, counter
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
@@ -30,6 +41,7 @@ class Thresholding(Block):
     """``y = dtype.min + dtype.step * #{t : x >= thresholds[c, t]}`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "Thresholding_rtl"
+    CAPTION: ClassVar[Caption] = Caption("Thresholds", "threshold")
 
     thresholds: NDArray[np.int64]
     input_dtype: DataType
@@ -126,3 +138,60 @@ class Thresholding(Block):
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return (multi_threshold(frames[0], self.thresholds, self.output_dtype),)
+
+    def machines(self) -> tuple[Machine, ...]:
+        return every_beat(2)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        dtype, values = f.dtype("inputDataType"), f.ints(0)
+        return cls(
+            **f.names,
+            thresholds=2 * values - 1 if dtype == BIPOLAR else values,
+            input_dtype=dtype,
+            output_dtype=f.dtype("outputDataType", "etb_outputs"),
+            pixels=f.pixels,
+            pe=f["PE"],
+        )
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        fold, bits = self.channels // self.pe, self.threshold_dtype.bits
+        steps = int(self.thresholds.shape[1])
+        return {
+            "one": 1,
+            "counters": counter(fold),
+            "comparators" if fold > 1 else "constant comparators": self.pe * steps * comparator(bits),
+            "ROM": rom_luts(rom_columns(*self.threshold_fields()), fold, fabric),
+            "step counts": self.pe * steps if steps > 1 else 0,
+        }
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return {
+            "one": 1,
+            "counters": bits_of(self.channels // self.pe),
+            "input": self.pe * self.input_dtype.bits,
+            "output": self.pe * self.output_dtype.bits,
+            "ROM": rom_columns(*self.threshold_fields()),
+        }
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_thresholding, 3),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        x = DataType.parse(spec["x"])
+        return cls(
+            **common(spec),
+            thresholds=constants(rng, spec["c"], spec["steps"], x.max),
+            input_dtype=x,
+            output_dtype=levels(spec["steps"]),
+            pixels=(4, 4),
+            pe=spec["pe"],
+        )
+
+
+def _thresholding(draw: random.Random) -> Spec:
+    c = draw.choice(COUNTS)
+    return {"kind": "Thresholding", "c": c, "pe": draw_lanes(draw, c, 32), "steps": draw.choice((1, 1, 3, 7)),
+            "x": draw.choice(("INT6", "INT9", "INT12"))}  # fmt: skip

@@ -8,13 +8,20 @@ cycles are the beats of its input.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+)
+from etb_hw.dataflow.fabric.parts import counter, pool_amounts
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import Machine, at_the_last
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
@@ -26,6 +33,7 @@ class WindowPool(Block):
     """Depthwise windows (OH, OW, taps*C) to (OH, OW, C); PE is the SIMD of the sliding window before it."""
 
     OP: ClassVar[str] = "Pool_hls"
+    CAPTION: ClassVar[Caption] = Caption("Pool", "pool")
 
     size: tuple[int, int]
     channels: int
@@ -94,3 +102,27 @@ class WindowPool(Block):
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         folded = frames[0].reshape(-1, *self.size, self.channels // self.pe, self.taps, self.pe)
         return (folded.max(axis=4).reshape(-1, *self.size, self.channels),)
+
+    def machines(self) -> tuple[Machine, ...]:
+        return at_the_last(self.taps)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            size=f.pair("OutImgDims"),
+            channels=f["Channels"],
+            kernel=f.pair("KernelSize"),
+            dtype=f.dtype("InputDataType"),
+            pe=f["PE"],
+        )
+
+    @property
+    def kind(self) -> str:
+        return "MaxPool"  # the same circuit
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        return pool_amounts(self.pe, self.dtype.bits, 1, counter(self.taps), fabric)
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return {"one": 1, "counters": bits_of(self.taps), "output": 2 * self.pe * self.dtype.bits}

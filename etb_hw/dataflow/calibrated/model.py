@@ -10,12 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.fifo import Fifo
-from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
-from etb_hw.dataflow.calibrated.fabric import Fabric, find_fabric
-from etb_hw.dataflow.calibrated.features import ff_amounts, kind_of, lut_amounts, multipliers
-from etb_hw.dataflow.calibrated.memories import block_memory
+from etb_hw.dataflow.fabric import Fabric, find_fabric
+from etb_hw.dataflow.fabric.memories import block_memory
 from etb_hw.dataflow.resources import Resources, urams
 from etb_hw.errors import BadInput
 
@@ -30,7 +26,7 @@ class CalibratedModel:
         tool: the synthesis tool and version that the coefficients were fitted to.
         family: what it mapped to.
         target: the family that estimates are asked for; a near relative of ``family`` or the same.
-        lut, ff: by kind of block, the weight of every amount of ``features``.
+        lut, ff: by kind of block, the weight of every amount that such a block names.
         held_out: by kind, and over all as ``all``: how many ``rows`` there are, and of ``lut`` and ``ff`` the
             ``median`` and 90th percentile (``p90``) of the relative error on rows that the fit had not seen.
     """
@@ -53,14 +49,13 @@ class CalibratedModel:
 
     def __call__(self, block: Block) -> Resources:
         """LUTs of logic and memory, flip-flops, block RAMs and DSPs of a block of our RTL."""
-        kind = kind_of(block)
         bram, uram = _block_memories(block, self.fabric)
         return Resources(
-            lut=_weigh(lut_amounts(block, self.fabric), self.lut[kind]),
-            ff=_weigh(ff_amounts(block, self.fabric), self.ff[kind]),
+            lut=_weigh(block.lut_amounts(self.fabric), self.lut[block.kind]),
+            ff=_weigh(block.ff_amounts(self.fabric), self.ff[block.kind]),
             bram_18k=bram,
             uram=uram,
-            dsp=multipliers(block, self.fabric),
+            dsp=block.multipliers(self.fabric),
         )
 
 
@@ -101,23 +96,9 @@ def _weigh(amounts: Mapping[str, float], weights: Weights) -> float:
 
 def _block_memories(block: Block, fabric: Fabric) -> tuple[int, int]:
     """RAMB18s and UltraRAMs of a block's large memory."""
-    match block:
-        case Mvau():
-            width = block.pe * block.simd * block.weight_dtype.bits
-            # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
-            style = "block" if block.rtl_ram_style == "ultra" else block.rtl_ram_style
-            depth, written = block.depth, False
-        case SlidingWindow() if not block.pointwise:
-            width, depth, style, written = (
-                block.simd * block.dtype.bits,
-                block.depth,
-                block.ram_style,
-                True,
-            )
-        case Fifo() if block.depth > 2:
-            width, depth, style, written = block.stream.width, block.depth - 1, block.rtl_ram_style, True
-        case _:
-            return 0, 0
-    if style == "ultra":
-        return 0, urams(width, depth)
-    return (block_memory(width, depth, fabric, written=written)[0] if style in ("block", "auto") else 0), 0
+    memory = block.memory
+    if memory is None or memory.style not in ("ultra", "block", "auto"):
+        return 0, 0
+    if memory.style == "ultra":
+        return 0, urams(memory.width, memory.depth)
+    return block_memory(memory.width, memory.depth, fabric, written=memory.written)[0], 0

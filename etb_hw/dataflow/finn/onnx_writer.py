@@ -13,15 +13,12 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from etb_hw import __version__
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.finn.matches import with_explicit_sums
 from etb_hw.dataflow.finn.reports import fifo_depths
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
-from etb_hw.integer.datatype import DataType
 
 _OPSET = 13
 
@@ -57,7 +54,7 @@ def to_onnx(graph: DataflowGraph) -> ModelProto:
         for i, stream in enumerate(block.outputs):
             name = tensors["out", Port(block.name, i)]
             shapes[name] = stream
-            types[name] = _type(block, stream).name
+            types[name] = block.finn_output(i).name
     types[tensors["in", graph.input_port]] = stream_type(graph.input_stream.dtype).name
     infos = {
         name: helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *stream.shape))
@@ -100,21 +97,13 @@ def _metadata(graph: DataflowGraph) -> dict[str, str]:
 
 
 def _own(block: Block) -> dict[str, object]:
-    """What FINN's vocabulary cannot say, for our reader: FINN ignores attributes it does not know."""
-    own: dict[str, object] = {
+    """What our reader needs beside FINN's attributes."""
+    return {
         "etb_layer": block.layer,
         "etb_inputs": [stream.dtype.name for stream in block.inputs],
         "etb_outputs": [stream.dtype.name for stream in block.outputs],
+        **block.finn_notes,
     }
-    if isinstance(block, Padding):
-        own["etb_value"] = block.value
-    return own
-
-
-def _type(block: Block, stream: Stream) -> DataType:
-    if isinstance(block, Mvau) and block.thresholds is None:
-        return DataType.parse(str(block.finn_node().attributes["outputDataType"]))
-    return stream_type(stream.dtype)
 
 
 def _tensor_names(graph: DataflowGraph) -> dict[tuple[str, Port], str]:

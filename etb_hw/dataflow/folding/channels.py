@@ -8,14 +8,11 @@ bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.blocks.padding import Padding
-from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.graph import DataflowGraph
 
@@ -66,38 +63,14 @@ def _may_grow(graph: DataflowGraph, maker: str | None, members: list[Block]) -> 
     made = graph[maker] if maker is not None else None
     if not isinstance(made, Mvau) or made.thresholds is None:
         return False
-    low = made.output_dtype.min
-    for block in members:
-        match block:
-            case Mvau():
-                if block.thresholds is None and not _cancels(block, made.mh):
-                    return False
-            case Padding():
-                if block.value != low:
-                    return False
-            case SlidingWindow():
-                if block.depthwise:
-                    return False
-            case MaxPool():
-                pass
-            case _:
-                return False
-    return True
-
-
-def _cancels(reader: Mvau, channels: int) -> bool:
-    """Whether dead inputs can always cancel in pairs, so that plain sums stay what they are."""
-    return (reader.mw // channels) % 2 == 0 or reader.input_dtype.min == 0
+    return all(block.may_have_dead(made.output_dtype.min, made.mh) for block in members)
 
 
 def resized(block: Block, before: tuple[int, int], after: tuple[int, int]) -> Block:
     """The block with other channel counts (in, out), the new channels dead."""
     if before == after:
         return block
-    if isinstance(block, Mvau):
-        return block.with_dead(before[0], after[0] - before[0], after[1] - before[1])
-    assert isinstance(block, SlidingWindow | Padding | MaxPool), f"{block.op} cannot grow"
-    return replace(block, channels=after[0])
+    return block.with_dead(before[0], after[0] - before[0], after[1] - before[1])
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.folding.options import Option
 from etb_hw.dataflow.graph import DataflowGraph, Edge
-from etb_hw.dataflow.refold import fixes_lanes
 from etb_hw.dataflow.resources import Resources
 
 Form = tuple[int, int]  # channels, lanes
@@ -50,7 +49,7 @@ def _prices(
     """Measures of the converter between every pair of forms; infinite where they cannot meet."""
     kinds = len(measure(Resources()))
     table = np.full((len(given), len(taken), kinds), np.inf)
-    rigid = fixes_lanes(graph[edge.source.block])
+    rigid = graph[edge.source.block].fixes_lanes
     for i, a in enumerate(given):
         for j, b in enumerate(taken):
             if a[0] == b[0] and not (rigid and a[1] != b[1]):

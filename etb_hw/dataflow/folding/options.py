@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from etb_hw.dataflow.block import Block, Fold
-from etb_hw.dataflow.blocks.mvau import Mvau
-from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.folding.channels import Groups, resized
 from etb_hw.dataflow.folding.weights import Weights
 from etb_hw.dataflow.graph import DataflowGraph
@@ -81,9 +79,7 @@ def _channel_pairs(block: Block, groups: Groups) -> list[tuple[int, int]]:
 
 def _styled(block: Block, styles: tuple[str, ...] | None) -> list[Fold]:
     """Foldings with each memory style that the device offers (None: as the block has it)."""
-    if styles is None or not isinstance(block, Mvau | SlidingWindow):
-        return list(block.folds)
-    if isinstance(block, SlidingWindow) and block.pointwise:
+    if styles is None or not block.ram_styles:
         return list(block.folds)
     return [{**fold, "ram_style": style} for fold in block.folds for style in styles]
 

@@ -12,7 +12,7 @@ from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.refold import fixes_lanes, refold, strip
+from etb_hw.dataflow.refold import refold, strip
 
 
 def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int = 36) -> DataflowGraph:
@@ -32,7 +32,7 @@ def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int =
 def _folds(graph: DataflowGraph, target: int, widest: int) -> dict[str, dict[str, int | str]]:
     folds = {block.name: _fold(block, target, widest) for block in graph.blocks}
     for edge in graph.edges:
-        if fixes_lanes(graph[edge.source.block]):
+        if graph[edge.source.block].fixes_lanes:
             folds[edge.source.block] = {"SIMD": folds[edge.target.block]["PE"]}
     return folds
 

@@ -17,7 +17,6 @@ from ortools.sat.python import cp_model
 
 from etb_hw.dataflow.folding.options import Option
 from etb_hw.dataflow.graph import DataflowGraph, Edge
-from etb_hw.dataflow.refold import fixes_lanes
 from etb_hw.dataflow.resources import Resources
 
 Price = Callable[[Edge, tuple[int, int], tuple[int, int]], Resources]
@@ -61,7 +60,7 @@ def solve(
         )
         out: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
         into: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
-        rigid = fixes_lanes(graph[source])
+        rigid = graph[source].fixes_lanes
         for a in given:
             for b in taken:
                 if a[0] != b[0] or (rigid and a[1] != b[1]):

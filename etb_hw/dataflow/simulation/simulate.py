@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
+from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.simulation.kernel import run
-from etb_hw.dataflow.simulation.machines import Machine, machines_of
 from etb_hw.errors import EtbError
 
 
@@ -111,7 +111,7 @@ class _Network:
         self.machines: list[Machine] = []
         self.members: dict[str, list[int]] = {}
         for block in graph.blocks:
-            parts = machines_of(block)
+            parts = block.machines()
             self.members[block.name] = list(range(len(self.machines), len(self.machines) + len(parts)))
             self.machines += parts
         self.fifos = {edge: i for i, edge in enumerate(graph.edges)}

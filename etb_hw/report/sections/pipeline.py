@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from etb_hw.dataflow.block import Caption
+from etb_hw.dataflow.blocks import BLOCKS
 from etb_hw.report.network import Stage
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section, figure, legend
@@ -17,24 +19,8 @@ INTRO = (
     "SIMD multiplies so many one-bit weights a cycle; the slowest block sets the frame rate, so a good "
     "folding makes all others just as slow, and small."
 )
-# FINN's op type without its backend: words, colour, whether it is plumbing
-KINDS = {
-    "MVAU": ("Matrix-vector unit", "mvau", False),
-    "VVAU": ("Vector-vector unit", "mvau", False),
-    "ConvolutionInputGenerator": ("Sliding window", "window", False),
-    "FMPadding": ("Padding", "window", True),
-    "StreamingMaxPool": ("Max-pool", "pool", False),
-    "Pool": ("Pool", "pool", False),
-    "GlobalAccPool": ("Sum over pixels", "pool", False),
-    "Thresholding": ("Thresholds", "threshold", False),
-    "ChannelwiseOp": ("Affine a channel", "threshold", False),
-    "AddStreams": ("Add two streams", "join", False),
-    "ElementwiseAdd": ("Add two streams", "join", False),
-    "DuplicateStreams": ("Duplicate", "join", True),
-    "LabelSelect": ("Largest logit", "pool", False),
-    "StreamingFIFO": ("FIFO", "plumbing", True),
-    "StreamingDataWidthConverter": ("Width converter", "plumbing", True),
-}
+# by FINN's op type without its backend
+CAPTIONS = {block.OP.rsplit("_", 1)[0]: block.CAPTION for block in BLOCKS}
 
 
 def pipeline(run: Run) -> Section:
@@ -43,7 +29,7 @@ def pipeline(run: Run) -> Section:
     if not run.stages:
         return Section(key, title, INTRO, None, "mapping writes dataflow.onnx: etb-hw build MODEL.onnx")
     picture = pipeline_picture(run.stages)
-    seen = {kind(stage)[1] for stage in run.stages}
+    seen = {caption_of(stage).colour for stage in run.stages}
     names = [
         ("mvau", "matrix-vector unit"),
         ("window", "window, padding"),
@@ -78,9 +64,9 @@ def pipeline_picture(stages: Sequence[Stage]) -> Markup:
     return draw("Dataflow pipeline", rows(stages))
 
 
-def kind(stage: Stage) -> tuple[str, str, bool]:
-    """Words, colour class and whether it is plumbing, of a stage's op type."""
-    return KINDS.get(stage.op.rsplit("_", 1)[0], (stage.op, "plumbing", False))
+def caption_of(stage: Stage) -> Caption:
+    """How a stage is drawn; a foreign op by its own name."""
+    return CAPTIONS.get(stage.op.rsplit("_", 1)[0], Caption(stage.op, "plumbing"))
 
 
 def rows(stages: Sequence[Stage]) -> list[Row]:
@@ -96,7 +82,8 @@ def rows(stages: Sequence[Stage]) -> list[Row]:
 
     found = []
     for stage in stages:
-        title, class_, small = kind(stage)
+        drawn = caption_of(stage)
+        title = drawn.title
         shape = "×".join(str(size) for size in stage.shape)
         if stage.matrix:
             title += f" {stage.matrix[1]:,} → {stage.matrix[0]:,}"
@@ -104,7 +91,7 @@ def rows(stages: Sequence[Stage]) -> list[Row]:
             Row(
                 title=title,
                 detail=" · ".join(part for part in (stage.name, shape, stage.dtype.lower()) if part),
-                class_=class_,
+                class_=drawn.colour,
                 sources=stage.sources,
                 pe=stage.fold.get("PE", 0),
                 simd=stage.fold.get("SIMD", 0),
@@ -112,7 +99,7 @@ def rows(stages: Sequence[Stage]) -> list[Row]:
                 busy=(stage.cycles or 0.0) / slowest if slowest else 0.0,
                 lut=cost(stage, "LUT"),
                 bram=cost(stage, "BRAM_18K"),
-                small=small,
+                small=drawn.small,
             )
         )
     return found

@@ -10,7 +10,7 @@ from etb_hw.dataflow.devices import Device, devices, find_device
 from etb_hw.errors import BadInput
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section, figure, legend
-from etb_hw.report.sections.pipeline import kind
+from etb_hw.report.sections.pipeline import caption_of
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.scale import number
 
@@ -64,7 +64,7 @@ def _amounts(run: Run, name: str) -> dict[str, float]:
     """How much of a resource each kind of block takes."""
     sums: dict[str, float] = defaultdict(float)
     for stage in run.stages or ():
-        sums[kind(stage)[1]] += stage.resources.get(name, 0.0)
+        sums[caption_of(stage).colour] += stage.resources.get(name, 0.0)
     for found in run.plumbing.values():
         sums["plumbing"] += found.get(name, 0.0)
     return sums

@@ -10,17 +10,23 @@ buffers, BRAM by the shape that the depth allows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+import random
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, LargeMemory, RtlInstance
+from etb_hw.dataflow.blocks.sliding_window.cost import ff_amounts, lut_amounts
+from etb_hw.dataflow.blocks.sliding_window.walk import Walk, interval, walk
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, WINDOW, Machine
 from etb_hw.dataflow.resources import Resources, urams
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
 from etb_hw.integer.datatype import DataType
@@ -35,7 +41,7 @@ class SlidingWindow(Block):
     """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``)."""
 
     OP: ClassVar[str] = "ConvolutionInputGenerator_rtl"
-    RAM_STYLES: ClassVar[tuple[str, ...]] = ("distributed", "block", "ultra")
+    CAPTION: ClassVar[Caption] = Caption("Sliding window", "window")
 
     size: tuple[int, int]
     channels: int
@@ -93,7 +99,7 @@ class SlidingWindow(Block):
         fold = self.channels // self.simd
         if self.pointwise:
             return self.inputs[0].beats
-        return _interval(self.size, fold, self.kernel, self.stride, self.dilation, self.depthwise, self.depth)
+        return interval(self.size, fold, self.kernel, self.stride, self.dilation, self.depthwise, self.depth)
 
     @property
     def finn_cycles(self) -> int:
@@ -194,56 +200,98 @@ class SlidingWindow(Block):
             rows = rows.transpose(0, 1, 2, 4, 3, 5)
         return (rows.reshape(batch, height, width, -1),)
 
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            size=f.pair("IFMDim"),
+            channels=f["IFMChannels"],
+            kernel=f.pair("ConvKernelDim"),
+            dtype=f.dtype("inputDataType"),
+            stride=f.pair("Stride"),
+            dilation=f.pair("Dilation"),
+            depthwise=bool(f["depthwise"]),
+            simd=f["SIMD"],
+            ram_style=f["ram_style"],
+        )
 
-@lru_cache(maxsize=65536)
-def _interval(
-    size: tuple[int, int],
-    fold: int,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int],
-    depthwise: bool,
-    depth: int,
-) -> int:
-    """Cycles a frame of the cyclic buffer when input and output never wait.
+    @property
+    def walk(self) -> Walk:
+        """Reads of the buffer."""
+        fold = self.channels // self.simd
+        return walk(self.size, self.out_size, fold, self.kernel, self.stride, self.dilation, self.depthwise)
 
-    A beat is written every cycle while there is room, and read every cycle once it has arrived; a window's
-    reads start at its first pixel's place, and its room is given free when it is done. With ``level`` beats
-    there at its start, read i of beat ``o(i)`` waits until cycle ``o(i) - level + 1``, so that the window
-    takes ``reads + max(0, max(o(i) - i) + 1 - level)`` cycles.
-    """
-    width = size[1]
-    out_h, out_w = (conv_output_size(*axis, 0) for axis in zip(size, kernel, stride, dilation, strict=True))
-    rows, columns = np.arange(kernel[0]) * dilation[0] * width, np.arange(kernel[1]) * dilation[1]
-    taps = (rows[:, None] + columns).reshape(-1) * fold
-    folds = np.arange(fold)
-    offsets = (folds[:, None] + taps if depthwise else taps[:, None] + folds).reshape(-1)
-    reads = len(offsets)
-    latest = int((offsets - np.arange(reads)).max()) + 1
-    along, down, around = window_moves(size, (out_h, out_w), stride, fold)
-    moves = ([along] * (out_w - 1) + [down]) * (out_h - 1) + [along] * (out_w - 1) + [around]
-    level, spent = 0, 0
-    seen: dict[int, int] = {}
-    while level not in seen:  # frames repeat as soon as they start from a level that one started from
-        seen[level] = len(seen)
-        spent = 0
-        for move in moves:
-            duration = reads + max(0, latest - level)
-            spent += duration
-            level = min(depth, level + duration) - move
-    return spent
+    def machines(self) -> tuple[Machine, ...]:
+        if self.pointwise:
+            keep = np.full(self.size, TAKE, dtype=np.uint8)
+            keep[:: self.stride[0], :: self.stride[1]] |= SEND
+            return (Machine(PATTERN, np.repeat(keep.reshape(-1), self.channels // self.simd)),)
+        walk, (out_h, out_w) = self.walk, self.out_size
+        window = (*walk.extents, out_w, out_h, *walk.strides, *walk.moves, self.depth)
+        return (Machine(WINDOW, window=window),)
 
+    @property
+    def kind(self) -> str:
+        return "SlidingWindow pointwise" if self.pointwise else "SlidingWindow"
 
-def window_moves(
-    size: tuple[int, int], out_size: tuple[int, int], stride: tuple[int, int], fold: int
-) -> tuple[int, int, int]:
-    """Beats from a window to the next: along a row, down to the next row, and around to the next frame."""
-    (height, width), (out_h, out_w) = size, out_size
-    along, row = stride[1] * fold, stride[0] * width * fold
-    back = (out_w - 1) * along
-    return along, row - back, height * width * fold - (out_h - 1) * row - back
+    @property
+    def fixes_lanes(self) -> bool:
+        return self.depthwise
+
+    @property
+    def ram_styles(self) -> tuple[str, ...]:
+        return () if self.pointwise else ("distributed", "block", "ultra")
+
+    @property
+    def memory(self) -> LargeMemory | None:
+        if self.pointwise:
+            return None
+        return LargeMemory(self.simd * self.dtype.bits, self.depth, self.ram_style, written=True)
+
+    def may_have_dead(self, low: int, channels: int) -> bool:
+        return not self.depthwise
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
+        assert dead_in == dead_out, "it yields the channels that it reads"
+        return replace(self, channels=channels + dead_in)
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        return lut_amounts(self, fabric)
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return ff_amounts(self, fabric)
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_window, 6),)
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        return cls(
+            **common(spec),
+            size=(spec["h"], spec["w"]),
+            channels=spec["c"],
+            kernel=(spec["k"], spec["k"]),
+            dtype=DataType.parse(spec["x"]),
+            stride=(spec["s"], spec["s"]),
+            simd=spec["simd"],
+            ram_style=spec["style"],
+        )
 
 
 def is_bypass(kernel: tuple[int, int], stride: tuple[int, int]) -> bool:
     """Whether windows are the pixels themselves, so that no block is needed (1x1, stride 1)."""
     return kernel == (1, 1) and stride == (1, 1)
+
+
+def _window(draw: random.Random) -> Spec:
+    c, size = draw.choice(COUNTS), draw.choice((6, 8, 10, 14, 18, 30, 34))
+    x = draw.choice(("BIPOLAR", "BIPOLAR", "BIPOLAR", "UINT8", "UINT2"))
+    simd = draw.choice([s for s in divisors(c) if s <= 64])
+    k, s = draw.choice(((3, 1), (3, 1), (3, 1), (3, 2), (2, 1), (5, 1), (1, 2)))
+    spec = {"kind": "SlidingWindow", "h": size, "w": size, "c": c, "k": k, "s": s, "x": x, "simd": simd,
+            "style": "distributed"}  # fmt: skip
+    block = SlidingWindow.from_spec(spec, np.random.default_rng(0))
+    if block.depth > 256 or (block.depth > 64 and draw.random() < 0.5):
+        spec["style"] = "block"
+    return spec

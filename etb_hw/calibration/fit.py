@@ -1,7 +1,7 @@
-"""Fits the calibrated resource model to the rows that ``calibrate`` made.
+"""Fits the calibrated resource model to the rows that ``rows`` made.
 
-``python -m etb_hw.rtl.fit DATA.json COEFFICIENTS.json`` writes the coefficients, and prints by kind of block
-the errors on rows that the fit had not seen.
+``python -m etb_hw.calibration.fit DATA.json COEFFICIENTS.json`` writes the coefficients, and prints by kind
+of block the errors on rows that the fit had not seen.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.calibrated.fabric import find_fabric
-from etb_hw.dataflow.calibrated.features import Amounts, ff_amounts, kind_of, lut_amounts
-from etb_hw.rtl.calibrate import block_of
+from etb_hw.calibration.rows import block_of
+from etb_hw.dataflow.block import Amounts, Block
+from etb_hw.dataflow.fabric import Fabric, find_fabric
 
 Floats = NDArray[np.float64]
 FOLDS = 10
@@ -51,14 +50,14 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
     groups: dict[str, list[tuple[Block, Mapping[str, int]]]] = {}
     for row in data["rows"]:
         block = block_of(row["spec"])
-        groups.setdefault(kind_of(block), []).append((block, row["usage"]))
+        groups.setdefault(block.kind, []).append((block, row["usage"]))
     kinds: dict[str, Any] = {}
     everything: dict[str, list[Floats]] = {"lut": [], "ff": []}
     for kind, rows in sorted(groups.items()):
         kinds[kind] = {"held_out": {"rows": len(rows)}}
-        for cell, amounts_of in (("lut", lut_amounts), ("ff", ff_amounts)):
+        for cell in ("lut", "ff"):
             counts = np.array([_counted(usage, cell) for _, usage in rows], dtype=float)
-            parts = [amounts_of(block, fabric) for block, _ in rows]
+            parts = [_amounts(block, cell, fabric) for block, _ in rows]
             # a block that differs in one part only starts from the weights of its better known sister
             expected = EXPECTED[cell] | kinds.get(SISTERS.get(kind, ""), {}).get(cell, {})
             errors = held_out(parts, counts, expected) if len(rows) > 1 else np.ones(1)
@@ -69,6 +68,10 @@ def fit(data: Mapping[str, Any]) -> dict[str, Any]:
     overall = {"rows": len(joined["lut"])} | {cell: _spread(errors) for cell, errors in joined.items()}
     head = {name: data[name] for name in ("tool", "family", "recipe")}
     return {**head, "held_out": overall, "kinds": kinds}
+
+
+def _amounts(block: Block, cell: str, fabric: Fabric) -> Amounts:
+    return block.ff_amounts(fabric) if cell == "ff" else block.lut_amounts(fabric)
 
 
 def _counted(usage: Mapping[str, int], cell: str) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, inf
 
-from etb_hw.dataflow.calibrated.memories import bits_of
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import bits_of, lut_memory, lutram_amounts
 
 
 def counter(count: int) -> int:
@@ -92,3 +93,16 @@ def tree(
         )
 
     return visit(n, bits_of(ceil(n / leaf)))
+
+
+def pool_amounts(pe: int, bits: int, words: int, counters: int, fabric: Fabric) -> dict[str, float]:
+    """A maximum of so many lanes over windows, with a row of partial results."""
+    amounts: dict[str, float] = {
+        "one": 1,
+        "counters": counters,
+        "maxima": pe * (1 if bits == 1 else comparator(bits) + bits),
+        **lutram_amounts(pe * bits, words, "row", fabric),
+    }
+    if bits == 1 and lut_memory(pe, words, fabric)[1] == 2:
+        amounts["banks"] = 0  # the choice between two fits the LUT of the maximum
+    return amounts

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.rtl import cache, verilator
 from etb_hw.rtl.beats import from_beats, to_beats
 from etb_hw.rtl.generator import block_ports
@@ -51,10 +50,11 @@ class BlockBench:
         for k, (block, given) in enumerate(zip(self.blocks, frames, strict=True)):
             for i, (stream, values) in enumerate(zip(block.inputs, given, strict=True)):
                 drives[f"b{k}i{i}"] = Drive(to_beats(values, stream), frame=stream.beats, stall=stalls)
-            more = isinstance(block, Padding)  # sends the next frame's border without waiting for it
             for i, stream in enumerate(block.outputs):
                 count = len(given[0]) * stream.beats
-                drives[f"b{k}o{i}"] = Drive(count=count, frame=stream.beats, stall=stalls, more=more)
+                drives[f"b{k}o{i}"] = Drive(
+                    count=count, frame=stream.beats, stall=stalls, more=block.RUNS_AHEAD
+                )
         result = verilator.run(self.model, drives, seed=seed, reset_at=reset_at, idle_limit=20_000)
         if result.failure:
             raise SimulationError(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.calibrated.fabric import Fabric
+from etb_hw.dataflow.fabric.family import Fabric
 
 # words and bits of a RAMB18; a RAMB36 is twice as wide or, at one bit, twice as deep
 _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
@@ -94,3 +94,19 @@ def block_memory(width: int, depth: int, fabric: Fabric, *, written: bool = Fals
 def bits_of(count: int) -> int:
     """Bits of a counter of ``count`` states."""
     return max(0, (count - 1).bit_length())
+
+
+def buffer_amounts(width: int, depth: int, style: str, name: str, fabric: Fabric) -> dict[str, float]:
+    """LUTs of a memory that is written: its words, or what stands behind block RAMs or UltraRAMs."""
+    if style == "distributed":
+        return lutram_amounts(width, depth, name, fabric)
+    parts = ceil(depth / 4096) if style == "ultra" else block_memory(width, depth, fabric, written=True)[1]
+    return {"block RAM choice": width * choice(parts)}
+
+
+def lutram_amounts(width: int, depth: int, name: str, fabric: Fabric) -> dict[str, float]:
+    """A LUT memory, the multiplexers behind it and the write enables before it."""
+    luts, banks = lut_memory(width, depth, fabric)
+    # more than four write enables are decoded in two levels
+    enables = 0 if banks == 1 else banks if banks <= 4 else 1.8 * banks
+    return {name: luts, "banks": width * choice(banks), "bank writes": enables}

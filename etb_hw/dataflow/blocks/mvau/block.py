@@ -17,14 +17,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, log2, prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Block, FinnNode, Fold, RtlInstance, RtlMemory
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, LargeMemory, RtlInstance, RtlMemory
+from etb_hw.dataflow.blocks.mvau.cost import ff_amounts, lut_amounts
+from etb_hw.dataflow.blocks.mvau.samples import SAMPLERS
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.memories import (
+    bits_of,
+)
+from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
+from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
@@ -43,8 +52,8 @@ class Mvau(Block):
     """
 
     OP: ClassVar[str] = "MVAU_hls"
+    CAPTION: ClassVar[Caption] = Caption("Matrix-vector unit", "mvau")
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ("accumulator",)
-    RAM_STYLES: ClassVar[tuple[str, ...]] = ("auto", "block", "distributed", "ultra")
 
     weights: NDArray[np.integer]
     weight_dtype: DataType
@@ -256,7 +265,22 @@ class Mvau(Block):
             tuple(memories),
         )
 
-    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Mvau:
+    def finn_output(self, port: int) -> DataType:
+        if self.thresholds is not None:
+            return stream_type(self.output_dtype)
+        return self._finn_accumulator
+
+    @property
+    def _finn_accumulator(self) -> DataType:
+        """FINN counts matches where both factors are bipolar."""
+        return DataType.unsigned(self._finn_accumulator_bits) if self.xnor else self.accumulator
+
+    def may_have_dead(self, low: int, channels: int) -> bool:
+        # in plain sums dead inputs have to cancel in pairs
+        cancels = (self.mw // channels) % 2 == 0 or self.input_dtype.min == 0
+        return self.thresholds is not None or cancels
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
         """The same function with dead channels appended: ``dead_in`` to the ``channels`` it reads (every tap
         of the kernel has them), ``dead_out`` to its rows.
 
@@ -285,6 +309,100 @@ class Mvau(Block):
         if self.thresholds is None:
             return (sums,)
         return (multi_threshold(sums, self.thresholds, self.output_dtype),)
+
+    def machines(self) -> tuple[Machine, ...]:
+        rows, columns = self.mh // self.pe, self.mw // self.simd
+        steps = np.zeros((rows, columns), dtype=np.uint8)
+        steps[0] |= TAKE  # later rows read the kept copy
+        steps[:, -1] |= SEND
+        levels = 1 + bits_of(ceil(self.simd / self.leaf_terms))
+        return (Machine(PATTERN, steps.reshape(-1), levels + 3),)
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        xnor = bool(f["binaryXnorMode"])
+        weights = f.ints(0).T
+        thresholds = None if f["noActivation"] else f.ints(1)
+        if xnor:
+            weights = 2 * weights - 1
+            if thresholds is not None:
+                thresholds = 2 * thresholds - weights.shape[1]
+        return cls(
+            **f.names,
+            weights=weights.astype(np.int8) if np.abs(weights).max(initial=0) < 128 else weights,
+            weight_dtype=BIPOLAR if xnor else DataType.parse(f["weightDataType"]),
+            input_dtype=f.dtype("inputDataType"),
+            output_dtype=f.dtype("outputDataType", "etb_outputs"),
+            thresholds=thresholds,
+            pixels=f.pixels,
+            pe=f["PE"],
+            simd=f["SIMD"],
+            ram_style=f["ram_style"],
+        )
+
+    @property
+    def leaf_terms(self) -> int:
+        """Terms at a leaf of the dot product's tree: bipolar pairs, signed inputs, or one product."""
+        return 18 if self.xnor else 2 if self.weight_dtype == BIPOLAR else 1
+
+    @property
+    def product_bits(self) -> int:
+        """Bits of a product with weights that are not bipolar; inputs without a sign get one."""
+        widened = int(not self.input_dtype.signed or self.input_dtype == BIPOLAR)
+        return self.input_dtype.bits + widened + self.weight_dtype.bits
+
+    @property
+    def kind(self) -> str:
+        if self.weight_dtype != BIPOLAR:
+            return "Mvau products"
+        if not self.xnor:
+            return "Mvau bipolar weights"
+        return "Mvau binary" if self.thresholds is not None else "Mvau binary sums"
+
+    @property
+    def ram_styles(self) -> tuple[str, ...]:
+        return ("auto", "block", "distributed", "ultra")
+
+    @property
+    def memory(self) -> LargeMemory | None:
+        # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
+        style = "block" if self.rtl_ram_style == "ultra" else self.rtl_ram_style
+        return LargeMemory(self.pe * self.simd * self.weight_dtype.bits, self.depth, style)
+
+    def multipliers(self, fabric: Fabric) -> int:
+        wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits
+        return self.pe * self.simd if wide else 0
+
+    def lut_amounts(self, fabric: Fabric) -> Amounts:
+        return lut_amounts(self, fabric)
+
+    def ff_amounts(self, fabric: Fabric) -> Amounts:
+        return ff_amounts(self, fabric)
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return SAMPLERS
+
+    @classmethod
+    def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
+        w, x = DataType.parse(spec["w"]), DataType.parse(spec["x"])
+        weights = w.min + w.step * rng.integers(0, w.levels, (spec["mh"], spec["mw"]))
+        largest = max(-x.min, x.max) * max(-w.min, w.max) * spec["mw"]
+        steps = spec["steps"]
+        # thresholds spread like the sums of random products
+        spread = max(2, int(largest / spec["mw"] ** 0.5))
+        return cls(
+            **common(spec),
+            weights=weights,
+            weight_dtype=w,
+            input_dtype=x,
+            output_dtype=levels(steps) if steps else DataType.smallest(-largest, largest),
+            thresholds=constants(rng, spec["mh"], steps, spread) if steps else None,
+            pixels=(4, 4),
+            pe=spec["pe"],
+            simd=spec["simd"],
+            ram_style=spec["style"],
+        )
 
 
 def multi_threshold(

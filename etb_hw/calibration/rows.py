@@ -1,0 +1,118 @@
+"""Calibration data: a grid of block configurations, synthesised one by one.
+
+``python -m etb_hw.calibration.rows OUT.json [--minutes M]`` adds rows to OUT.json, saves after every batch,
+and goes on where an earlier run stopped. The grid is drawn with a fixed seed, in an order that mixes the
+kinds, so that a part of it is as good a sample as the whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.blocks import BLOCKS
+from etb_hw.dataflow.sampling import Spec
+from etb_hw.errors import BadInput
+from etb_hw.rtl import cache
+from etb_hw.rtl.tools import find_yosys
+from etb_hw.rtl.yosys import Family, SynthesisError, recipe, synth_blocks
+
+# products that are too small for a DSP block; the grid has larger ones only
+SMALL_PRODUCTS: tuple[Spec, ...] = tuple(
+    {"kind": "Channelwise", "c": c, "pe": pe, "func": "mul", "x": x, "bits": bits}
+    for c, pe in ((16, 2), (37, 1), (48, 8))
+    for x, bits in (("INT3", 3), ("INT4", 3), ("UINT4", 4), ("BIPOLAR", 6))
+)
+
+
+def block_of(spec: Spec, seed: int = 0) -> Block:
+    """The block of a row, with random constants."""
+    kind = next((kind for kind in BLOCKS if kind.__name__ == spec["kind"]), None)
+    if kind is None:
+        raise BadInput(f"block {spec['kind']!r}", "is not known", "give a file that this version made")
+    return kind.from_spec(spec, np.random.default_rng(seed))
+
+
+def grid(seed: int = 2025) -> Iterator[Spec]:
+    """Configurations without end, the kinds mixed in fixed shares."""
+    draw = random.Random(seed)
+    samplers = [sampler for block in BLOCKS for sampler in block.samplers()]
+    while True:
+        turn = [sampler for sampler in samplers for _ in range(sampler.share)]
+        draw.shuffle(turn)
+        for sampler in turn:
+            yield sampler.draw(draw)
+
+
+def main() -> None:
+    """Extend a calibration file within a time budget."""
+    import click
+
+    @click.command()
+    @click.argument("out", type=click.Path(path_type=Path))
+    @click.option("--family", type=click.Choice(["xc7", "ecp5"]), default="xc7", show_default=True)
+    @click.option("--minutes", default=30.0, help="time budget")
+    @click.option("--rows", default=10_000, help="largest number of rows in all")
+    @click.option("--cache-dir", default=cache.DEFAULT, type=click.Path(path_type=Path))
+    def command(out: Path, family: Family, minutes: float, rows: int, cache_dir: Path) -> None:
+        extend(out, family, minutes, rows, cache_dir)
+
+    command()
+
+
+def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Path) -> None:
+    """Add rows until the time or the limit is reached; the file is replaced atomically after each batch.
+
+    Raises BadInput where the file's rows were counted with another tool, recipe or family.
+    """
+    tool = find_yosys()
+    head = {"tool": tool.version, "family": family, "recipe": recipe(family)}
+    data: dict[str, Any] = {**head, "rows": []}
+    if out.exists():
+        data = json.loads(out.read_text(encoding="utf-8"))
+        if {name: data.get(name) for name in head} != head:
+            raise BadInput(str(out), "was made with another tool, recipe or family", "give another file")
+    rows = data["rows"]
+    done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
+    end = time.monotonic() + 60 * minutes
+    source = chain(SMALL_PRODUCTS, grid())
+    while time.monotonic() < end and len(rows) < limit:
+        batch: list[Spec] = []
+        while len(batch) < 8:
+            spec = next(source)
+            key = json.dumps(spec, sort_keys=True)
+            if key not in done:
+                done.add(key)
+                batch.append(spec)
+        try:
+            usages = synth_blocks(
+                [block_of(spec) for spec in batch], family, cache_dir=cache_dir, yosys=tool, timeout=40
+            )
+        except SynthesisError:
+            continue
+        for spec, usage in zip(batch, usages, strict=True):
+            counted = {name: value for name, value in asdict(usage).items() if value}
+            rows.append({"spec": spec, "usage": counted})
+        _save(out, data)
+
+
+def _save(out: Path, data: Mapping[str, Any]) -> None:
+    lines = ",\n".join(json.dumps(row) for row in data["rows"])
+    head = json.dumps({key: value for key, value in data.items() if key != "rows"})[:-1]
+    scratch = out.with_suffix(".tmp")
+    scratch.write_text(f'{head}, "rows": [\n{lines}\n]}}\n', encoding="utf-8")
+    os.replace(scratch, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What a node of ``dataflow.onnx`` says, as a block reads it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, helper
+
+from etb_hw.integer.datatype import BIPOLAR, DataType
+
+
+class FinnFields:
+    """Attributes and parameters of one node."""
+
+    def __init__(self, node: NodeProto, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.node = node
+        self.attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        self.parameters = [arrays[name] for name in node.input if name in arrays]
+
+    def get(self, key: str, default: Any) -> Any:
+        return self.attributes.get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.attributes[key]
+        return value.decode() if isinstance(value, bytes) else value
+
+    def pair(self, key: str) -> tuple[int, int]:
+        first, second = self[key]
+        return int(first), int(second)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        layer = self.attributes.get("etb_layer", self.node.name.encode())
+        return {"name": self.node.name, "layer": layer.decode()}
+
+    @property
+    def pixels(self) -> tuple[int, ...]:
+        return tuple(int(size) for size in self["numInputVectors"])[1:]
+
+    def dtype(self, key: str, side: str = "etb_inputs", port: int = 0) -> DataType:
+        """Our type of a stream: as we noted it, else FINN's, whose BINARY is our bipolar."""
+        noted = self.attributes.get(side)
+        if noted is not None:
+            return DataType.parse(noted[port].decode())
+        found = DataType.parse(self[key])
+        return BIPOLAR if found == DataType.unsigned(1) else found
+
+    def ints(self, index: int) -> NDArray[np.int64]:
+        if index >= len(self.parameters):
+            raise KeyError(f"parameter {index}")
+        return np.asarray(np.rint(self.parameters[index]), dtype=np.int64)
