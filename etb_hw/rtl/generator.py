@@ -142,8 +142,8 @@ def top_text(design: DataflowGraph) -> str:
         + "  assign in_valid = s_axis_tvalid & ~rst;\n"
         + "  assign s_axis_tready = in_ready & ~rst;\n"
         + f"  assign m_axis_tdata = {out_data};\n"
-        + f"  assign m_axis_tvalid = {last.name}_valid;\n"
-        + f"  assign {last.name}_ready = m_axis_tready;\n"
+        + f"  assign m_axis_tvalid = {last.name}_valid & ~rst;\n"
+        + f"  assign {last.name}_ready = m_axis_tready & ~rst;\n"
         + unused
         + "\n"
         + "\n".join(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,17 +60,50 @@ def place_ecp5(
         MissingTool: without Yosys or nextpnr.
         SynthesisError: if a tool fails.
     """
+    sources = {**generate(design), f"{PIN_TOP}.sv": pin_text(design)}
+    return place_sources(
+        sources, PIN_TOP, device, target_mhz=target_mhz, bitstream=bitstream, seed=seed,
+        cache_dir=cache_dir, timeout=timeout, tools=tools,
+    )  # fmt: skip
+
+
+def place_sources(
+    sources: Mapping[str, str],
+    top: str,
+    device: str = "85k",
+    *,
+    package: str | None = None,
+    constraints: str = "",
+    target_mhz: float = 100.0,
+    bitstream: bool = True,
+    seed: int = 1,
+    cache_dir: Path = cache.DEFAULT,
+    timeout: float | None = None,
+    tools: Origin = "pinned",
+) -> Placement:
+    """Synthesise, place and route module ``top`` of ``sources`` (texts by file name).
+
+    Args:
+        package: nextpnr's name of the chip's package; constraints: an LPF file for its pins.
+
+    Raises: as ``place_ecp5``.
+    """
     if device not in DEVICES:
         raise BadInput(f"ECP5 device {device!r}", "is not known", f"use one of: {', '.join(DEVICES)}")
     yosys, nextpnr = find(YOSYS, tools), find(NEXTPNR, tools)
-    sources = {**generate(design), f"{PIN_TOP}.sv": pin_text(design)}
-    folder = netlist(sources, PIN_TOP, "ecp5", keep=True, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
+    folder = netlist(
+        sources, top, "ecp5", keep=True, primitives=package is not None, cache_dir=cache_dir, yosys=yosys,
+        timeout=timeout,
+    )  # fmt: skip
     text = (folder / "netlist.json").read_text(encoding="utf-8")
-    key = cache.key_of([nextpnr.version, device, str(target_mhz), str(seed), text])
+    parts = [nextpnr.version, device, str(target_mhz), str(seed), text]
+    key = cache.key_of([*parts, package, constraints] if package else parts)
+    more = ["--package", package, "--lpf", "pins.lpf"] if package else []
 
     def make(scratch: Path) -> None:
         (scratch / "netlist.json").write_text(text, encoding="utf-8")
-        _route(nextpnr, scratch, device, target_mhz, seed, timeout)
+        (scratch / "pins.lpf").write_text(constraints, encoding="utf-8")
+        _route(nextpnr, scratch, device, target_mhz, seed, timeout, more)
         (scratch / "netlist.json").unlink()
 
     routed = cache.cached_folder(cache_dir, "nextpnr", key, make)
@@ -118,9 +151,15 @@ endmodule
 
 
 def _route(
-    nextpnr: Tool, folder: Path, device: str, target_mhz: float, seed: int, timeout: float | None
+    nextpnr: Tool,
+    folder: Path,
+    device: str,
+    target_mhz: float,
+    seed: int,
+    timeout: float | None,
+    more: Sequence[str] = (),
 ) -> None:
-    arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config"]
+    arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config", *more]
     arguments += ["--report", "report.json", "--freq", str(target_mhz), "--seed", str(seed)]
     arguments += ["--timing-allow-fail", "--quiet"]
     try:

@@ -83,15 +83,20 @@ def build(
     optimize: int = 1,
     defines: Sequence[str] = ("ETB_FAST_POPCOUNT",),
     tools: Origin = "pinned",
+    harness: str | None = None,
 ) -> SimModel:
     """Compile ``sources`` (by file name; .mem files too), whose top is ``etb_sim``, and the harness.
+
+    Args:
+        harness: C++ of another harness than the one for streams.
 
     Raises:
         MissingTool: without Verilator or a C++ compiler.
         SimulationError: if Verilator rejects the sources (lint warnings count).
     """
     verilator, compiler = find_verilator(tools), find_compiler()
-    harness = (files("etb_hw.rtl") / "harness.cpp").read_text(encoding="utf-8")
+    if harness is None:
+        harness = (files("etb_hw.rtl") / "harness.cpp").read_text(encoding="utf-8")
     binding = _binding(ports)
     # memories are read when the program starts, so they are no part of what is compiled
     code = {name: text for name, text in sources.items() if name.endswith(".sv")}

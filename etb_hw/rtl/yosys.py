@@ -209,17 +209,21 @@ def netlist(
     family: Family,
     *,
     keep: bool = False,
+    primitives: bool = False,
     cache_dir: Path = cache.DEFAULT,
     yosys: Tool | None = None,
     timeout: float | None = None,
 ) -> Path:
-    """A folder with ``cells.json`` (cells by name) and, with ``keep``, the netlist ``netlist.json``."""
+    """A folder with ``cells.json`` (cells by name) and, with ``keep``, the netlist ``netlist.json``.
+
+    ``primitives``: the sources instantiate some of the family's own, such as a PLL (ECP5 only).
+    """
     _check(family)
     tool = yosys or find_yosys()
-    key = _key(tool, f"{recipe(family)} {top} {keep}", sources)
+    key = _key(tool, f"{recipe(family)} {top} {keep}" + " primitives" * primitives, sources)
 
     def make(folder: Path) -> None:
-        stat = _run(sources, top, family, folder, tool, timeout, keep=keep)
+        stat = _run(sources, top, family, folder, tool, timeout, keep=keep, primitives=primitives)
         for path in folder.iterdir():
             if path.name != "netlist.json":
                 path.unlink()
@@ -271,6 +275,7 @@ def _run(
     timeout: float | None,
     *,
     keep: bool = False,
+    primitives: bool = False,
     where: str = "",
 ) -> dict[str, Any]:
     """Synthesise in ``folder``; Yosys' statistics."""
@@ -284,6 +289,8 @@ def _run(
         recipe(family).format(top=top),
         "tee -q -o stat.json stat -json",
     ]
+    if primitives:
+        steps.insert(0, f"read_verilog -lib +/{family}/cells_bb.v")
     if keep:
         steps.append("write_json netlist.json")
     for name, text in {**files, "synth.ys": "\n".join(steps) + "\n"}.items():

@@ -6,9 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from etb_hw import data
 from etb_hw.artifacts import RUN_FILES, RunFile
 from etb_hw.artifacts.run_files import (
     BASELINE,
@@ -21,8 +23,17 @@ from etb_hw.artifacts.run_files import (
     SUMMARY,
     TIMES,
 )
+from etb_hw.board import find_board
+from etb_hw.board.gateware import build_id, gateware
+from etb_hw.board.host import Accelerator
+from etb_hw.board.package import description
+from etb_hw.board.simulated import SimulatedLine
 from etb_hw.cli import main
+from etb_hw.config import DataConfig
+from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.flow.steps import STEPS
+from etb_hw.integer.packed import PackedExecutor
+from etb_hw.qonnx_io import import_model
 
 FLOW = """
 [data]
@@ -125,6 +136,17 @@ def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_pat
     written = call("rtl", run_dir / "dataflow.onnx", "--out", tmp_path / "rtl")
     assert written.exit_code == 0, written.output
     assert (tmp_path / "rtl/etb_top.sv").is_file()
+
+
+def test_real_digits_through_the_simulated_board(run_dir: Path) -> None:
+    """From the host's bytes to the class: host.py, serial line, checksums, design."""
+    dataset = data.load(DataConfig(name="digits"))
+    images, graph = dataset.test_x[:6], import_model(run_dir / "streamlined.onnx")
+    design = read(run_dir / "dataflow.onnx")
+    about = description(design, find_board("ulx3s-85f"), 50.0, build_id(gateware(design)))
+    with SimulatedLine(design, about["build"]) as line:
+        logits = Accelerator(line, about).infer(images.transpose(0, 2, 3, 1))
+    assert np.array_equal(logits.reshape(6, -1), PackedExecutor(graph).run(images).reshape(6, -1))
 
 
 def test_no_command_writes_over_a_run_or_over_the_users_files(run_dir: Path, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""``etb-hw package``: a design, ready for a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etb_hw.cli.options import force_option, tools_option
+
+if TYPE_CHECKING:
+    from etb_hw.rtl.tools import Origin
+
+
+@click.command("package")
+@click.argument("dataflow_file", type=click.Path(path_type=Path))
+@click.option("--board", required=True, help="ulx3s-85f, ulx3s-45f, or a .toml file of your own board.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: a folder BOARD beside the file.")
+@click.option("--clock-mhz", type=click.FloatRange(1, 400), default=50.0, show_default=True)
+@click.option("--place/--no-place", default=True, help="Route it and make the bitstream; takes minutes.")
+@click.option(
+    "--frames", type=click.IntRange(0, 1000), default=4, show_default=True, help="Frames of the proof."
+)
+@tools_option
+@force_option
+def command(
+    dataflow_file: Path,
+    board: str,
+    out: Path | None,
+    clock_mhz: float,
+    place: bool,
+    frames: int,
+    tools: Origin,
+    force: bool,
+) -> None:
+    """Make DATAFLOW_FILE (the dataflow.onnx of run or build) ready for a board with a serial line.
+
+    Writes the gateware, a bitstream by open tools, and host.py, which sends images and receives logits. The
+    gateware is simulated with host.py at its other end before anything is written.
+    """
+    from etb_hw.board import find_board
+    from etb_hw.board import package as make
+    from etb_hw.dataflow.finn.onnx_reader import read as read_design
+    from etb_hw.flow.outputs import output_folder
+
+    target, design = find_board(board), read_design(dataflow_file)
+    out = out or dataflow_file.with_name(Path(board).stem)
+    made = make(design, target, clock_mhz=clock_mhz, place=place, frames=frames, tools=tools)
+    with output_folder(out, "package", force=force) as folder:
+        made.write(folder)
+    if made.proof is not None:
+        click.echo(
+            f"{made.proof.samples} frames from host.py through the simulated board: every number equal"
+        )
+    if made.placement is not None:
+        click.echo(f"routed: {made.placement.fmax_mhz:.1f} MHz, {clock_mhz:g} MHz needed")
+    click.echo(f"{out}: README.md says how to load it")
