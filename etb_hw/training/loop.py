@@ -33,6 +33,7 @@ from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
 from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
 from etb_hw.training.teacher import lesson, teach
+from etb_hw.training.whole_steps import whole_steps
 from etb_hw.verification import Proof, prove
 
 PROOF_IMAGES = 256
@@ -157,46 +158,74 @@ def _train(
         out_dir = None
     if out_dir is not None:
         metrics.rewrite(METRICS.path(out_dir), run.rows)
+    watch = _Watch(run, spec, training, test_x, test_y, out_dir)
     saved = begun = time.monotonic()
-    epoch_begun = begun
     earlier = run.seconds
-    found: float | None = None
-    counts = metrics.shares(run.net, spec)
-    try:
-        while run.step < schedule.steps:
-            if stop_after is not None and run.step >= stop_after:
-                return None
-            loss = _train_step(run, batches, training, teacher)
-            done = run.step == schedule.steps
-            if run.step == schedule.harden:
-                _harden_and_slim(run, training, batches.x[:PROOF_IMAGES])
-                counts = metrics.shares(run.net, spec)
-            if run.step % schedule.an_epoch == 0:
-                epoch = run.step // schedule.an_epoch
-                share_buffers(run.net, team)
-                if epoch % training.evaluate_every == 0 or done:
-                    found = accuracy(run.net, test_x, test_y)
-                counts = metrics.shares(run.net, spec)
-                now = time.monotonic()
-                row = _row(run, training, epoch, found, counts, now - epoch_begun)
-                run.rows = (*run.rows, row)
-                epoch_begun = now
-                run.loss_sum, run.correct = 0.0, 0
-                if out_dir is not None:
-                    metrics.append(METRICS.path(out_dir), row)
-            run.seconds = earlier + time.monotonic() - begun
-            if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
+    with whole_steps() as steps:
+        try:
+            while run.step < schedule.steps:
+                if stop_after is not None and run.step >= stop_after:
+                    return None
+                with steps.one():
+                    loss = _train_step(run, batches, training, teacher)
+                    if run.step == schedule.harden:
+                        _harden_and_slim(run, training, batches.x[:PROOF_IMAGES])
+                    watch.stepped()
+                    run.seconds = earlier + time.monotonic() - begun
+                if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
+                    _save(run, out_dir, key)
+                    saved = time.monotonic()
+                if progress is not None and (run.step % UPDATE_STEPS == 0 or run.step == schedule.steps):
+                    progress(watch.progress(loss))
+        finally:
+            if out_dir is not None and steps.whole:
                 _save(run, out_dir, key)
-                saved = time.monotonic()
-            if progress is not None and (run.step % UPDATE_STEPS == 0 or done):
-                cut = reached(controller.cost, spec, _widths(controller))
-                phase: Phase = "binary" if run.hard else "evolving"
-                progress(Progress(run.step, schedule.steps, phase, loss, found, counts, cut))
-    finally:
-        if out_dir is not None:
-            _save(run, out_dir, key)
     taught = None if teacher is None else accuracy(teacher, test_x, test_y)
     return _finish(run, spec, evolution, batches.x[:PROOF_IMAGES], test_x, test_y, taught)
+
+
+@dataclass
+class _Watch:
+    """What a run shows and records of itself as it goes on."""
+
+    run: _Run
+    dense: NetSpec
+    training: TrainingConfig
+    test_x: Tensor
+    test_y: Tensor
+    out_dir: Path | None
+    found: float | None = None
+
+    def __post_init__(self) -> None:
+        self.epoch_begun = time.monotonic()
+        self.counts = metrics.shares(self.run.net, self.dense)
+
+    def stepped(self) -> None:
+        """After a step: at the end of an epoch, evaluate and append its row."""
+        run, schedule = self.run, self.run.schedule
+        if run.step == schedule.harden:
+            self.counts = metrics.shares(run.net, self.dense)
+        if run.step % schedule.an_epoch:
+            return
+        epoch = run.step // schedule.an_epoch
+        share_buffers(run.net, run.team)
+        if epoch % self.training.evaluate_every == 0 or run.step == schedule.steps:
+            self.found = accuracy(run.net, self.test_x, self.test_y)
+        self.counts = metrics.shares(run.net, self.dense)
+        now = time.monotonic()
+        row = _row(run, self.training, epoch, self.found, self.counts, now - self.epoch_begun)
+        run.rows = (*run.rows, row)
+        self.epoch_begun = now
+        run.loss_sum, run.correct = 0.0, 0
+        if self.out_dir is not None:
+            metrics.append(METRICS.path(self.out_dir), row)
+
+    def progress(self, loss: float) -> Progress:
+        """For the observer."""
+        run, controller = self.run, self.run.controller
+        cut = reached(controller.cost, self.dense, _widths(controller))
+        phase: Phase = "binary" if run.hard else "evolving"
+        return Progress(run.step, run.schedule.steps, phase, loss, self.found, self.counts, cut)
 
 
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
@@ -279,6 +308,9 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
     with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
         output = run.trained(x)
     loss = loss_of(output.float(), y, taught, training)
+    value = float(loss.detach())
+    if value != value:  # before it reaches the weights: what was saved stays fit to go on from
+        raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
     if training.amp and x.is_cuda:
         (loss * LOSS_SCALE).backward()
         torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
@@ -291,9 +323,6 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
         run.net.project()
     else:
         run.controller.after_step(run.net, run.step)
-    value = float(loss.detach())
-    if value != value:
-        raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
     run.loss_sum += value
     run.correct += int((output.detach().argmax(1) == y).sum())
     run.step += 1

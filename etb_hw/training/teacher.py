@@ -21,6 +21,7 @@ from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
 from etb_hw.training.schedule import cosine, epoch_steps
 from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
+from etb_hw.training.whole_steps import whole_steps
 
 UPDATE_STEPS = 10
 FLAT = 0.2  # share of the teacher's training before its learning rate falls
@@ -90,24 +91,27 @@ def _train(
 
     trained = wrapped(net.train(), team, training.compile)
     saved = time.monotonic()
-    try:
-        while step < steps:
-            x, y = batches.batch(step)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=training.amp and x.is_cuda):
-                output = trained(x)
-            loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
-            loss.backward()
-            optimizers.step(cosine(step, FLAT * steps, steps))
-            step += 1
-            if time.monotonic() - saved >= training.checkpoint_seconds:
+    with whole_steps() as whole:
+        try:
+            while step < steps:
+                with whole.one():
+                    x, y = batches.batch(step)
+                    with torch.autocast(x.device.type, torch.bfloat16, enabled=training.amp and x.is_cuda):
+                        output = trained(x)
+                    loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
+                    loss.backward()
+                    optimizers.step(cosine(step, FLAT * steps, steps))
+                    step += 1
+                if time.monotonic() - saved >= training.checkpoint_seconds:
+                    save()
+                    saved = time.monotonic()
+                if progress is not None and (step % UPDATE_STEPS == 0 or step == steps):
+                    nothing = Shares(0.0, 0.0, 0.0)
+                    progress(Progress(step, steps, "teacher", float(loss.detach()), None, nothing, 0.0))
+        finally:
+            if whole.whole:
+                share_buffers(net, team)
                 save()
-                saved = time.monotonic()
-            if progress is not None and (step % UPDATE_STEPS == 0 or step == steps):
-                nothing = Shares(0.0, 0.0, 0.0)
-                progress(Progress(step, steps, "teacher", float(loss.detach()), None, nothing, 0.0))
-    finally:
-        share_buffers(net, team)
-        save()
 
 
 @torch.no_grad()

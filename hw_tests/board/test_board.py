@@ -103,6 +103,18 @@ def test_an_unknown_command(line: SimulatedLine) -> None:
     recovers(accelerator, unknown=1)
 
 
+def test_a_frame_that_never_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accelerator is reset: no beat of a lost frame may come out as part of the next."""
+    whole = DESIGN.bottleneck.cycles
+    monkeypatch.setattr("etb_hw.board.gateware.limit_of", lambda _: whole)
+    with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
+        accelerator = Accelerator(opened, ABOUT)
+        with pytest.raises(BoardError, match="within the time limit"):
+            accelerator.infer(IMAGES[:1])
+        info = accelerator.info()
+        assert (info["lost"], info["frames"]) == (3, 0)
+
+
 @pytest.mark.parametrize("bytes_sent", [1, 30, 71, 76])
 def test_a_reset_in_mid_frame(line: SimulatedLine, bytes_sent: int) -> None:
     accelerator = Accelerator(line, ABOUT)

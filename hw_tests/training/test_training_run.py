@@ -1,6 +1,8 @@
 """Whole runs on small data: proofs, targets, resuming, decisions."""
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 
@@ -10,10 +12,14 @@ import torch
 
 from etb_hw import data, training
 from etb_hw.artifacts.run_files import TRAINING_STATE
-from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.pruning import deployable
+from etb_hw.training import loop, teacher
+from etb_hw.training.controller import Controller
+from etb_hw.training.loss import loss_of
 from etb_hw.training.state import before
+from etb_hw.training.whole_steps import whole_steps
 
 MODEL = ModelConfig(widths=(6, 6, 8, 8, 12, 12))
 
@@ -95,6 +101,80 @@ def test_ctrl_c_leaves_a_resumable_run(digits, tmp_path):
         training.train(MODEL, settings(), evolution, digits, tmp_path, interrupt)
     resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
     assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+def interrupted_within(monkeypatch, owner, name: str, call: int) -> None:
+    """Ctrl-C arrives while the ``call``-th call of a function runs."""
+    right, count = getattr(owner, name), 0
+
+    def wrapped(*arguments, **others):
+        nonlocal count
+        count += 1
+        result = right(*arguments, **others)
+        if count == call:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(owner, name, wrapped)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call"),
+    [
+        (Controller, "after_step", 9),  # the weights are updated, the step is not yet counted
+        (loop, "slim", 1),  # half of the state is that of the slim network
+        (loop, "slice_state", 1),
+        (loop, "accuracy", 1),
+        (teacher, "cosine", 5),
+    ],
+)
+def test_ctrl_c_within_a_step_resumes_to_the_same_network(digits, tmp_path, monkeypatch, owner, name, call):
+    evolution, config = EvolutionConfig(ratio=0.4), settings(teacher=TeacherConfig(epochs=1))
+    with monkeypatch.context() as patched:
+        interrupted_within(patched, owner, name, call)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(MODEL, config, evolution, digits, tmp_path)
+    steps = []
+    resumed = training.train(MODEL, config, evolution, digits, tmp_path, lambda now: steps.append(now.step))
+    assert same_network(resumed, training.train(MODEL, config, evolution, digits))
+
+
+def test_an_error_within_a_step_leaves_the_state_before_it(digits, tmp_path, monkeypatch):
+    evolution = EvolutionConfig(ratio=0.4)
+    training.train(MODEL, settings(), evolution, digits, tmp_path, stop_after=6)
+    saved = (tmp_path / TRAINING_STATE).read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(Controller, "after_step", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert (tmp_path / TRAINING_STATE).read_bytes() == saved
+    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+def test_one_step_of_nan_is_no_end(digits, tmp_path, monkeypatch):
+    evolution, right, count = EvolutionConfig(ratio=0.4), loss_of, 0
+
+    def broken(*arguments):
+        nonlocal count
+        count += 1
+        return right(*arguments) * (float("nan") if count == 12 else 1.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "loss_of", broken)
+        with pytest.raises(BadInput, match="diverged at step 11"):
+            training.train(MODEL, settings(), evolution, digits, tmp_path)
+    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
+    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    with whole_steps() as steps:
+        with contextlib.suppress(KeyboardInterrupt), steps.one():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the second one ends the step")
+        assert not steps.whole
 
 
 KILLED = """
