@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from etb_hw.dataflow import DataflowGraph, fold, lower, refold
+from etb_hw import rtl
+from etb_hw.dataflow import DataflowGraph, finn, fold, lower, refold
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.errors import InfeasibleTarget, UnsupportedNode
-from etb_hw.integer import BIPOLAR, ChannelAffine, Conv, DataType, IntegerGraph, MaxPool, reference
+from etb_hw.integer import (
+    BIPOLAR,
+    ChannelAffine,
+    Conv,
+    DataType,
+    Dense,
+    IntegerGraph,
+    MaxPool,
+    Threshold,
+    reference,
+)
 from hw_tests import networks
 
 
@@ -167,3 +180,21 @@ def test_published_cnv_folding_has_the_published_initiation_interval() -> None:
     folded = networks.published_cnv(lower(networks.cnv()))
     assert folded.bottleneck.cycles == 32_768
     assert folded.bottleneck.op == "MVAU_hls"
+
+
+def test_a_threshold_that_is_never_reached_stays_out_of_reach(tmp_path: Path) -> None:
+    """Five inputs of at most 3 sum up to 15, which fills four bits: the threshold 16 needs a fifth."""
+    net = networks.NetworkBuilder((5,), dtype=DataType.unsigned(2))
+    nodes = (
+        *net.nodes,
+        Dense(name="fc", inputs=("input",), weights=np.ones((2, 5), dtype=np.int8), weight_dtype=BIPOLAR),
+        Threshold(name="act", inputs=("fc",), thresholds=np.array([[16], [15]]), dtype=BIPOLAR),
+    )
+    graph = IntegerGraph(nodes, "act")
+    x = np.full((1, 5), 3)
+    assert reference.execute(graph, x).tolist() == [[-1, 1]]
+    design = lower(graph)
+    finn.write(design, tmp_path)
+    again = finn.read(tmp_path / "dataflow.onnx")
+    assert again.execute(x).tolist() == [[-1, 1]]
+    assert rtl.simulate(again, x).outputs.tolist() == [[-1, 1]]

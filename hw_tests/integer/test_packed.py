@@ -101,9 +101,10 @@ def test_every_channel_count(channels: int) -> None:
         np.testing.assert_array_equal(PackedExecutor(graph).run(x), execute(graph, x))
 
 
+@pytest.mark.parametrize("kernel", HERE)
 @pytest.mark.parametrize("value", [-1, 1])
-@pytest.mark.parametrize("inputs", [65_534, 65_535, 70_000])
-def test_counts_at_the_edge_of_sixteen_bits(inputs: int, value: int) -> None:
+@pytest.mark.parametrize("inputs", [255, 256, 1200, 4096, 65_534, 65_535, 70_000])
+def test_counts_at_the_edge_of_a_counter(inputs: int, value: int, kernel: str) -> None:
     """All inputs mismatch, or none does; thresholds just reached and just not reached."""
     weights = np.full((4, inputs), -1, dtype=np.int8)
     graph = IntegerGraph(
@@ -120,7 +121,8 @@ def test_counts_at_the_edge_of_sixteen_bits(inputs: int, value: int) -> None:
         "act",
     )
     x = np.full((1, inputs), value)
-    np.testing.assert_array_equal(PackedExecutor(graph).run(x), execute(graph, x))
+    got = PackedExecutor(graph, kernel=kernel).run(x)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(got, execute(graph, x))
 
 
 def test_extreme_bytes_do_not_saturate() -> None:

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etb_hw.errors import BadInput
+from etb_hw.integer import DataType
 from etb_hw.models import BinaryNet
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint, slim
 from etb_hw.pruning.hard import thresholds_by_evaluation
+from etb_hw.pruning.sizes import layer_bytes
 
 WIDTHS = (5, 7, 6, 9, 8, 11)
 
@@ -136,6 +138,15 @@ def test_report_counts():
     assert sizes.parameters.before == sum(row.parameters.before for row in sizes.layers)
     values = json.loads(json.dumps(sizes.to_json()))
     assert values["filters"]["ratio"] == pytest.approx(9 / sum(WIDTHS))
+
+
+@pytest.mark.parametrize("width", [7, 8, 28, 29, 57])
+def test_bytes_hold_every_threshold_that_matters(width):
+    """Sums of n signs go from -n to n; 9 * 7 = 63 and 9 * 57 = 513 need a bit more than one less would."""
+    spec = vgg_small((1, 8, 8), 10, widths=(width, 3, 4, 5, 6, 7))
+    layer = next(layer for layer in spec.layers if layer.name == "conv2")
+    bits = DataType.smallest(-9 * width, 9 * width).bits
+    assert layer_bytes(spec, layer) == -(-(9 * width * 3 + 3 * bits) // 8)
 
 
 floats = st.floats(-1e6, 1e6, width=32)

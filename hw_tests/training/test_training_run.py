@@ -53,7 +53,7 @@ def test_a_run_ends_binary_slim_and_proved(digits, tmp_path):
     assert result is not None
     assert all(proof.mismatches == 0 for proof in result.proofs)
     assert len(result.proofs) == 2
-    assert abs(result.report.reached - 0.4) < 0.03
+    assert 0.4 <= result.report.reached < 0.43  # never less than was asked for
     x = torch.from_numpy(digits.test_x).float()
     assert torch.equal(deployable(result.hard)(x), result.hard(x))
     assert result.accuracy == pytest.approx(float((result.hard(x).argmax(1).numpy() == digits.test_y).mean()))
