@@ -1,10 +1,11 @@
-"""How the command line names a data set: ``digits``, ``cifar10:DIR``, ``mnist:DIR``, a folder or an npz."""
+"""How the command line names data: ``digits``, ``cifar10:DIR``, ``mnist:DIR``, a folder, .npz or .npy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from etb_hw.config import DataConfig
+from etb_hw.data.examples import Examples, guessed_kind, load_examples, load_unlabelled
 from etb_hw.errors import BadInput
 
 KINDS = ("digits", "cifar10", "mnist", "folder", "npz")
@@ -19,6 +20,11 @@ def data_config(text: str) -> DataConfig:
     if place.suffix == ".npz":
         return DataConfig(name="npz", path=text)
     if place.is_dir():
-        return DataConfig(name="folder", path=text)
-    remedy = "give digits, cifar10:FOLDER, mnist:FOLDER, a folder of images a class, or a .npz file"
+        return DataConfig.model_validate({"name": guessed_kind(place), "path": text})
+    remedy = "give digits, a folder (MNIST's or CIFAR-10's files, or images a class), a .npz or a .npy file"
     raise BadInput(f"--data {text}", "is no data set and no folder", remedy)
+
+
+def examples(text: str) -> Examples:
+    """The images that an option means, with labels where there are any. Raises BadInput."""
+    return load_unlabelled(Path(text)) if text.endswith(".npy") else load_examples(data_config(text))

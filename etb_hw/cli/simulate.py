@@ -25,7 +25,7 @@ from etb_hw.cli.options import (
     "data_text",
     default="digits",
     show_default=True,
-    help="digits, cifar10:FOLDER, mnist:FOLDER, a folder of images a class, or a .npz file.",
+    help="digits, a folder (MNIST, CIFAR-10, or images a class), a .npz, or a .npy without labels.",
 )
 @click.option(
     "--engine", type=click.Choice(["packed", "reference", "rtl"]), default="packed", show_default=True
@@ -40,6 +40,10 @@ from etb_hw.cli.options import (
     help="Compare every output with qonnx's execution of the file (slow).",
 )
 @click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer to trace.npy instead.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write results: .json figures, .npy outputs, .csv classes."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
 @proof_option
 @tools_option

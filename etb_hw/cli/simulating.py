@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from etb_hw import data
 from etb_hw.cli.console import console
-from etb_hw.cli.data import data_config
+from etb_hw.cli.data import examples
 from etb_hw.cli.from_options import build_config, import_options
 from etb_hw.cli.proof_line import proof_line
+from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.flow.outputs import output_file
 from etb_hw.flow.simulating import Fitted, QonnxReference, fit, prove_fitted, simulate_rtl
+from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.qonnx_io import import_model
 from etb_hw.simulate import SimulationReport, simulate, trace_layer
@@ -30,9 +34,9 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
     terminal = console()
     graph = import_model(model, import_options(options))
-    dataset = data.load(data_config(options["data_text"]))
-    limit = options["limit"] or len(dataset.test_x)
-    fitted = fit(graph, dataset.test_x[:limit], dataset.test_y[:limit])
+    given = examples(options["data_text"])
+    limit = min(options["limit"] or len(given.x), len(given.x))
+    fitted = fit(graph, given.x[:limit], None if given.y is None else given.y[:limit])
     if options["layer"] is not None:
         tensor = trace_layer(graph, options["layer"], fitted.images)
         content = io.BytesIO()
@@ -45,7 +49,9 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
     if options["engine"] == "rtl":
         return _rtl(terminal, fitted, options)
     against = QonnxReference(model, PackedExecutor(graph)) if options["against"] == "qonnx" else None
-    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+    outputs: list[NDArray[np.int64]] = []
+    quiet = options["as_json"] or not terminal.is_terminal
+    with Progress(console=terminal, transient=True, disable=quiet) as bar:
         task = bar.add_task("simulating", total=limit)
         report = simulate(
             graph,
@@ -55,24 +61,65 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
             engine=options["engine"],
             threads=options["threads"] or os.cpu_count() or 1,
             progress=lambda done, _: bar.update(task, completed=done),
+            on_result=None if options["out"] is None else lambda _, result: outputs.append(result),
         )
+    if options["out"] is not None:
+        with output_file(options["out"], "simulate", force=options["force"]) as path:
+            write_bytes(path, written(path, report, graph, outputs, fitted.labels))
+    if options["as_json"]:
+        print(json.dumps(report.to_json() | {"proof": None if proof is None else asdict(proof)}))
+        return _code(report)
     terminal.print(_table(report, model))
     for line in (*graph.notes, proof_line(proof)):
         terminal.print(line)
     if against is not None and against.ties:
         terminal.print(f"{against.ties} images are ties that qonnx's float32 rounds")
     if report.confusion is not None:
-        terminal.print(_confusion(report, dataset.classes))
+        terminal.print(_confusion(report, given.classes))
+    return _code(report)
+
+
+def _code(report: SimulationReport) -> int:
     if report.interrupted:
         return 130
     return int(report.agreement is not None and not report.agreement.exact)
 
 
+def written(
+    path: Path,
+    report: SimulationReport,
+    graph: IntegerGraph,
+    outputs: Sequence[NDArray[np.int64]],
+    labels: NDArray[np.int64] | None,
+) -> bytes:
+    """Results by the path's ending: .json the figures, .npy the network's outputs, .csv the classes."""
+    values = graph.original(np.concatenate(outputs)) if outputs else np.zeros(0)
+    match path.suffix:
+        case ".json":
+            return (json.dumps(report.to_json(), indent=1) + "\n").encode()
+        case ".npy":
+            content = io.BytesIO()
+            np.save(content, values)
+            return content.getvalue()
+        case ".csv":
+            found = values if graph.argmax else values.reshape(len(values), -1).argmax(axis=1)
+            columns = [
+                np.arange(len(found)),
+                found.reshape(len(found)),
+                *([] if labels is None else [labels]),
+            ]
+            head = "image,class" + ("" if labels is None else ",label")
+            rows = (",".join(str(int(value)) for value in row) for row in zip(*columns, strict=False))
+            return ("\n".join([head, *rows]) + "\n").encode()
+    raise BadInput(f"--out {path}", "is no .json, .npy or .csv file", "choose one of these endings")
+
+
 def _rtl(terminal: Console, fitted: Fitted, options: Mapping[str, Any]) -> int:
     proof, result, estimate = simulate_rtl(fitted, build_config(options), options["stalls"], options["tools"])
+    interval = "not measured (it takes three frames)" if result.ii is None else f"{result.ii} cycles"
     terminal.print(
         f"{proof.samples} images through the RTL ({result.version}): every logit equals the integer graph's\n"
-        f"initiation interval {result.ii} cycles (estimated {estimate}), latency {result.latency} cycles"
+        f"initiation interval {interval}, estimated {estimate}; latency {result.latency} cycles"
     )
     return 0
 

@@ -6,6 +6,7 @@ Python: pickled dictionaries of ``data`` (10,000 x 3,072) and ``labels``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,20 @@ def load_cifar10(config: DataConfig) -> Dataset:
     ``data.path`` is the folder of the batches or the folder it lies in. Raises BadInput for missing,
     truncated or damaged files and wrong labels.
     """
+    folder, read = _reader(config)
+    train_x, train_y = _join([read(folder, name) for name in TRAIN])
+    test_x, test_y = _join([read(folder, name) for name in TEST])
+    return Dataset(train_x, train_y, test_x, test_y, CLASSES, config.source or "CIFAR-10")
+
+
+def cifar10_test(config: DataConfig) -> tuple[Pixels, Labels, tuple[str, ...]]:
+    """The test images and labels alone. Raises BadInput."""
+    folder, read = _reader(config)
+    return (*_join([read(folder, name) for name in TEST]), CLASSES)
+
+
+def _reader(config: DataConfig) -> tuple[Path, Callable[[Path, str], tuple[Pixels, Labels]]]:
+    """Where the batches lie, and how they are read."""
     folder = required_path(config, WHERE)
     for name in ("cifar-10-batches-bin", "cifar-10-batches-py"):
         if (folder / name).is_dir():
@@ -43,10 +58,7 @@ def load_cifar10(config: DataConfig) -> Dataset:
     binary = any((folder / f"{name}.bin").is_file() for name in TRAIN + TEST)
     if not binary and not any((folder / name).is_file() for name in TRAIN + TEST):
         raise BadInput(str(folder), "holds no CIFAR-10 batches (data_batch_1.bin or data_batch_1)", WHERE)
-    read = _read_binary if binary else _read_python
-    train_x, train_y = _join([read(folder, name) for name in TRAIN])
-    test_x, test_y = _join([read(folder, name) for name in TEST])
-    return Dataset(train_x, train_y, test_x, test_y, CLASSES, config.source or "CIFAR-10")
+    return folder, _read_binary if binary else _read_python
 
 
 def _join(parts: list[tuple[Pixels, Labels]]) -> tuple[Pixels, Labels]:

@@ -14,6 +14,7 @@ from etb_hw.data.split import split
 from etb_hw.errors import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
+LARGEST = 1 << 26  # pixels of an image
 LAYOUT = "lay images out as PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
 
@@ -76,6 +77,9 @@ def _size(image: Pixels) -> str:
 def _image(path: Path, config: DataConfig) -> Pixels:
     try:
         with Image.open(path) as opened:
+            if opened.width * opened.height > LARGEST:
+                size = f"{opened.width}x{opened.height}"
+                raise BadInput(str(path), f"is {size} pixels large, more than is read", "scale it down")
             image = opened.convert("L" if config.channels == 1 else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(str(path), f"is no readable image ({error})", "repair or remove the file") from None

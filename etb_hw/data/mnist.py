@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.config import DataConfig
-from etb_hw.data.dataset import Dataset
+from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.data.files import required_path
 from etb_hw.errors import BadInput
 
@@ -52,6 +52,15 @@ def load_mnist(config: DataConfig) -> Dataset:
         classes,
         config.source or "MNIST",
     )
+
+
+def mnist_test(config: DataConfig) -> tuple[Pixels, Labels, tuple[str, ...]]:
+    """The test images and labels alone, (N, 1, H, W). Raises BadInput."""
+    folder = required_path(config, WHERE)
+    x, y = read_idx(_find(folder, "t10k-images", 3), 3), read_idx(_find(folder, "t10k-labels", 1), 1)
+    if len(x) != len(y):
+        raise BadInput(str(folder), f"has {len(x)} test images but {len(y)} labels", WHERE)
+    return x[:, None], y.astype(np.int64), tuple(str(i) for i in range(10))
 
 
 def _find(folder: Path, name: str, dimensions: int) -> Path:

@@ -26,10 +26,10 @@ class Fitted:
 
     graph: IntegerGraph
     images: NDArray[np.integer]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
 
 
-def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int64]) -> Fitted:
+def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int64] | None) -> Fitted:
     """Images as the model takes them: (N, C, H, W), flat, and bipolar where its input is one bit.
 
     Raises BadInput where the sizes differ.
