@@ -167,6 +167,15 @@ class VerificationConfig(Section):
     )
 
 
+class BaselineConfig(Section):
+    """The dense network that ETB is compared with."""
+
+    train: bool = Field(
+        True,
+        description="by the same recipe; without it a run takes half the time and has no accuracy to compare",
+    )
+
+
 class Flow(Section):
     """A whole flow file."""
 
@@ -174,6 +183,7 @@ class Flow(Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     evolution: EvolutionConfig = EvolutionConfig()
+    baseline: BaselineConfig = BaselineConfig()
     build: BuildConfig = BuildConfig()
     verification: VerificationConfig = VerificationConfig()
 

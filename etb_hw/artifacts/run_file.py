@@ -109,8 +109,10 @@ class LinesFile(RunFile, Generic[T]):
         return tuple(rows)
 
     def check(self, run_dir: Path) -> None:
-        super().check(run_dir)
-        self.read(run_dir)
+        path = self.path(run_dir)
+        if path.is_symlink() or not path.is_file():
+            super().check(run_dir)
+        self.read(run_dir)  # no line is a history too: of a network that was not trained
 
 
 def read_json(path: Path, shape: TypeAdapter[T]) -> T | None:

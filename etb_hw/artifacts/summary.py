@@ -10,9 +10,9 @@ from etb_hw.artifacts.hardware import Comparison, RtlResult
 
 @dataclass(frozen=True)
 class DenseBaseline:
-    """The same network trained without pruning. Accuracies are shares of the test set."""
+    """The same network trained without pruning. Accuracies are shares of the test set; None: not trained."""
 
-    accuracy: float
+    accuracy: float | None
     accuracy_teacher: float | None
     seconds: float
 
@@ -39,6 +39,7 @@ class Summary:
     older version may lack are optional.
 
     Attributes:
+        accuracy_dense_baseline: None where the flow did not train one.
         lut, bram_18k: with FIFOs, by ``resource_model``; ``lut_finn`` by FINN's formulas.
         comparison: this network and its dense baseline in hardware.
         versions: of the packages that decide the bits.
@@ -48,7 +49,7 @@ class Summary:
     data: str
     accuracy_torch: float
     accuracy_integer: float
-    accuracy_dense_baseline: float
+    accuracy_dense_baseline: float | None
     accuracy_float_teacher: float | None
     pruned_filter_ratio: float
     pruned_parameter_ratio: float

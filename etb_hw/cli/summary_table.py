@@ -13,10 +13,10 @@ from etb_hw.artifacts.summary import Summary
 def summary_table(summary: Summary, run_dir: Path) -> Table:
     """``summary.json`` as a table for the terminal."""
     table = Table(title=f"{summary.model} on {summary.data}", show_header=False, title_justify="left")
-    teacher = summary.accuracy_float_teacher
+    teacher, dense = summary.accuracy_float_teacher, summary.accuracy_dense_baseline
     rows = (
         *([] if teacher is None else [("accuracy, float teacher", f"{teacher:.2%}")]),
-        ("accuracy, dense baseline", f"{summary.accuracy_dense_baseline:.2%}"),
+        *([] if dense is None else [("accuracy, dense baseline", f"{dense:.2%}")]),
         ("accuracy, ETB in torch", f"{summary.accuracy_torch:.2%}"),
         ("accuracy, integer simulation", f"{summary.accuracy_integer:.2%}"),
         ("filters pruned", f"{summary.pruned_filter_ratio:.1%}"),

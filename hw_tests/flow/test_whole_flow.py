@@ -138,6 +138,21 @@ def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_pat
     assert (tmp_path / "rtl/etb_top.sv").is_file()
 
 
+def test_a_run_without_a_trained_baseline(tmp_path: Path) -> None:
+    """Half the time: everything but the baseline's accuracy is there, and nothing claims to know it."""
+    flow = tmp_path / "flow.toml"
+    flow.write_text(FLOW + "[baseline]\ntrain = false\n")
+    done = call("run", flow, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert "dense baseline" not in done.output
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    assert summary["accuracy_dense_baseline"] is None
+    assert summary["comparison"]["at_equal_fps"]["dense"]["resources"]["lut"] > summary["lut"] / 2
+    published = call("publish", tmp_path / "run", "--out", tmp_path / "card")
+    assert published.exit_code == 0, published.output
+    assert "same recipe" not in (tmp_path / "card/README.md").read_text()
+
+
 def test_real_digits_through_the_simulated_board(run_dir: Path) -> None:
     """From the host's bytes to the class: host.py, serial line, checksums, design."""
     dataset = data.load(DataConfig(name="digits"))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import torch
+
 from etb_hw import qonnx_io, training
 from etb_hw.artifacts.run_files import BASELINE, BASELINE_METRICS, BASELINE_MODEL, TRAINING_STATE
 from etb_hw.artifacts.summary import DenseBaseline
 from etb_hw.config import EvolutionConfig
+from etb_hw.files import write_text
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.steps.train import settings
 from etb_hw.flow.watch import watch
-from etb_hw.pruning import deployable
+from etb_hw.models import BinaryNet, specify
+from etb_hw.models.float_twin import FloatTwin
+from etb_hw.pruning import deployable, harden
 from etb_hw.training.state import remove_snapshot
 from etb_hw.verification import Proof
 
@@ -24,6 +29,8 @@ def _run(context: Context) -> list[Proof]:
     # the teacher of the step before, if there is one
     teacher = training.teach(flow.model, flow.training, context.dataset, context.run_dir, show)
     dense = EvolutionConfig(ratio=0.0)
+    if not flow.baseline.train:
+        return _untrained(context, teacher)
     result = training.train(flow.model, flow.training, dense, context.dataset, folder, show, teacher=teacher)
     assert result is not None, "only stop_after ends a training early"
     module = deployable(result.hard)
@@ -32,7 +39,27 @@ def _run(context: Context) -> list[Proof]:
     return []
 
 
+def _untrained(context: Context, teacher: FloatTwin | None) -> list[Proof]:
+    """The dense network as it begins: its hardware is that of a trained one but for the constants' values."""
+    flow, dataset = context.flow, context.dataset
+    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(flow.training.seed)
+        net = BinaryNet(spec)
+    net.set_hard()
+    module = deployable(harden(net))
+    qonnx_io.export_model(module, context.path(BASELINE_MODEL), module.input_shape)
+    write_text(context.path(BASELINE_METRICS), "")
+    taught = None
+    if teacher is not None:
+        x, y = torch.from_numpy(dataset.test_x), torch.from_numpy(dataset.test_y)
+        taught = training.accuracy(teacher, x, y)
+    context.write(BASELINE, DenseBaseline(None, taught, 0.0))
+    return []
+
+
 STEP = Step(
-    "baseline", "Train the dense network to compare with", settings,
+    "baseline", "Train the dense network to compare with",
+    lambda flow: [*settings(flow), *([] if flow.baseline.train else ["untrained"])],
     (), (BASELINE, BASELINE_MODEL, BASELINE_METRICS), _run,
 )  # fmt: skip
