@@ -34,6 +34,18 @@ SMALL_PRODUCTS: tuple[Spec, ...] = tuple(
     for x, bits in (("INT3", 3), ("INT4", 3), ("UINT4", 4), ("BIPOLAR", 6))
 )
 
+# first layers of fully connected networks, whose rows are wider than what the grid draws
+WIDE_LAYERS: tuple[Spec, ...] = tuple(
+    {"kind": "Mvau", "w": "BIPOLAR", "x": x, "mh": mh, "mw": mw, "pe": pe, "simd": simd, "steps": 1,
+     "style": "distributed"}
+    for x, mh, mw, pe, simd in (
+        ("UINT8", 32, 147, 1, 49), ("UINT8", 48, 300, 2, 60), ("UINT8", 64, 300, 1, 100),
+        ("UINT8", 16, 784, 1, 112), ("UINT8", 100, 784, 1, 49), ("UINT8", 24, 400, 1, 200),
+        ("UINT8", 24, 256, 2, 128), ("UINT8", 64, 192, 1, 64), ("INT8", 40, 561, 1, 187),
+        ("UINT8", 10, 784, 1, 392), ("UINT4", 32, 784, 2, 98), ("UINT8", 128, 784, 2, 28),
+    )
+)  # fmt: skip
+
 
 def block_of(spec: Spec, seed: int = 0) -> Block:
     """The block of a row, with random constants."""
@@ -85,7 +97,7 @@ def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Pat
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    source = chain(SMALL_PRODUCTS, grid())
+    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, grid())
     while time.monotonic() < end and len(rows) < limit:
         batch: list[Spec] = []
         while len(batch) < 8:
@@ -96,7 +108,7 @@ def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Pat
                 batch.append(spec)
         try:
             usages = synth_blocks(
-                [block_of(spec) for spec in batch], family, cache_dir=cache_dir, yosys=tool, timeout=40
+                [block_of(spec) for spec in batch], family, cache_dir=cache_dir, yosys=tool, timeout=120
             )
         except SynthesisError:
             continue
