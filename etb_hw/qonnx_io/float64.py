@@ -104,6 +104,31 @@ class MultiThreshold(_Quantizer):
         return (multithreshold(x + slack, thresholds, out_scale, out_bias, data_layout == "NHWC"),)
 
 
+class MaxPool(OpRun):
+    """ONNX's own takes borders that differ between the sides for others."""
+
+    def _run(
+        self, x: Doubles, kernel_shape: Any = None, strides: Any = None, pads: Any = None,
+        auto_pad: str = "NOTSET", ceil_mode: int = 0, **_: Any,
+    ) -> tuple[Doubles]:  # fmt: skip
+        axes = len(kernel_shape)
+        steps = list(strides or (1,) * axes)
+        before, after = list(pads or (0,) * 2 * axes)[:axes], list(pads or (0,) * 2 * axes)[axes:]
+        for i, (size, kernel, step) in enumerate(zip(x.shape[2:], kernel_shape, steps, strict=True)):
+            if auto_pad in ("SAME_UPPER", "SAME_LOWER"):
+                both = max(0, (-(-size // step) - 1) * step + kernel - size)
+                low, high = both // 2, both - both // 2
+                before[i], after[i] = (low, high) if auto_pad == "SAME_UPPER" else (high, low)
+            elif ceil_mode:
+                after[i] += -(size + before[i] + after[i] - kernel) % step
+        border = [(0, 0), (0, 0), *zip(before, after, strict=True)]
+        padded = np.pad(x, border, constant_values=-np.inf)
+        where = tuple(range(2, 2 + axes))
+        views = np.lib.stride_tricks.sliding_window_view(padded, tuple(kernel_shape), axis=where)
+        views = views[(slice(None), slice(None), *(slice(None, None, step) for step in steps))]
+        return (np.asarray(views.max(axis=tuple(range(-axes, 0)))),)
+
+
 class ArgMax(OpRun):
     """The first of the largest, as executors that compare exact values have it."""
 
@@ -126,7 +151,7 @@ def _rounded(x: Doubles) -> Doubles:
     return np.asarray(np.rint(x / grid))
 
 
-_OPS = (Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, ArgMax, TopK)
+_OPS = (Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, MaxPool, ArgMax, TopK)
 
 
 def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
