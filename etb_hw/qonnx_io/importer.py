@@ -42,6 +42,8 @@ from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, ArgMaxOf, Const, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -194,12 +196,16 @@ class _Interpreter:
 
     def _takes_channels_last(self, name: str) -> bool:
         """Whether the first layer says that the input's last axis holds the channels."""
-        for node in self._readers(name):
-            if node.op_type in ("Quant", "IntQuant", "BipolarQuant", "Mul", "Div", "Sub", "Add"):
-                return self._takes_channels_last(node.output[0])
-            perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
-            if node.domain == CHANNELS_LAST or (node.op_type == "Transpose" and perm == [0, 3, 1, 2]):
-                return True
+        seen: set[str] = set()
+        while name not in seen:  # a broken file may turn in circles
+            seen.add(name)
+            for node in self._readers(name):
+                if node.op_type in KEEP_AXES and node.output:
+                    name = node.output[0]
+                    break
+                perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
+                if node.domain == CHANNELS_LAST or (node.op_type == "Transpose" and perm == [0, 3, 1, 2]):
+                    return True
         return False
 
     def _is_reshaped(self, name: str) -> bool:
@@ -211,7 +217,7 @@ class _Interpreter:
         dtype = self.options.input_dtype or self._annotated(name)
         if dtype is None:
             readers = [n for n in self.graph.node if name in n.input]
-            if len(readers) == 1 and readers[0].op_type in ("Quant", "IntQuant", "BipolarQuant"):
+            if len(readers) == 1 and readers[0].op_type in QUANTIZERS:
                 return self._quantized_input(readers[0], chain)
             raise BadInput(
                 f"input {name!r}",
@@ -311,7 +317,7 @@ def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
     else:
         return value
     reach = np.abs(m) * np.maximum(np.abs(x.low), np.abs(x.high)) + np.abs(a)
-    if (reach >= 2**24).any():
+    if not (reach < 2**24).all():  # also where a product has overflowed to NaN
         return value
     core = builder.add(ChannelAffine, "affine", (value.core,), mul=m.astype(np.int64), add=a.astype(np.int64))
     return replace(value, core=core, chain=then(Chain(), "mul", 2.0**-k))

@@ -136,6 +136,14 @@ def test_cycles_and_dangling_names() -> None:
     assert "nothing" in refused(model).reason
 
 
+def test_a_quantizer_that_reads_itself() -> None:
+    out = Emitter((3, 6, 6), "UINT8")
+    y = out.node("BipolarQuant", "x", out.const(1.0))
+    model = out.model(out.node("Flatten", y))
+    model.graph.node[0].output[0] = "x"
+    assert "x" in refused(model).reason
+
+
 def test_absurd_shapes_take_no_memory() -> None:
     model = small_model()
     for attribute in model.graph.node[1].attribute:
