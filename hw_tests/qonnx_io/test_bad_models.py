@@ -141,7 +141,7 @@ def test_a_quantizer_that_reads_itself() -> None:
     y = out.node("BipolarQuant", "x", out.const(1.0))
     model = out.model(out.node("Flatten", y))
     model.graph.node[0].output[0] = "x"
-    assert "x" in refused(model).reason
+    assert "nothing writes" in refused(model).reason
 
 
 def test_absurd_shapes_take_no_memory() -> None:
