@@ -66,6 +66,13 @@ def grid(seed: int = 2025) -> Iterator[Spec]:
             yield sampler.draw(draw)
 
 
+def _later() -> Iterator[Spec]:
+    """What the samplers that joined a drawn grid ask for."""
+    for block in BLOCKS:
+        for sampler in block.samplers():
+            yield from (sampler.draw(random.Random(seed)) for seed in range(sampler.later))
+
+
 def main() -> None:
     """Extend a calibration file within a time budget."""
     import click
@@ -97,7 +104,7 @@ def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Pat
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, grid())
+    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, _later(), grid())
     while time.monotonic() < end and len(rows) < limit:
         batch: list[Spec] = []
         while len(batch) < 8:

@@ -23,10 +23,16 @@ COUNTS = (3, 8, 10, 16, 20, 24, 32, 37, 48, 64, 71, 93, 96, 128, 140, 192, 256)
 
 @dataclass(frozen=True)
 class Sampler:
-    """Draws specifications of one kind; ``share``: how many of them a turn of the grid has."""
+    """Draws specifications of one kind.
+
+    Attributes:
+        share: how many of them a turn of the grid has.
+        later: how many come before the grid, for a kind that joined when a grid had been synthesised.
+    """
 
     draw: Callable[[random.Random], Spec]
     share: int
+    later: int = 0
 
 
 def common(spec: Mapping[str, Any]) -> dict[str, Any]:

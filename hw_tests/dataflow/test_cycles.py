@@ -42,6 +42,8 @@ def test_sliding_windows(seed: int) -> None:
         dtype=BIPOLAR,
     )
     assert interval(window) == window.cycles
+    for fold in window.folds:
+        assert interval(window.folded(fold)) == window.folded(fold).cycles
 
 
 def test_other_blocks() -> None:

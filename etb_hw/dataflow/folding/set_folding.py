@@ -10,6 +10,7 @@ from __future__ import annotations
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.refold import refold, strip
@@ -18,8 +19,7 @@ from etb_hw.dataflow.refold import refold, strip
 def set_folding(graph: DataflowGraph, target_cycles: int, mvau_wwidth_max: int = 36) -> DataflowGraph:
     """The design folded as FINN's SetFolding would fold it for ``target_cycles`` a frame.
 
-    Memory styles stay at FINN's defaults. Windows in parallel, FINN's last resort for sliding windows, are
-    not part of our blocks; such a block stays at full SIMD.
+    Memory styles stay at FINN's defaults. Windows in parallel are its last resort for sliding windows.
     """
     graph = strip(graph)
     folded = refold(graph, _folds(graph, target_cycles, mvau_wwidth_max))
@@ -50,6 +50,11 @@ def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
         return {"SIMD": simd, "PE": _raise(block.folded({"SIMD": simd}), "PE", block.mh, target)}
     if isinstance(block, MaxPool):
         return {"PE": block.channels}  # FINN's two-dimensional pool has no parallelism to set
+    if isinstance(block, SlidingWindow) and block.may_be_parallel:
+        slow = block.folded({"parallel_window": 0})
+        simd = _raise(slow, "SIMD", block.channels, target)
+        late = simd == block.channels and slow.folded({"SIMD": simd}).finn_cycles > target
+        return {"SIMD": simd, "parallel_window": int(late)}
     for name in ("PE", "SIMD"):
         values = [int(fold[name]) for fold in block.folds if name in fold]
         if values:

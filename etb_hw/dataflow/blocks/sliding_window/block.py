@@ -1,39 +1,39 @@
 """Sliding window: image pixels in, convolution windows out; FINN's ConvolutionInputGenerator_rtl.
 
-A cyclic buffer keeps the rows a window spans. One beat of SIMD channels leaves a cycle, windows in
-(ky, kx, channel) order; depthwise windows come as (channel fold, ky, kx, SIMD lanes). A 1x1 kernel only
-skips pixels. Cycles are our RTL's. Resources, and ``finn_cycles``, follow FINN's formulas for its default
-implementation style: ``fill + OH max(OW KH KW C/SIMD, stride_w W C/SIMD)`` cycles (too few for some strides
-and small images, a little too many elsewhere), ``LUT = 300 + lanes ceil(depth / 38)`` for distributed
-buffers, BRAM by the shape that the depth allows.
+Windows have (ky, kx, channel) order; depthwise windows come as (channel fold, ky, kx, SIMD lanes). The
+folding decides how they are made, one file each: ``cyclic`` gives SIMD channels a cycle, ``parallel`` a whole
+window a cycle, and a 1x1 kernel only skips pixels (``pointwise``). Cycles are our RTL's; resources, and
+``finn_cycles``, follow FINN's formulas (too few for some strides and small images, a little too many
+elsewhere).
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, LargeMemory, RtlInstance
-from etb_hw.dataflow.blocks.sliding_window.cost import ff_amounts, lut_amounts
-from etb_hw.dataflow.blocks.sliding_window.walk import Walk, interval, walk
+from etb_hw.dataflow.blocks.sliding_window.cyclic import Cyclic
+from etb_hw.dataflow.blocks.sliding_window.form import Form
+from etb_hw.dataflow.blocks.sliding_window.parallel import Parallel
+from etb_hw.dataflow.blocks.sliding_window.pointwise import Pointwise
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, WINDOW, Machine
-from etb_hw.dataflow.resources import Resources, urams
+from etb_hw.dataflow.machine import Machine
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import DataType
 from etb_hw.integer.infer import conv_output_size
-
-# words a RAMB18 holds at each width, widest first
-_RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,7 +51,33 @@ class SlidingWindow(Block):
     dilation: tuple[int, int] = (1, 1)
     depthwise: bool = False
     simd: int = 1
+    parallel_window: int = 0
     ram_style: str = "distributed"
+
+    def __post_init__(self) -> None:
+        if not self.parallel_window:
+            return
+        where = f"{self.name}.parallel_window = {self.parallel_window}"
+        if not self.may_be_parallel:
+            raise BadInput(where, "is not possible for this window", "leave it at 0")
+        if self.simd != self.channels:
+            raise BadInput(
+                where, f"needs all channels a beat, not {self.simd}", f"give SIMD = {self.channels}"
+            )
+
+    @property
+    def may_be_parallel(self) -> bool:
+        """Whether whole windows can leave at once."""
+        # a line buffer of one word would be read while it is written
+        lines = self.kernel[0] == 1 or self.size[1] * self.dilation[0] > 1
+        return lines and not self.depthwise and self.kernel != (1, 1)
+
+    @cached_property
+    def form(self) -> Form:
+        """How the windows are made."""
+        if self.kernel == (1, 1):
+            return Pointwise(self)
+        return Parallel(self) if self.parallel_window else Cyclic(self)
 
     @property
     def out_size(self) -> tuple[int, int]:
@@ -68,82 +94,37 @@ class SlidingWindow(Block):
     @property
     def outputs(self) -> tuple[Stream, ...]:
         row = self.kernel[0] * self.kernel[1] * self.channels
-        return (Stream((*self.out_size, row), self.dtype, self.simd),)
+        return (Stream((*self.out_size, row), self.dtype, self.form.out_lanes),)
 
     @property
     def folds(self) -> tuple[Fold, ...]:
-        return tuple({"SIMD": simd} for simd in divisors(self.channels))
+        simds = divisors(self.channels)
+        if not self.may_be_parallel:
+            return tuple({"SIMD": simd} for simd in simds)
+        slow = tuple({"SIMD": simd, "parallel_window": 0} for simd in simds)
+        return (*slow, {"SIMD": self.channels, "parallel_window": 1})
+
+    @property
+    def beat_bits(self) -> int:
+        """Bits of an input beat."""
+        return self.simd * self.dtype.bits
 
     @property
     def span(self) -> int:
-        """Pixels between the first and the last of a window, both counted: what the buffer must keep."""
+        """Pixels between the first and the last of a window, both counted."""
         (kernel_h, kernel_w), (dilation_h, dilation_w) = self.kernel, self.dilation
         return (kernel_h - 1) * dilation_h * self.size[1] + (kernel_w - 1) * dilation_w + 1
 
     @property
-    def pointwise(self) -> bool:
-        return self.kernel == (1, 1)
-
-    @property
-    def depth(self) -> int:
-        """Beats the buffer holds: a window's span, and room to read ahead when the stride skips rows."""
-        fold = self.channels // self.simd
-        if self.pointwise:
-            return 2
-        taps = self.kernel[0] * self.kernel[1]
-        ahead = max(0, self.stride[1] - 1 - taps) + max(0, (self.stride[0] - 1) * self.size[1] - taps)
-        return (self.span + ahead) * fold
-
-    @property
     def cycles(self) -> int:
-        fold = self.channels // self.simd
-        if self.pointwise:
-            return self.inputs[0].beats
-        return interval(self.size, fold, self.kernel, self.stride, self.dilation, self.depthwise, self.depth)
+        return self.form.cycles
 
     @property
     def finn_cycles(self) -> int:
-        fold = self.channels // self.simd
-        height, width = self.size
-        out_h, out_w = self.out_size
-        taps = self.kernel[0] * self.kernel[1]
-        if self.pointwise:
-            return height * width * fold + 2
-        if 1 in self.size:
-            # one row or one column: FINN's one-dimensional case
-            stride, out, kernel = (
-                (self.stride[0], out_h, self.kernel[0])
-                if width == 1
-                else (self.stride[1], out_w, self.kernel[1])
-            )
-            if self.depthwise:
-                return out * kernel * fold + fold * (kernel - 1) * (stride - 1) - (kernel - 1) + 2
-            return out * kernel * fold + 2
-        row = max(out_w * taps * fold, self.stride[1] * width * fold)
-        if self.depthwise:
-            row += out_w * (self.stride[1] - 1) * (fold - 1)
-        extra = (self.stride[0] - 1) * width * fold if self.depthwise else 0
-        return self.span * fold + out_h * row + extra
+        return self.form.finn_cycles
 
     def resources(self) -> Resources:
-        width, depth = self.simd * self.dtype.bits, self.depth
-        return Resources(
-            lut=300 + (width * ceil(depth / 38) if self.ram_style == "distributed" else 0),
-            bram_18k=self._brams(width, depth) if self.ram_style in ("auto", "block") else 0,
-            uram=urams(width, depth) if self.ram_style == "ultra" else 0,
-        )
-
-    def _brams(self, width: int, depth: int) -> int:
-        if self.pointwise:
-            return 0
-
-        def columns(words: int) -> int:
-            return ceil(width / next((bits for limit, bits in _RAMB18 if words <= limit), 1))
-
-        if depth <= 16384:
-            return columns(depth)
-        # the last, partly filled bank of a cascade may take a wider shape
-        return ceil(depth / 16384) * columns(depth) - (columns(depth) - columns(depth % 16384))
+        return self.form.finn_resources()
 
     def finn_node(self) -> FinnNode:
         return FinnNode(
@@ -162,31 +143,32 @@ class SlidingWindow(Block):
                 "outputDataType": stream_type(self.dtype).name,
                 "depthwise": int(self.depthwise),
                 "is1D": int(1 in self.size),
-                "parallel_window": 0,
+                "parallel_window": self.parallel_window,
                 "ram_style": self.ram_style,
             },
         )
 
     def rtl(self) -> RtlInstance:
-        return RtlInstance(
-            "sliding_window",
-            {
-                "H": self.size[0],
-                "W": self.size[1],
-                "C": self.channels,
-                "SIMD": self.simd,
-                "BITS": self.dtype.bits,
-                "KH": self.kernel[0],
-                "KW": self.kernel[1],
-                "SH": self.stride[0],
-                "SW": self.stride[1],
-                "DH": self.dilation[0],
-                "DW": self.dilation[1],
-                "DEPTHWISE": int(self.depthwise),
-                "DEPTH": self.depth,
-                "RAM_STYLE": self.ram_style,
-            },
-        )
+        return self.form.rtl()
+
+    def rtl_parameters(self, depth: int) -> Mapping[str, int | str]:
+        """What the modules are told of the image and its windows, and of a buffer of so many words."""
+        return {
+            "H": self.size[0],
+            "W": self.size[1],
+            "C": self.channels,
+            "SIMD": self.simd,
+            "BITS": self.dtype.bits,
+            "KH": self.kernel[0],
+            "KW": self.kernel[1],
+            "SH": self.stride[0],
+            "SW": self.stride[1],
+            "DH": self.dilation[0],
+            "DW": self.dilation[1],
+            "DEPTHWISE": int(self.depthwise),
+            "DEPTH": depth,
+            "RAM_STYLE": self.ram_style,
+        }
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         (x,) = frames
@@ -212,27 +194,16 @@ class SlidingWindow(Block):
             dilation=f.pair("Dilation"),
             depthwise=bool(f["depthwise"]),
             simd=f["SIMD"],
+            parallel_window=f["parallel_window"],
             ram_style=f["ram_style"],
         )
 
-    @property
-    def walk(self) -> Walk:
-        """Reads of the buffer."""
-        fold = self.channels // self.simd
-        return walk(self.size, self.out_size, fold, self.kernel, self.stride, self.dilation, self.depthwise)
-
     def machines(self) -> tuple[Machine, ...]:
-        if self.pointwise:
-            keep = np.full(self.size, TAKE, dtype=np.uint8)
-            keep[:: self.stride[0], :: self.stride[1]] |= SEND
-            return (Machine(PATTERN, np.repeat(keep.reshape(-1), self.channels // self.simd)),)
-        walk, (out_h, out_w) = self.walk, self.out_size
-        window = (*walk.extents, out_w, out_h, *walk.strides, *walk.moves, self.depth)
-        return (Machine(WINDOW, window=window),)
+        return self.form.machines()
 
     @property
     def kind(self) -> str:
-        return "SlidingWindow pointwise" if self.pointwise else "SlidingWindow"
+        return self.form.KIND
 
     @property
     def fixes_lanes(self) -> bool:
@@ -240,13 +211,11 @@ class SlidingWindow(Block):
 
     @property
     def ram_styles(self) -> tuple[str, ...]:
-        return () if self.pointwise else ("distributed", "block", "ultra")
+        return self.form.ram_styles
 
     @property
     def memory(self) -> LargeMemory | None:
-        if self.pointwise:
-            return None
-        return LargeMemory(self.simd * self.dtype.bits, self.depth, self.ram_style, written=True)
+        return self.form.memory
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return not self.depthwise
@@ -256,14 +225,14 @@ class SlidingWindow(Block):
         return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        return lut_amounts(self, fabric)
+        return self.form.lut_amounts(fabric)
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        return ff_amounts(self, fabric)
+        return self.form.ff_amounts(fabric)
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_window, 6),)
+        return Sampler(_window, 6), Sampler(_parallel_window, 1, later=32)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -275,6 +244,7 @@ class SlidingWindow(Block):
             dtype=DataType.parse(spec["x"]),
             stride=(spec["s"], spec["s"]),
             simd=spec["simd"],
+            parallel_window=spec.get("parallel", 0),
             ram_style=spec["style"],
         )
 
@@ -291,7 +261,17 @@ def _window(draw: random.Random) -> Spec:
     k, s = draw.choice(((3, 1), (3, 1), (3, 1), (3, 2), (2, 1), (5, 1), (1, 2)))
     spec = {"kind": "SlidingWindow", "h": size, "w": size, "c": c, "k": k, "s": s, "x": x, "simd": simd,
             "style": "distributed"}  # fmt: skip
-    block = SlidingWindow.from_spec(spec, np.random.default_rng(0))
-    if block.depth > 256 or (block.depth > 64 and draw.random() < 0.5):
+    memory = SlidingWindow.from_spec(spec, np.random.default_rng(0)).memory
+    depth = 0 if memory is None else memory.depth
+    if depth > 256 or (depth > 64 and draw.random() < 0.5):
         spec["style"] = "block"
     return spec
+
+
+def _parallel_window(draw: random.Random) -> Spec:
+    c, (h, w) = draw.choice(COUNTS), (6, draw.choice((6, 10, 18, 34, 66, 130)))
+    x = draw.choice(("BIPOLAR", "BIPOLAR", "UINT2") if c > 20 else ("BIPOLAR", "UINT2", "UINT8"))
+    k, s = draw.choice(((3, 1), (3, 1), (3, 2), (2, 1), (5, 1)))
+    style = draw.choice(("distributed", "block")) if w > 34 else "distributed"
+    return {"kind": "SlidingWindow", "h": h, "w": w, "c": c, "k": k, "s": s, "x": x, "simd": c,
+            "parallel": 1, "style": style}  # fmt: skip
