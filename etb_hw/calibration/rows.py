@@ -47,6 +47,19 @@ WIDE_LAYERS: tuple[Spec, ...] = tuple(
 )  # fmt: skip
 
 
+# layers that take an image, or a pixel, in every cycle: their weights are constants
+UNROLLED_LAYERS: tuple[Spec, ...] = tuple(
+    {"kind": "Mvau", "w": "BIPOLAR", "x": x, "mh": mh, "mw": mw, "pe": mh, "simd": mw, "steps": steps,
+     "style": "distributed"}
+    for x, mh, mw, steps in (
+        ("UINT8", 24, 49, 1), ("UINT8", 48, 100, 1), ("UINT8", 16, 196, 1), ("UINT8", 64, 27, 1),
+        ("UINT4", 40, 64, 1), ("INT8", 32, 75, 0), ("UINT8", 64, 128, 1), ("UINT2", 32, 90, 3),
+        ("BIPOLAR", 64, 64, 1), ("BIPOLAR", 17, 24, 1), ("BIPOLAR", 10, 64, 0), ("BIPOLAR", 128, 64, 1),
+        ("BIPOLAR", 32, 288, 1), ("BIPOLAR", 48, 144, 1), ("BIPOLAR", 10, 17, 0), ("BIPOLAR", 96, 96, 0),
+    )
+)  # fmt: skip
+
+
 def block_of(spec: Spec, seed: int = 0) -> Block:
     """The block of a row, with random constants."""
     kind = next((kind for kind in BLOCKS if kind.__name__ == spec["kind"]), None)
@@ -104,7 +117,7 @@ def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Pat
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, _later(), grid())
+    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, UNROLLED_LAYERS, _later(), grid())
     while time.monotonic() < end and len(rows) < limit:
         batch: list[Spec] = []
         while len(batch) < 8:

@@ -17,7 +17,7 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
-from hw_tests.networks import POOL, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
+from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
 
@@ -130,6 +130,32 @@ def test_a_branch_without_room_is_reported(residual: Case, simulator_cache: Path
 def test_wrong_frames_are_refused(odd: Case) -> None:
     with pytest.raises(BadInput, match="have shape"):
         simulate(odd[0], np.zeros((1, 3, 8, 8), dtype=np.int64))
+
+
+def _at_full_speed(network: IntegerGraph, cycles: int, cache: Path, frames: int = 5) -> None:
+    """The bits, and that many cycles a frame."""
+    design, images, expected = case_of(network, cycles, frames)
+    run = simulate(design, images, cache_dir=cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+    assert run.ii == design.bottleneck.cycles == cycles
+
+
+def test_a_pixel_a_cycle(simulator_cache: Path) -> None:
+    """Padded, 10 x 10 pixels pass the first window: it is the line buffers that make this possible."""
+    _at_full_speed(conv_net([7, 9, POOL, 11], [13], (3, 8, 8)), 100, simulator_cache)
+
+
+def test_an_image_a_cycle(simulator_cache: Path) -> None:
+    """FIFOs are sized also where a frame is one beat, and much shorter than the pipeline."""
+    _at_full_speed(mlp(49, (24, 17), 10), 1, simulator_cache, frames=30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "cycles"), [(cnv(), 1024), (mlp(), 1)], ids=["cnv", "tfc"])
+def test_published_networks_as_fast_as_they_go(
+    network: IntegerGraph, cycles: int, simulator_cache: Path
+) -> None:
+    _at_full_speed(network, cycles, simulator_cache)
 
 
 @pytest.mark.slow

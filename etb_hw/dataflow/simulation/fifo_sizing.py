@@ -49,12 +49,15 @@ def size_fifos(
     unlimited = dict.fromkeys(graph.edges, _MOST)
     free = simulate_streams(graph, frames=frames, depths=unlimited, interval=graph.bottleneck.cycles)
     # the estimate is exact, but a pipeline of many branches may settle a little above it
-    reached = simulate_streams(graph, frames=frames, depths=unlimited).interval
-    sizing.goal = int(max(free.interval, reached) * (1 + tolerance))
+    reached = simulate_streams(graph, frames=frames, depths=unlimited)
+    sizing.goal = int(max(free.interval, reached.interval) * (1 + tolerance))
+    sizing.fill = 2 * reached.latency
     # a memory FIFO delays a beat by one cycle more than a register pair: leave room for that
     held = free.occupancy
     enough = {edge: held[edge] + 2 if held[edge] > _LEAST else _LEAST for edge in graph.edges}
-    while not sizing.keeps(enough) and max(enough.values(), default=0) < _MOST:
+    while not sizing.keeps(enough):
+        if max(enough.values(), default=_MOST) >= _MOST:
+            raise Deadlock("streams", "no depth of the FIFOs keeps the throughput", "report this with the design")
         enough = {edge: 2 * depth for edge, depth in enough.items()}
     depths = dict(enough)
     if minimal:
@@ -78,12 +81,14 @@ class _Sizing:
         self.precision = precision
         self.frames = frames
         self.goal = 0
+        self.fill = 0  # cycles in which a first frame surely comes through; short frames take little else
         self.simulations = 0
 
     def keeps(self, depths: Mapping[Edge, int]) -> bool:
         """Whether these depths keep the interval, with a source that sends as fast as it can."""
         self.simulations += 1
-        limit = (self.frames + 4) * self.goal + sum(block.cycles for block in self.graph.blocks)
+        cycles = sum(block.cycles for block in self.graph.blocks)
+        limit = (self.frames + 4) * self.goal + cycles + self.fill
         try:
             report = simulate_streams(
                 self.graph, frames=self.frames, depths=depths, goal=self.goal, max_cycles=limit

@@ -104,22 +104,26 @@ module etb_mvau #(
   // factors as etb_dot takes them
   logic [SIMD*XB-1:0] xs;
   logic [PE*SIMD*WB-1:0] ws;
-  for (genvar i = 0; i < SIMD; i++) begin : g_x
-    if (XB == IN_BITS) begin : g_same
-      assign xs[i*XB+:XB] = x[i*IN_BITS+:IN_BITS];
-    end else if (IN_BIPOLAR) begin : g_bipolar
-      assign xs[i*XB+:XB] = {~x[i], 1'b1};
-    end else begin : g_unsigned
-      assign xs[i*XB+:XB] = {1'b0, x[i*IN_BITS+:IN_BITS]};
+  generate
+    if (XB == IN_BITS) begin : g_x
+      assign xs = x;
+    end else begin : g_wider_x
+      for (genvar i = 0; i < SIMD; i++) begin : g_lane
+        if (IN_BIPOLAR) begin : g_bipolar
+          assign xs[i*XB+:XB] = {~x[i], 1'b1};
+        end else begin : g_unsigned
+          assign xs[i*XB+:XB] = {1'b0, x[i*IN_BITS+:IN_BITS]};
+        end
+      end
     end
-  end
-  for (genvar i = 0; i < PE * SIMD; i++) begin : g_w
-    if (WB == W_BITS) begin : g_same
-      assign ws[i*WB+:WB] = w[i*W_BITS+:W_BITS];
-    end else begin : g_unsigned
-      assign ws[i*WB+:WB] = {1'b0, w[i*W_BITS+:W_BITS]};
+    if (WB == W_BITS) begin : g_w
+      assign ws = w;
+    end else begin : g_wider_w
+      for (genvar i = 0; i < PE * SIMD; i++) begin : g_lane
+        assign ws[i*WB+:WB] = {1'b0, w[i*W_BITS+:W_BITS]};
+      end
     end
-  end
+  endgenerate
 
   // control travels beside the data: valid, last column, row
   logic [LAT:0] valid_q, last_q;
