@@ -109,16 +109,20 @@ class EvolutionConfig(Section):
         "parameters", description="what ratio counts"
     )
     warmup: Fraction = Field(0.15, description="no filter is given up before")
-    harden: float = Field(
-        0.5, gt=0, le=1, description="all filters are binary or zero, and zero ones are cut out"
+    slim: float = Field(
+        0.5, gt=0, le=1, description="filters that were given up are zero, and are cut out; at most `harden`"
     )
+    close: Fraction = Field(
+        0.35, description="from here to `harden` the others become binary, the most important ones first"
+    )
+    harden: float = Field(0.8, gt=0, le=1, description="all filters are binary")
     criterion: Literal["gradient", "magnitude", "l1", "random"] = Field(
         "gradient",
         description="what ranks filters: the loss's first-order change when a filter goes, or its magnitude; "
         "l1 and random are baselines that cut all at once",
     )
     spend: float = Field(
-        0.8, gt=0, le=1, description="share of the time from warmup to harden in which filters are given up"
+        0.8, gt=0, le=1, description="share of the time from warmup to slim in which filters are given up"
     )
     caps: tuple[float, ...] | None = Field(
         None, description="largest share to cut of each channel group; by default just enough for `ratio`"

@@ -14,8 +14,8 @@ from etb_hw.errors import BadInput
 from etb_hw.evolution.layers import ChannelPad, Evolving
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Keep, Place, Plan
-from etb_hw.pruning.slim import keep_signs
-from etb_hw.quantizers import ChannelQuant, EvolvingWeightQuant, signs
+from etb_hw.pruning.slim import keep_values
+from etb_hw.quantizers import ChannelQuant, EvolvingWeightQuant
 
 
 @torch.no_grad()
@@ -23,7 +23,7 @@ def cut(net: PreparedNet, keep: Keep, optimizers: Iterable[Optimizer] = ()) -> P
     """Keep only these channels, in weights, quantizers, normalisations and the optimizers' state.
 
     Args:
-        net: hard, with all other channels dead.
+        net: with all other channels dead, ternary still or hard.
         keep: sorted channel numbers a group; groups not named stay whole.
 
     Returns:
@@ -58,22 +58,22 @@ def cut(net: PreparedNet, keep: Keep, optimizers: Iterable[Optimizer] = ()) -> P
 
 
 class _Before:
-    """A layer's latent weights and signs before the cut."""
+    """A layer's latent weights and their values before the cut."""
 
     def __init__(self, module: nn.Module) -> None:
         assert isinstance(module, Evolving)
         self.weight = module.latent.detach().clone()
         self.offset = module.quant.offset.clone()
-        self.signs = signs(module.quant.standardise(module.latent))
+        self.values = module.quant(module.latent)[0].detach()
 
     def restore(self, plan: Plan, name: str, keep: Keep, module: Evolving) -> None:
-        """Give the cut weights the signs that they had."""
+        """Give the cut weights the values that they had."""
         if self.weight.shape[1:] == module.latent.shape[1:]:
             return  # whole filters left, nothing moved
         place = next(place for place in plan.places if place.tensor == f"{name}.weight")
         rows = plan.index(dict(place.axes)[0], keep).to(self.weight.device)
-        wanted = _sliced(self.signs, plan, place, keep)
-        keep_signs(self.weight[rows], self.offset[rows], module.latent, module.quant, wanted, name)
+        wanted = _sliced(self.values, plan, place, keep)
+        keep_values(self.weight[rows], self.offset[rows], module.latent, module.quant, wanted, name)
 
 
 def _sliced(value: Tensor, plan: Plan, place: Place, keep: Keep) -> Tensor:

@@ -38,7 +38,7 @@ class Evolution:
         count: ``parameters``, ``filters``, ``macs``, or a cost such as ``etb_hw.luts(fps=1000)``.
         steps: optimizer steps of the whole training.
         seed: of random importance. options: any other key of a flow file's [evolution] section, such as
-            ``harden=0.6`` or ``multiple=4``; caps are one a group that may lose channels.
+            ``harden=0.9`` or ``multiple=4``; caps are one a group that may lose channels.
 
     Raises:
         BadInput: the model is not prepared, or an option is not known.
@@ -80,6 +80,7 @@ class Evolution:
         self.controller = Controller(self.original, self.config, self.schedule, cost, limits, seed)
         self.controller.to(self._device)
         self.steps_done = 0
+        self.slimmable = False  # whether all that was given up is zero, so that it can be cut out
         self._adopt_thresholds()
 
     def _limits(self, cost: Cost) -> Limits:
@@ -152,6 +153,8 @@ class Evolution:
         else:
             self.net.project()
         self.steps_done += 1
+        if self.steps_done == self.schedule.slim and not self.hard:
+            self._zero()
         if self.steps_done >= self.schedule.harden and not self.hard:
             self.finish()
 
@@ -185,7 +188,14 @@ class Evolution:
     def finish(self) -> None:
         """Make all weights and activations binary or zero now; the target is met first."""
         if not self.hard:
-            self.controller.harden(self.net, self.steps_done)
+            if not self.slimmable:
+                self._zero()
+            self.controller.harden(self.net)
+
+    def _zero(self) -> None:
+        self.controller.zero(self.net, self.steps_done)
+        self.controller.kill(self.net)
+        self.slimmable = True
 
     def slim(self, *optimizers: Optimizer) -> None:
         """Cut the dead channels out of the model in place, for the rest of the training.
@@ -193,11 +203,14 @@ class Evolution:
         No output changes. Optimizers that are given go on with the smaller parameters, their state cut
         likewise; give all that know the model. A DistributedDataParallel wrapper must be made anew.
 
-        Raises BadInput before the network is hard (``evolution.hard``).
+        Raises BadInput before all that is to go is zero (``evolution.slimmable``).
         """
-        if not self.hard:
-            raise BadInput("Evolution.slim", "the network is still ternary", "wait until evolution.hard")
+        if not self.slimmable:
+            raise BadInput(
+                "Evolution.slim", "filters are still evolving to zero", "wait until evolution.slimmable"
+            )
         self.net = cut(self.net, self.net.keep(), optimizers)
+        self._adopt_thresholds()
 
     # --- saving
 
@@ -205,13 +218,13 @@ class Evolution:
         """All that a later ``load_state_dict`` needs beside the model's own state."""
         return {
             "steps_done": self.steps_done,
-            "importance": dict(self.controller.importance),
-            "given_up_at": dict(self.controller.given_up_at),
+            **{kind: dict(values) for kind, values in self.controller.state.items()},
             "faded": dict(self.net.faded),
             "widths": dict(self.net.plan.widths),
             "adam": None if self._adam is None else self._adam.state_dict(),
             "thresholds": [value.clone() for value in self._values],
             "hard": self.hard,
+            "slimmable": self.slimmable,
         }
 
     @torch.no_grad()
@@ -226,12 +239,14 @@ class Evolution:
             raise BadInput(
                 "Evolution.load_state_dict", "the state is of another network", "prepare the same network"
             )
-        for kind in ("importance", "given_up_at"):
+        for kind, values in self.controller.state.items():
             for group, value in state[kind].items():
-                getattr(self.controller, kind)[group] = value.to(self._device)
+                values[group] = value.to(self._device)
         self.steps_done = int(state["steps_done"])
-        if state["hard"] and not self.hard:
+        if state["slimmable"] and not self.slimmable:
             self.controller.kill(self.net)
+            self.slimmable = True
+        if state["hard"] and not self.hard:
             self.net.set_hard()
         if state["widths"] != self.net.plan.widths:
             self.net = cut(self.net, self.net.keep(), optimizers)

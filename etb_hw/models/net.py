@@ -89,6 +89,12 @@ class BinaryNet(nn.Module):
         for name in self.layers:
             self.layer(name).read_mirrors()
 
+    @property
+    def hard(self) -> bool:
+        """Whether everything is binary for good."""
+        quantizers = [self.layer(name).weight_quant() for name in self.layers]
+        return all(quantizer.is_hard for quantizer in quantizers if quantizer is not None)
+
     def set_hard(self) -> None:
         """Make all weights and activations binary for good."""
         for name in self.layers:

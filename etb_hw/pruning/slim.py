@@ -14,8 +14,9 @@ from torch import Tensor
 
 from etb_hw.models import BinaryNet, NetSpec
 from etb_hw.models.spec import LayerSpec
-from etb_hw.quantizers import EvolvingWeightQuant, signs
+from etb_hw.quantizers import EvolvingWeightQuant
 from etb_hw.quantizers.functions import per_channel
+from etb_hw.quantizers.weight import DEAD_ZONE_A_THRESHOLD
 
 Keep: TypeAlias = Mapping[str, Tensor]
 
@@ -40,7 +41,7 @@ def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
     """The network without the channels that are not in ``keep``; parameters are new, ``net`` is unchanged.
 
     Args:
-        net: a hard network (see BinaryNet.set_hard) whose other channels are dead (BinaryNet.set_alive).
+        net: a network whose other channels are dead (BinaryNet.set_alive), ternary still or hard.
         keep: a group's sorted channel numbers that stay; groups not named stay whole.
     """
     kept = full_keep(net.spec, keep)
@@ -52,16 +53,20 @@ def slim(net: BinaryNet, keep: Keep) -> BinaryNet:
     }
     slimmed.load_state_dict(state)
     slimmed.to(device)  # after loading, which re-creates the quantizers
-    slimmed.set_hard()
+    if net.hard:
+        slimmed.set_hard()
     slimmed.read_mirrors()
     for name, layer in slimmed.weighted().items():
         full, spec = net.weighted()[name], net.spec.by_name[name]
         rows = kept[spec.group].to(device)
-        wanted = slice_weight(net.spec, spec, signs(full.weight_quant().standardise(full.core.weight)), kept)
-        keep_signs(
-            full.core.weight[rows], full.weight_quant().offset[rows],
-            layer.core.weight, layer.weight_quant(), wanted, name,
-        )  # fmt: skip
+        keep_values(
+            full.core.weight[rows],
+            full.weight_quant().offset[rows],
+            layer.core.weight,
+            layer.weight_quant(),
+            slice_weight(net.spec, spec, full.quantized(), kept),
+            name,
+        )
     slimmed.train(net.training)
     return slimmed
 
@@ -97,28 +102,43 @@ def slice_weight(spec: NetSpec, layer: LayerSpec, weight: Tensor, keep: Keep) ->
 
 
 @torch.no_grad()
-def keep_signs(
+def keep_values(
     old: Tensor, old_offset: Tensor, new: Tensor, quantizer: EvolvingWeightQuant, wanted: Tensor, where: str
 ) -> None:
-    """Slicing moves a filter's mean and deviation; an offset makes up for it, so that no sign changes.
+    """Slicing moves a filter's mean and deviation; offset and threshold make up for it, so no value changes.
 
-    With mean m and deviation s before, m', s' after: (w-m')/s' + (m'-m+o s)/s' = ((w-m)/s + o) s/s'.
+    With mean m and deviation s before, m', s' after: (w-m')/s' + (m'-m+o s)/s' = ((w-m)/s + o) s/s', so the
+    dead zone grows by s/s'.
 
     Args:
         old: latent weights (O, ...) of the filters that stay, with all inputs; ``old_offset`` (O,) theirs.
         new: the latent weights that are left, changed here where rounding would decide; ``quantizer`` theirs.
-        wanted: signs of the shape of ``new``.
+        wanted: quantized values of the shape of ``new``.
     """
     old_std, old_mean = torch.std_mean(old.flatten(1), dim=1, correction=0)
     new_std, new_mean = torch.std_mean(new.flatten(1), dim=1, correction=0)
     old_std, new_std = old_std + 1e-5, new_std + 1e-5
     quantizer.offset.copy_((new_mean - old_mean + old_offset * old_std) / new_std)
+    zero = wanted == 0
+    if not quantizer.is_hard:
+        threshold = _edge(quantizer.standardise(new).abs(), zero, quantizer.dead_zone() * old_std / new_std)
+        quantizer.threshold.copy_(threshold / DEAD_ZONE_A_THRESHOLD)
     for _ in range(20):
-        v = quantizer.standardise(new)
-        wrong = signs(v) != wanted
+        wrong = quantizer(new)[0] != wanted
         if not bool(wrong.any()):
             return
-        # a latent weight so close to 0 that rounding decides its sign: push it clear of 0
-        push = (wanted * 1e-4 - v) * per_channel(new_std, v, 0)
-        new.add_(torch.where(wrong, push, torch.zeros_like(push)))
-    raise AssertionError(f"signs of layer {where} cannot be kept")
+        # a latent weight so close to 0 or to the edge that rounding decides: push it clear of both
+        edge = torch.zeros_like(old_std) if quantizer.is_hard else quantizer.dead_zone()
+        v, far = quantizer.standardise(new), per_channel((edge * 1.0001).clamp(min=1e-4), new, 0)
+        goal = torch.where(zero, v.clamp(-0.999 * far, 0.999 * far), wanted * far)
+        new.add_(torch.where(wrong, (goal - v) * per_channel(new_std, v, 0), torch.zeros_like(v)))
+    raise AssertionError(f"values of layer {where} cannot be kept")
+
+
+def _edge(magnitude: Tensor, zero: Tensor, scaled: Tensor) -> Tensor:
+    """A dead zone (O,) that parts weights that are zero from the others: the scaled one, or the middle."""
+    m, zero = magnitude.flatten(1), zero.flatten(1)
+    inner = torch.where(zero, m, -1.0).amax(1)
+    outer = torch.where(zero, torch.inf, m).amin(1)
+    parts = (inner < scaled) & (scaled <= outer)
+    return torch.where(parts | outer.isinf(), scaled, (inner.clamp(min=0) + outer) / 2)

@@ -9,7 +9,13 @@ from brevitas.inject import ExtendedInjector
 from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
-from etb_hw.quantizers.functions import BinaryActivation, Stream, TernaryActivation, per_channel
+from etb_hw.quantizers.functions import (
+    BinaryActivation,
+    Stream,
+    TernaryActivation,
+    dead_zones,
+    per_channel,
+)
 from etb_hw.quantizers.kinds import BIPOLAR, ActivationKind
 
 
@@ -88,7 +94,7 @@ class EvolvingActivationQuant(ChannelQuant):
     dead_zone = 2.5  # at threshold 1 (pre-activations are normalised)
 
     def soft_values(self, y: Tensor) -> Tensor:
-        a: Tensor = TernaryActivation.apply(y, self.dead_zone * self.threshold, self.gain)
+        a: Tensor = TernaryActivation.apply(y, dead_zones(self.threshold, self.dead_zone), self.gain)
         return a
 
     def hard_values(self, y: Tensor) -> Tensor:
@@ -107,7 +113,7 @@ class EvolvingLevelsQuant(ChannelQuant):
         self.soft_bits = self.hard_bits = kind.bits
 
     def soft_values(self, y: Tensor) -> Tensor:
-        return self._levels(y, self.kind.bound * self.threshold)
+        return self._levels(y, dead_zones(self.threshold, self.kind.bound))
 
     def hard_values(self, y: Tensor) -> Tensor:
         return self._levels(y, torch.zeros_like(self.threshold))

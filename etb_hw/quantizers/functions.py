@@ -29,6 +29,11 @@ def per_channel(values: Tensor, like: Tensor, axis: int) -> Tensor:
     return values.view(shape)
 
 
+def dead_zones(threshold: Tensor, at_one: float) -> Tensor:
+    """Dead zones (C,) of thresholds in [0, 1]: in proportion, and without an end at 1, where all is zero."""
+    return torch.where(threshold >= 1, torch.inf, at_one * threshold)
+
+
 class TernaryWeight(Function):
     """q = sign(v) [|v| >= D]; v (O, ...) standardised latent weights, D (O,) dead zones.
 

@@ -9,10 +9,9 @@ from brevitas.inject import ExtendedInjector
 from brevitas.proxy.parameter_quant import WeightQuantProxyFromInjector
 from torch import Tensor, nn
 
-from etb_hw.quantizers.functions import BinaryWeight, TernaryWeight, per_channel
+from etb_hw.quantizers.functions import BinaryWeight, TernaryWeight, dead_zones, per_channel
 
-DEAD_ZONE_A_THRESHOLD = 3.0  # threshold 1 puts the dead zone at three standard deviations
-INITIAL_THRESHOLD = 0.05
+DEAD_ZONE_A_THRESHOLD = 3.0  # standard deviations, just below threshold 1; at 1 no weight is left
 
 
 class EvolvingWeightQuant(nn.Module):
@@ -22,7 +21,7 @@ class EvolvingWeightQuant(nn.Module):
     when it re-creates this module on loading is held in buffers.
 
     Attributes:
-        threshold: (O,) share of the dead zone, trained.
+        threshold: (O,) share of the dead zone, trained; at 1 the filter is zero.
         alive: (O,) 1, or 0 for removed filters, whose weights are all 0.
         hard: scalar, 1 once weights are binary and thresholds are ignored.
         offset: (O,) added after standardising, so that slimming changes no sign.
@@ -35,9 +34,11 @@ class EvolvingWeightQuant(nn.Module):
     scale: Tensor
     zero_point: Tensor
 
+    initial = 0.05  # threshold
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.threshold = nn.Parameter(torch.full((channels,), INITIAL_THRESHOLD))
+        self.threshold = nn.Parameter(torch.full((channels,), self.initial))
         self.register_buffer("alive", torch.ones(channels))
         self.register_buffer("hard", torch.zeros(()))
         self.register_buffer("offset", torch.zeros(channels))
@@ -52,12 +53,13 @@ class EvolvingWeightQuant(nn.Module):
         v = (latent - per_channel(mean, latent, 0)) * inverse
         return v + per_channel(self.offset, latent, 0)
 
+    def dead_zone(self) -> Tensor:
+        """Half width (O,) of the zone of zeros, in deviations."""
+        return dead_zones(self.threshold, DEAD_ZONE_A_THRESHOLD)
+
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         v = self.standardise(latent)
-        if self.is_hard:
-            q = BinaryWeight.apply(v)
-        else:
-            q = TernaryWeight.apply(v, DEAD_ZONE_A_THRESHOLD * self.threshold)
+        q = BinaryWeight.apply(v) if self.is_hard else TernaryWeight.apply(v, self.dead_zone())
         q = q * per_channel(self.alive, q, 0)
         return q, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
 

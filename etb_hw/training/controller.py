@@ -1,4 +1,4 @@
-"""The pruning-ratio controller: which filters evolve to zero, and how fast the rest becomes binary."""
+"""The pruning-ratio controller: which filters evolve to zero, and when each of the others becomes binary."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ class Controller:
         importance: (C,) running mean of dL/dt of the activations' thresholds: the first-order change of the
             loss when the channel goes.
         given_up_at: (C,) step of the irrevocable decision, -1 for channels that stay so far.
+        closing_at: (C,) step at which a channel that stays began to become binary, -1 before.
+
+    All are of the network's first widths; the network itself may have been slimmed since.
     """
 
     spec: Groups
@@ -36,17 +39,25 @@ class Controller:
     seed: int = 0
     importance: dict[str, Tensor] = field(default_factory=dict)
     given_up_at: dict[str, Tensor] = field(default_factory=dict)
+    closing_at: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for group in self.spec.prunable:
             self.importance.setdefault(group, torch.zeros(self.spec.widths[group]))
-            self.given_up_at.setdefault(group, torch.full((self.spec.widths[group],), -1, dtype=torch.int64))
+            for decided in (self.given_up_at, self.closing_at):
+                decided.setdefault(group, torch.full((self.spec.widths[group],), -1, dtype=torch.int64))
+
+    @property
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """What has to be saved, by kind and group."""
+        kinds = ("importance", "given_up_at", "closing_at")
+        return {kind: getattr(self, kind) for kind in kinds}
 
     def to(self, device: torch.device) -> None:
         """Move the state."""
-        for state in (self.importance, self.given_up_at):
-            for group, value in state.items():
-                state[group] = value.to(device)
+        for values in self.state.values():
+            for group, value in values.items():
+                values[group] = value.to(device)
 
     @torch.no_grad()
     def observe(self, net: EvolvingNet) -> None:
@@ -54,7 +65,13 @@ class Controller:
         for group, mean in self.importance.items():
             found = net.sensitivity(group)
             if found is not None:
-                mean.mul_(self.config.memory).add_(found, alpha=1 - self.config.memory)
+                rows = self._rows(group, len(found))
+                mean[rows] = mean[rows].mul(self.config.memory).add(found, alpha=1 - self.config.memory)
+
+    def _rows(self, group: str, count: int) -> Tensor | slice:
+        """The channels that a network with ``count`` of them has."""
+        since = self.given_up_at[group]
+        return slice(None) if count == len(since) else torch.nonzero(since < 0).flatten()
 
     def ranking(self, net: EvolvingNet) -> dict[str, NDArray[np.float64]]:
         """Importance (C,) a group, in units of its mean magnitude (gradients differ between layers)."""
@@ -79,49 +96,101 @@ class Controller:
         net.project()
         if self.due(step):
             self.control(net, step)
-
-    @torch.no_grad()
-    def harden(self, net: EvolvingNet, step: int) -> None:
-        """Everything becomes binary or zero for good; filters are given up until the ratio is met."""
-        if self.config.ratio > 0:
-            self.give_up(net, step, self.config.ratio)
-        self.kill(net)
-        net.set_hard()
-
-    def kill(self, net: EvolvingNet) -> None:
-        """What was given up is zero from now on."""
-        for group, since in self.given_up_at.items():
-            net.set_alive(group, (since < 0).float())
+        elif step >= self.schedule.close:
+            self._hold(net, step)
 
     def due(self, step: int) -> bool:
         """Whether the controller acts after this step."""
-        return step % self.config.interval == 0 or step + 1 >= self.schedule.harden
+        return step % self.config.interval == 0 or step + 1 in (self.schedule.slim, self.schedule.harden)
 
     @torch.no_grad()
     def control(self, net: EvolvingNet, step: int) -> None:
-        """Give up filters as the budget demands, let them fade, and anneal the others to binary."""
-        if self.config.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
-            self.give_up(net, step, self.config.ratio * self.schedule.budget(step))
-        ceiling = 1 - self.schedule.evolved(step)
+        """Give up filters as the budget demands, let them fade, and close the others one after another."""
+        if step < self.schedule.slim:
+            if self.config.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
+                self.give_up(net, step, self.config.ratio * self.schedule.budget(step))
+            self._fade(net, step)
+        if step >= self.schedule.close:
+            self._close(net, step)
+
+    def _fade(self, net: EvolvingNet, step: int) -> None:
+        """Thresholds of what was given up rise to 1; activations lead, weights lag by half."""
         for group, since in self.given_up_at.items():
             gone = since >= 0
+            if not bool(gone.any()):
+                continue
             fading = ((step - since + 1) / self.schedule.fade).clamp(0, 1)
             for layer in net.producers(group):
                 act, weights = layer.act_quant(), layer.weight_quant()
-                # activations lead, weights lag by half
                 for quantizer, level in ((act, fading), (weights, (2 * fading - 1).clamp(min=0))):
                     if quantizer is not None:
                         t = quantizer.threshold
-                        t.copy_(torch.where(gone, torch.maximum(t, level), t.clamp(max=ceiling)))
+                        t.copy_(torch.where(gone, torch.maximum(t, level), t))
                 if act is not None:
                     act.gain.copy_(torch.where(gone, (1 - 2 * fading).clamp(min=0), torch.ones_like(fading)))
-            if bool(gone.any()):
-                net.fade_borders(group, torch.where(gone, 1 - fading, torch.ones_like(fading)))
+            net.fade_borders(group, torch.where(gone, 1 - fading, torch.ones_like(fading)))
+
+    def _close(self, net: EvolvingNet, step: int) -> None:
+        """The most important channels that have not yet begun to close begin; thresholds shrink to 0."""
+        share = self.schedule.begun(step)
+        for group, since in self.closing_at.items():
+            stays = self.given_up_at[group] < 0
+            missing = round(share * int(stays.sum())) - int((stays & (since >= 0)).sum())
+            if missing > 0:
+                importance = self.importance[group].masked_fill(~stays | (since >= 0), -torch.inf)
+                since[importance.topk(missing).indices] = step
+        self._hold(net, step, self.config.interval)
+
+    @torch.no_grad()
+    def _hold(self, net: EvolvingNet, step: int, passed: int = 0) -> None:
+        """Keep closed what is closed; shrink what is closing by the share of ``passed`` steps."""
+        for group, since in self.closing_at.items():
+            closing = (since >= 0) & (self.given_up_at[group] < 0)
+            left = 1 - ((step - since + 1) / self.schedule.closing).clamp(0, 1)
+            before = 1 - ((step - since + 1 - passed) / self.schedule.closing).clamp(0, 1)
+            factor = torch.where(closing, left / before.clamp(min=1e-6), torch.ones_like(left))
+            for layer in net.producers(group):
+                for quantizer in (layer.weight_quant(), layer.act_quant()):
+                    if quantizer is not None:
+                        rows = self._rows(group, len(quantizer.threshold))
+                        quantizer.threshold.mul_(factor[rows])
+        opening = 1 - self.schedule.closed_whole(step)
         for layer in net.whole():
             for whole in (layer.weight_quant(), layer.act_quant()):
                 if whole is not None:
-                    whole.threshold.clamp_(max=ceiling)
+                    whole.threshold.clamp_(max=whole.initial * opening)
 
+    @torch.no_grad()
+    def zero(self, net: EvolvingNet, step: int) -> None:
+        """All that is to go is given up, and every one of its weights lies in its dead zone."""
+        if self.config.ratio > 0:
+            self.give_up(net, step, self.config.ratio)
+        for group, since in self.given_up_at.items():
+            gone = since >= 0
+            for layer in net.producers(group):
+                for quantizer in (layer.weight_quant(), layer.act_quant()):
+                    if quantizer is not None:
+                        quantizer.threshold.masked_fill_(gone, 1.0)
+            if bool(gone.any()):
+                net.fade_borders(group, (~gone).float())
+
+    @torch.no_grad()
+    def kill(self, net: EvolvingNet) -> None:
+        """What was given up is masked from now on."""
+        for group, since in self.given_up_at.items():
+            net.set_alive(group, (since < 0).float())
+
+    @torch.no_grad()
+    def harden(self, net: EvolvingNet) -> None:
+        """Everything that is left has no dead zone any more, and never will."""
+        for layers in (*map(net.producers, self.given_up_at), net.whole()):
+            for layer in layers:
+                for quantizer in (layer.weight_quant(), layer.act_quant()):
+                    if quantizer is not None:
+                        quantizer.threshold.zero_()
+        net.set_hard()
+
+    @torch.no_grad()
     def give_up(self, net: EvolvingNet, step: int, target: float) -> None:
         """Decide on further channels until ``target`` of the cost is saved."""
         alive = {group: (since < 0).cpu().numpy() for group, since in self.given_up_at.items()}

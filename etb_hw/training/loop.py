@@ -96,8 +96,9 @@ def train(
 ) -> TrainResult | None:
     """Train by evolution from ternary to binary or zero.
 
-    The network evolves until ``evolution.harden`` of the run; then its filters are binary or zero, the zero
-    ones are cut out exactly (proved on data), and the rest of the run trains the slim binary network.
+    Until ``evolution.slim`` of the run some filters evolve to zero; these are then cut out exactly. Until
+    ``evolution.harden`` the others become binary one after another, and the rest of the run trains the slim
+    binary network. Both steps change no logit, which is proved on data.
 
     Args:
         out_dir: where metrics.jsonl and the resumable state go; a run found there that has the same settings
@@ -168,8 +169,10 @@ def _train(
                     return None
                 with steps.one():
                     loss = _train_step(run, batches, training, teacher)
+                    if run.step == schedule.slim:
+                        _slim(run, training, batches.x[:PROOF_IMAGES])
                     if run.step == schedule.harden:
-                        _harden_and_slim(run, training, batches.x[:PROOF_IMAGES])
+                        _harden(run, training, batches.x[:PROOF_IMAGES])
                     watch.stepped()
                     run.seconds = earlier + time.monotonic() - begun
                 if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
@@ -203,7 +206,7 @@ class _Watch:
     def stepped(self) -> None:
         """After a step: at the end of an epoch, evaluate and append its row."""
         run, schedule = self.run, self.run.schedule
-        if run.step == schedule.harden:
+        if run.step in (schedule.slim, schedule.harden):
             self.counts = metrics.shares(run.net, self.dense)
         if run.step % schedule.an_epoch:
             return
@@ -291,7 +294,7 @@ def _start(
     optimizers.load(snapshot.optimizer)
     for name, value in snapshot.controller.items():
         kind, _, group = name.partition(".")
-        getattr(controller, kind)[group] = value.to(device)
+        controller.state[kind][group] = value.to(device)
     extra = dict(snapshot.extra)
     extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
     extra["rows"] = tuple(Epoch(**{**row, "shares": Shares(**row["shares"])}) for row in extra["rows"])
@@ -329,22 +332,41 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
     return value
 
 
-def _harden_and_slim(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
-    """Binary or zero from here on; zero filters leave, together with their share of the optimizer's state."""
+def _slim(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
+    """Zero filters leave, together with their share of the optimizer's state."""
     controller = run.controller
-    config = controller.config
     share_buffers(run.net, run.team)
-    controller.harden(run.net, run.step)
+    controller.zero(run.net, run.step)
+    evolved = logits(run.net, sample).numpy()
+    controller.kill(run.net)
+    masked = logits(run.net, sample).numpy()
     keep = controller.keep()
-    before = logits(run.net, sample)
     state = slice_state(run.net, run.optimizers.state(), keep)
     slimmed = slim(run.net, keep)
     run.proofs = (
         *run.proofs,
-        prove("slim", "hardened, before the binary phase", logits(slimmed, sample).numpy(), before.numpy()),
+        prove("slim", "evolved to zero, before they are masked", masked, evolved),
+        prove("slim", "masked, before they are cut out", logits(slimmed, sample).numpy(), masked),
     )
-    run.net, run.trained, run.hard = slimmed, wrapped(slimmed, run.team, training.compile), True
-    run.optimizers = evolving_optimizers(slimmed, training, config.threshold_lr)
+    _go_on(run, slimmed, state, training)
+
+
+def _harden(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
+    """Binary from here on, where no dead zone is left; the thresholds leave the optimizer."""
+    share_buffers(run.net, run.team)
+    evolved = logits(run.net, sample).numpy()
+    run.controller.harden(run.net)
+    run.proofs = (
+        *run.proofs,
+        prove("harden", "evolved to binary, before thresholds go", logits(run.net, sample).numpy(), evolved),
+    )
+    run.hard = True
+    _go_on(run, run.net, run.optimizers.state(), training)
+
+
+def _go_on(run: _Run, net: BinaryNet, state: dict[str, Tensor], training: TrainingConfig) -> None:
+    run.net, run.trained = net, wrapped(net, run.team, training.compile)
+    run.optimizers = evolving_optimizers(net, training, run.controller.config.threshold_lr)
     run.optimizers.load(state)
 
 
@@ -381,8 +403,8 @@ def _row(
 def _save(run: _Run, out_dir: Path, key: str) -> None:
     controller = {
         f"{kind}.{group}": value
-        for kind in ("importance", "given_up_at")
-        for group, value in getattr(run.controller, kind).items()
+        for kind, values in run.controller.state.items()
+        for group, value in values.items()
     }
     extra = {
         "loss_sum": run.loss_sum,

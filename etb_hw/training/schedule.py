@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from etb_hw.config import EvolutionConfig, TrainingConfig
 
-FADE_SHARE = 0.2  # of the time between warm-up and hardening
+FADE_SHARE = 0.2  # of the time between warm-up and slimming
+CLOSING_SHARE = 0.2  # of the time in which filters close
 
 
 @dataclass(frozen=True)
@@ -16,17 +17,22 @@ class Schedule:
 
     Attributes:
         steps: of the whole run; an_epoch of them make an epoch.
-        warmup: first step at which filters may be given up. harden: step before which the network is hardened
-            and slimmed. fade: steps that a given-up filter takes to reach zero.
+        warmup: first step at which filters may be given up. fade: steps that a given-up filter takes to reach
+            zero. slim: step before which those filters are cut out.
+        close: first step at which a filter that stays may begin to close. closing: steps that it takes to.
+        harden: step before which all filters are binary.
         rise: steps of rising learning rate. fall: step at which it starts to fall.
-        spend: share of the time between warm-up and hardening in which the ratio is decided.
+        spend: share of the time between warm-up and slimming in which the ratio is decided.
     """
 
     steps: int
     an_epoch: int
     warmup: int
+    slim: int
     harden: int
     fade: int
+    close: int
+    closing: int
     rise: int
     fall: int
     spend: float
@@ -38,14 +44,26 @@ class Schedule:
         return cosine(step, self.fall, self.steps)
 
     def evolved(self, step: int) -> float:
-        """0 until the warm-up ends, 1 at hardening, linear between."""
-        return min(1.0, max(0.0, (step - self.warmup) / max(1, self.harden - self.warmup)))
+        """0 until the warm-up ends, 1 at slimming, linear between."""
+        return _between(step, self.warmup, self.slim)
+
+    def begun(self, step: int) -> float:
+        """Share of the filters that stay which have begun to close: all soon enough to end by hardening."""
+        return _between(step, self.close, self.harden - self.closing)
+
+    def closed_whole(self, step: int) -> float:
+        """How far layers that no filter leaves have closed, all their filters together."""
+        return _between(step + 1, self.close, self.harden)
 
     def budget(self, step: int) -> float:
         """Share of the final pruning ratio that is spent by now: a cubic, complete at ``spend``."""
         if step < self.warmup:
             return 0.0
         return 1 - (1 - min(1.0, self.evolved(step) / self.spend)) ** 3
+
+
+def _between(step: int, start: int, end: int) -> float:
+    return min(1.0, max(0.0, (step - start) / max(1, end - start)))
 
 
 def cosine(step: int, fall: float, steps: int) -> float:
@@ -72,6 +90,11 @@ def schedule_of(
 ) -> Schedule:
     """The schedule of a run of so many steps."""
     harden = max(1, round(steps * evolution.harden))
-    warmup = min(harden, round(steps * evolution.warmup))
-    fade = max(1, round((harden - warmup) * FADE_SHARE))
-    return Schedule(steps, an_epoch, warmup, harden, fade, rise, fall, evolution.spend)
+    slim = min(harden, max(1, round(steps * evolution.slim)))
+    warmup = min(slim, round(steps * evolution.warmup))
+    # what is given up last has to be zero by then, and decisions fall every few steps only
+    left = (1 - evolution.spend) * (slim - warmup) - 2 * evolution.interval
+    fade = max(1, round(min(left, (slim - warmup) * FADE_SHARE)))
+    close = min(harden, round(steps * evolution.close))
+    closing = max(1, round((harden - close) * CLOSING_SHARE))
+    return Schedule(steps, an_epoch, warmup, slim, harden, fade, close, closing, rise, fall, evolution.spend)

@@ -295,5 +295,5 @@ def test_errors_say_what_to_do():
     evolution = etb.Evolution(prepared, 0.4, steps=3)
     with pytest.raises(BadInput, match="no gradients"):
         evolution.step()
-    with pytest.raises(BadInput, match="still ternary"):
+    with pytest.raises(BadInput, match="still evolving to zero"):
         evolution.slim()

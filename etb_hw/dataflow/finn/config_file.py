@@ -117,6 +117,8 @@ def _checked(block: Block, fold: Mapping[str, int | str]) -> Fold:
         legal = sorted({int(option[key]) for option in block.folds})
         if value not in legal:
             raise BadInput(
-                f"{block.name}.{key} = {value!r}", "is no legal folding of its channels", f"use one of {legal}"
+                f"{block.name}.{key} = {value!r}",
+                "is no legal folding of its channels",
+                f"use one of {legal}",
             )
     return fold

@@ -57,7 +57,9 @@ def size_fifos(
     enough = {edge: held[edge] + 2 if held[edge] > _LEAST else _LEAST for edge in graph.edges}
     while not sizing.keeps(enough):
         if max(enough.values(), default=_MOST) >= _MOST:
-            raise Deadlock("streams", "no depth of the FIFOs keeps the throughput", "report this with the design")
+            raise Deadlock(
+                "streams", "no depth of the FIFOs keeps the throughput", "report this with the design"
+            )
         enough = {edge: 2 * depth for edge, depth in enough.items()}
     depths = dict(enough)
     if minimal:
