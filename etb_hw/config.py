@@ -113,9 +113,9 @@ class EvolutionConfig(Section):
         0.5, gt=0, le=1, description="filters that were given up are zero, and are cut out; at most `harden`"
     )
     close: Fraction = Field(
-        0.35, description="from here to `harden` the others become binary, the most important ones first"
+        0.3, description="from here to `harden` the others become binary, the most important ones first"
     )
-    harden: float = Field(0.8, gt=0, le=1, description="all filters are binary")
+    harden: float = Field(0.7, gt=0, le=1, description="all filters are binary")
     criterion: Literal["gradient", "magnitude", "l1", "random"] = Field(
         "gradient",
         description="what ranks filters: the loss's first-order change when a filter goes, or its magnitude; "

@@ -29,6 +29,7 @@ class Epoch:
         activation_thresholds, weight_thresholds: mean a layer, in [0, 1]; empty once binary.
         widths: channels not given up, a group.
         images_per_second: training speed of the epoch.
+        zero_weights: share of the weights of filters that stay which are 0; None in older files.
     """
 
     epoch: int
@@ -44,3 +45,4 @@ class Epoch:
     activation_thresholds: Mapping[str, float]
     weight_thresholds: Mapping[str, float]
     images_per_second: float
+    zero_weights: float | None = None

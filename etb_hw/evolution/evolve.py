@@ -190,7 +190,8 @@ class Evolution:
         if not self.hard:
             if not self.slimmable:
                 self._zero()
-            self.controller.harden(self.net)
+            self.controller.open_no_more(self.net)
+            self.net.set_hard()
 
     def _zero(self) -> None:
         self.controller.zero(self.net, self.steps_done)

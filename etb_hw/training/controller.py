@@ -53,6 +53,11 @@ class Controller:
         kinds = ("importance", "given_up_at", "closing_at")
         return {kind: getattr(self, kind) for kind in kinds}
 
+    @property
+    def stays(self) -> dict[str, Tensor]:
+        """Channels (C,) a group that are not given up."""
+        return {group: since < 0 for group, since in self.given_up_at.items()}
+
     def to(self, device: torch.device) -> None:
         """Move the state."""
         for values in self.state.values():
@@ -132,7 +137,7 @@ class Controller:
 
     def _close(self, net: EvolvingNet, step: int) -> None:
         """The most important channels that have not yet begun to close begin; thresholds shrink to 0."""
-        share = self.schedule.begun(step)
+        share = self.schedule.closing_share(step)
         for group, since in self.closing_at.items():
             stays = self.given_up_at[group] < 0
             missing = round(share * int(stays.sum())) - int((stays & (since >= 0)).sum())
@@ -181,14 +186,13 @@ class Controller:
             net.set_alive(group, (since < 0).float())
 
     @torch.no_grad()
-    def harden(self, net: EvolvingNet) -> None:
-        """Everything that is left has no dead zone any more, and never will."""
+    def open_no_more(self, net: EvolvingNet) -> None:
+        """No dead zone is left: by now all have closed, but for runs of few steps."""
         for layers in (*map(net.producers, self.given_up_at), net.whole()):
             for layer in layers:
                 for quantizer in (layer.weight_quant(), layer.act_quant()):
                     if quantizer is not None:
                         quantizer.threshold.zero_()
-        net.set_hard()
 
     @torch.no_grad()
     def give_up(self, net: EvolvingNet, step: int, target: float) -> None:

@@ -354,8 +354,9 @@ def _slim(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
 def _harden(run: _Run, training: TrainingConfig, sample: Tensor) -> None:
     """Binary from here on, where no dead zone is left; the thresholds leave the optimizer."""
     share_buffers(run.net, run.team)
+    run.controller.open_no_more(run.net)
     evolved = logits(run.net, sample).numpy()
-    run.controller.harden(run.net)
+    run.net.set_hard()
     run.proofs = (
         *run.proofs,
         prove("harden", "evolved to binary, before thresholds go", logits(run.net, sample).numpy(), evolved),
@@ -397,6 +398,7 @@ def _row(
         activation_thresholds=acts,
         weight_thresholds=weights,
         images_per_second=images / max(seconds, 1e-9),
+        zero_weights=metrics.zero_weights(run.net, run.controller.stays),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -47,6 +47,19 @@ def shares(net: BinaryNet, original: NetSpec) -> Shares:
     if not total:
         return Shares(1.0, 0.0, 0.0)
     return Shares(binary / total, (total - binary - zero) / total, zero / total)
+
+
+@torch.no_grad()
+def zero_weights(net: BinaryNet, stays: Mapping[str, torch.Tensor]) -> float:
+    """Share of zero weights in filters that stay: ``stays[group]`` (C,), of the groups that may lose some."""
+    zeros = weights = 0
+    for name, layer in net.weighted().items():
+        group = net.spec.by_name[name].group
+        if group in stays:
+            q = layer.quantized().flatten(1)
+            q = q[stays[group]] if len(q) == len(stays[group]) else q  # slim, all of them stay
+            zeros, weights = zeros + int((q == 0).sum()), weights + q.numel()
+    return zeros / max(1, weights)
 
 
 @torch.no_grad()

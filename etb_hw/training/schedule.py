@@ -19,7 +19,8 @@ class Schedule:
         steps: of the whole run; an_epoch of them make an epoch.
         warmup: first step at which filters may be given up. fade: steps that a given-up filter takes to reach
             zero. slim: step before which those filters are cut out.
-        close: first step at which a filter that stays may begin to close. closing: steps that it takes to.
+        close: first step at which a filter that stays may begin to close. begun: step by which all have.
+            closing: steps that it takes to.
         harden: step before which all filters are binary.
         rise: steps of rising learning rate. fall: step at which it starts to fall.
         spend: share of the time between warm-up and slimming in which the ratio is decided.
@@ -32,6 +33,7 @@ class Schedule:
     harden: int
     fade: int
     close: int
+    begun: int
     closing: int
     rise: int
     fall: int
@@ -47,9 +49,9 @@ class Schedule:
         """0 until the warm-up ends, 1 at slimming, linear between."""
         return _between(step, self.warmup, self.slim)
 
-    def begun(self, step: int) -> float:
-        """Share of the filters that stay which have begun to close: all soon enough to end by hardening."""
-        return _between(step, self.close, self.harden - self.closing)
+    def closing_share(self, step: int) -> float:
+        """Share of the filters that stay which have begun to close."""
+        return _between(step, self.close, self.begun)
 
     def closed_whole(self, step: int) -> float:
         """How far layers that no filter leaves have closed, all their filters together."""
@@ -97,4 +99,7 @@ def schedule_of(
     fade = max(1, round(min(left, (slim - warmup) * FADE_SHARE)))
     close = min(harden, round(steps * evolution.close))
     closing = max(1, round((harden - close) * CLOSING_SHARE))
-    return Schedule(steps, an_epoch, warmup, slim, harden, fade, close, closing, rise, fall, evolution.spend)
+    begun = max(close, harden - closing - 2 * evolution.interval)  # soon enough to end by hardening
+    return Schedule(
+        steps, an_epoch, warmup, slim, harden, fade, close, begun, closing, rise, fall, evolution.spend
+    )

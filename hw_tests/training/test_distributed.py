@@ -52,7 +52,7 @@ def test_two_processes_decide_alike_and_resume(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
     assert first == second
-    assert first["mismatches"] == [0, 0]
+    assert first["mismatches"] == [0, 0, 0, 0]
     assert sum(len(channels) for channels in first["keep"].values()) < 52
     rows = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["epoch"] for row in rows] == [1, 2, 3]

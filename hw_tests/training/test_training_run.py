@@ -1,6 +1,7 @@
 """Whole runs on small data: proofs, targets, resuming, decisions."""
 
 import contextlib
+import itertools
 import json
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_a_run_ends_binary_slim_and_proved(digits, tmp_path):
     result = training.train(MODEL, settings(), EvolutionConfig(ratio=0.4), digits, tmp_path, updates.append)
     assert result is not None
     assert all(proof.mismatches == 0 for proof in result.proofs)
-    assert len(result.proofs) == 2
+    assert len(result.proofs) == 4
     assert 0.4 <= result.report.reached < 0.43  # never less than was asked for
     x = torch.from_numpy(digits.test_x).float()
     assert torch.equal(deployable(result.hard)(x), result.hard(x))
@@ -67,7 +68,7 @@ def test_a_run_ends_binary_slim_and_proved(digits, tmp_path):
     assert updates[-1].step == updates[-1].steps
 
 
-@pytest.mark.parametrize("stop", [7, 17, 33])
+@pytest.mark.parametrize("stop", [7, 17, 24, 33])
 def test_a_stopped_run_goes_on_identically(digits, tmp_path, stop):
     evolution = EvolutionConfig(ratio=0.4)
     through = training.train(MODEL, settings(), evolution, digits, tmp_path / "a")
@@ -81,6 +82,28 @@ def test_a_stopped_run_goes_on_identically(digits, tmp_path, stop):
         return [{**json.loads(line), "images_per_second": 0} for line in lines]
 
     assert history("a") == history("b")
+
+
+def test_the_evolution_is_gradual(digits):
+    """Filters reach zero before any is masked, and the others become binary one after another."""
+    rows = []
+    recipe = settings(epochs=30)
+    shares = {}
+
+    def watch(progress):
+        shares[progress.step] = progress.shares
+
+    result = training.train(MODEL, recipe, EvolutionConfig(ratio=0.4), digits, progress=watch)
+    assert result is not None
+    steps = sorted(shares)
+    an_epoch = steps[-1] // 30
+    rows = [shares[max(s for s in steps if s <= epoch * an_epoch)] for epoch in range(1, 31)]
+    done = [row.binary + row.zero for row in rows]
+    slim = [row.zero for row in rows[:15]]
+    assert slim[11] > 0.8 * slim[14] > 0.1  # the dead zones did it, the mask found them so
+    assert max(b - a for a, b in itertools.pairwise(done)) <= 0.15
+    assert sum(b > a for a, b in itertools.pairwise(done)) >= 8
+    assert done[-10] == 1
 
 
 def test_other_settings_do_not_resume_a_run(digits, tmp_path):
