@@ -99,7 +99,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         if budget is None or sized.graph.cost(model).within(budget):
             break
         # depths are known only once the design is folded: leave room for them and fold again
-        between = between.most(sized.graph.fifo_cost(model))
+        between = between.most(sized.graph.cost(model).less(sized.graph.least_cost(model)))
     if device is not None:
         check_fits(sized.graph, device, build.max_utilization, model)
     return Design(sized.graph, folding, sized.report)
@@ -117,7 +117,7 @@ def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Desi
             "raise its PE or SIMD, or leave folding_config out to have it searched",
         )
     model = model_of(build)
-    folding = Folding(made, Weights().of(made.block_cost(model)), 0.0, False, None, {}, model.name)
+    folding = Folding(made, Weights().of(made.least_cost(model)), 0.0, False, None, {}, model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
     device = device_of(build)
     if device is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -152,6 +152,11 @@ class DataflowGraph:
     def block_cost(self, model: ResourceModel) -> Resources:
         """Blocks and converters, without the FIFOs, whose depths are known only once the design is folded."""
         return _sum(model, self.blocks)
+
+    def least_cost(self, model: ResourceModel) -> Resources:
+        """What a search can know: blocks, converters and, where the model counts them, shallowest FIFOs."""
+        shallow = (replace(fifo, depth=2) for fifo in self.fifos.values() if model.counts_fifos)
+        return self.block_cost(model) + _sum(model, shallow)
 
     def execute(self, frames: NDArray[np.int64], trace: Trace | None = None) -> NDArray[np.int64]:
         """Bit-exact behaviour on a batch (N, H, W, C): the blocks' own, one after another.

@@ -58,6 +58,10 @@ class ResourceModel(Protocol):
     def name(self) -> str:
         """What reports call the model."""
 
+    @property
+    def counts_fifos(self) -> bool:
+        """Whether a search prices the least FIFO of every stream; FINN's estimates leave FIFOs out."""
+
     def __call__(self, block: Block) -> Resources:
         """Resources of one block."""
 
@@ -67,6 +71,7 @@ class FinnModel:
     """FINN's analytic formulas, as each block file documents them."""
 
     name: str = "finn"
+    counts_fifos: bool = False
 
     def __call__(self, block: Block) -> Resources:
         return block.resources()

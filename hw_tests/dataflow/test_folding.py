@@ -118,6 +118,7 @@ class Synthesised:
     """Another resource model: flip-flops count too, and products are cheap."""
 
     name: str = "synthesised"
+    counts_fifos: bool = False
 
     def __call__(self, block: Block) -> Resources:
         lanes = sum(stream.width for stream in block.outputs)

@@ -37,6 +37,7 @@ class CalibratedModel:
     ff: Mapping[str, Weights]
     held_out: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     target: str = ""
+    counts_fifos: bool = True
 
     @cached_property
     def fabric(self) -> Fabric:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import floor
 
 from etb_hw.dataflow.block import Block, Fold
+from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding.channels import Groups, channel_groups
@@ -18,7 +19,9 @@ from etb_hw.dataflow.folding.weights import Weights
 from etb_hw.dataflow.graph import DataflowGraph, Edge
 from etb_hw.dataflow.refold import refold, strip
 from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class Folding:
 
     Attributes:
         graph: the design, with width converters.
-        objective: the weighted resources, in LUTs, at the frame rate of ``graph``.
+        objective: the weighted resources, in LUTs, of ``graph.least_cost(model)``.
         bound: no legal folding at that frame rate costs less.
         optimal: whether the design is proved best: the cheapest at its frame rate and, when the fastest on
             a device was asked for, the fastest.
@@ -160,6 +163,7 @@ class _Search:
             styles = ("block", "distributed", "ultra") if urams else ("block", "distributed")
         self.options = all_options(self.graph, self.groups, model, styles)
         self.converters: dict[tuple[Edge, tuple[int, int], tuple[int, int]], Resources] = {}
+        self.fifos: dict[tuple[int, int], Resources] = {}  # by bits of a value and lanes
 
     def cheapest(self, cycles: int) -> Folding:
         self._check(cycles)
@@ -205,10 +209,10 @@ class _Search:
         options = {name: useful(of, cycles, self.weights, limited) for name, of in self.options.items()}
         if not all(options.values()):
             return Solution(None, float("inf"), float("inf"), True)
-        options = needed(self.graph, options, self._converter, _each if limited else self._weighted)
+        options = needed(self.graph, options, self._between, _each if limited else self._weighted)
         start = self._start(cycles)
         found = solve(
-            self.graph, options, self._converter, self.weights.of, self.limit, start, self.time_limit_s
+            self.graph, options, self._between, self.weights.of, self.limit, start, self.time_limit_s
         )
         if found.chosen is None and not found.proved and start is not None and self._allowed(start):
             # the time went without a solution, but the design to start from is one
@@ -234,12 +238,25 @@ class _Search:
         return found if len(found) == len(self.options) else None
 
     def _allowed(self, chosen: Mapping[str, Option]) -> bool:
-        used = self._built(chosen).block_cost(self.model)
+        used = self._built(chosen).least_cost(self.model)
         return self.limit is None or used.within(self.limit)
 
+    def _between(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
+        """The converter between two forms, and the least FIFOs before and behind it."""
+        price = Resources() if given[1] == taken[1] else self._converter(edge, given, taken)
+        if self.model.counts_fifos:
+            dtype = self.graph[edge.source.block].outputs[edge.source.index].dtype
+            for lanes in dict.fromkeys((given[1], taken[1])):
+                price += self._fifo(dtype, lanes)
+        return price
+
+    def _fifo(self, dtype: DataType, lanes: int) -> Resources:
+        if (dtype.bits, lanes) not in self.fifos:
+            stream = Stream((lanes,), dtype, lanes)
+            self.fifos[dtype.bits, lanes] = self.model(Fifo(name="", layer="", stream=stream, depth=2))
+        return self.fifos[dtype.bits, lanes]
+
     def _converter(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> Resources:
-        if given[1] == taken[1]:
-            return Resources()
         key = (edge, given, taken)
         if key not in self.converters:
             stream = self.graph[edge.target.block].inputs[edge.target.index]
@@ -265,7 +282,7 @@ class _Search:
                 added = chosen[maker].given[0] - self.groups.counts[group][0]
                 if added:
                     dead[self.graph[maker].layer] = added
-        cost = self.weights.of(graph.block_cost(self.model))
+        cost = self.weights.of(graph.least_cost(self.model))
         return Folding(graph, cost, min(found.bound, cost), found.proved, None, dead, self.model.name)
 
     def _built(self, chosen: Mapping[str, Option]) -> DataflowGraph:
