@@ -65,6 +65,9 @@ class ResourceModel(Protocol):
     def __call__(self, block: Block) -> Resources:
         """Resources of one block."""
 
+    def __hash__(self) -> int:
+        """Costs are remembered by model."""
+
 
 @dataclass(frozen=True)
 class FinnModel:

@@ -11,9 +11,11 @@ import numpy as np
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, Flow
 from etb_hw.data import Dataset
-from etb_hw.dataflow import finn_model
+from etb_hw.dataflow import ResourceModel
 from etb_hw.dataflow.blocks.mvau import Mvau
+from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.design import design, model_of
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.plan import Plan
@@ -35,7 +37,7 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
         remedy = "give build.target_fps, or count parameters"
         raise BadInput("evolution.count", "luts depend on the frame rate", remedy)
     spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
-    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns))
+    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns), model_of(flow.build))
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,15 @@ class LutCost:
 
     spec: NetSpec
     cycles: int
+    model: ResourceModel
 
     def __call__(self, widths: Mapping[str, int]) -> float:
         total = 0.0
         for layer in self.spec.weighted:
             geometry = self.spec.geometry(layer, {**self.spec.widths, **widths})
             values = _values(self.spec, layer.inputs[0])
-            total += _matrix(
-                geometry.fan_in, geometry.outputs, geometry.sums, values, self.cycles, layer.name
-            )
+            size = (geometry.fan_in, geometry.outputs, geometry.sums)
+            total += _matrix(*size, values, self.cycles, layer.name, self.model)
         return total
 
 
@@ -75,7 +77,8 @@ def luts(fps: float, clk_ns: float = 10.0) -> Callable[[Plan], Cost]:
     Args:
         fps: frames a second that the hardware must reach. clk_ns: its clock period.
     """
-    return lambda plan: PlanLuts(plan, cycles_for(fps, clk_ns))
+    model = load_calibration()
+    return lambda plan: PlanLuts(plan, cycles_for(fps, clk_ns), model)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class PlanLuts:
 
     plan: Plan
     cycles: int
+    model: ResourceModel
 
     def __call__(self, widths: Mapping[str, int]) -> float:
         total = 0.0
@@ -91,12 +95,16 @@ class PlanLuts:
             size = self.plan.geometry(layer, {**self.plan.widths, **widths})
             kind = None if layer.values is None else KINDS[layer.values]
             values = DataType.unsigned(8) if kind is None else _of_kind(kind)
-            total += _matrix(size.fan_in, size.outputs, size.sums, values, self.cycles, layer.name)
+            shape = (size.fan_in, size.outputs, size.sums)
+            total += _matrix(*shape, values, self.cycles, layer.name, self.model)
         return total
 
 
 @lru_cache(maxsize=65536)
-def _matrix(inputs: int, outputs: int, sums: int, values: DataType, cycles: int, name: str) -> float:
+def _matrix(
+    inputs: int, outputs: int, sums: int, values: DataType, cycles: int, name: str, model: ResourceModel
+) -> float:
+    rng = np.random.default_rng(0)
     block = Mvau(
         name=name,
         layer=name,
@@ -104,16 +112,24 @@ def _matrix(inputs: int, outputs: int, sums: int, values: DataType, cycles: int,
         weight_dtype=BIPOLAR,
         input_dtype=values,
         output_dtype=BIPOLAR,
-        thresholds=np.zeros((outputs, 1), dtype=np.int64),
+        thresholds=rng.integers(-inputs // 4, inputs // 4 + 1, (outputs, 1)),  # equal ones would cost less
         pixels=(sums, 1),
     )
-    folded = (block.folded(fold) for fold in block.folds)
-    costs = [Weights().of(finn_model(made)) for made in folded if made.cycles <= cycles]
+    # for every PE the least SIMD that is fast enough
+    simds = (
+        (pe, next((s for s in divisors(inputs) if _pace(block, pe, s) <= cycles), 0))
+        for pe in divisors(outputs)
+    )
+    costs = [Weights().of(model(block.folded({"PE": pe, "SIMD": simd}))) for pe, simd in simds if simd]
     if not costs:
         raise InfeasibleTarget(
             name, f"cannot run in {cycles} cycles a frame however it is folded", "lower build.target_fps"
         )
     return min(costs)
+
+
+def _pace(block: Mvau, pe: int, simd: int) -> int:
+    return block.folded({"PE": pe, "SIMD": simd}).cycles
 
 
 @dataclass(frozen=True)
