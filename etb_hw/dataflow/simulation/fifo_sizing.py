@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from etb_hw.dataflow.graph import DataflowGraph, Edge
 from etb_hw.dataflow.simulation.simulate import Deadlock, StreamReport, simulate_streams
 
@@ -51,6 +53,9 @@ def size_fifos(
     # the estimate is exact, but a pipeline of many branches may settle a little above it
     reached = simulate_streams(graph, frames=frames, depths=unlimited)
     sizing.goal = int(max(free.interval, reached.interval) * (1 + tolerance))
+    # frames that come first may take a little longer, until the branches have settled
+    slowest = [int(gap) for report in (free, reached) for gap in np.diff(report.ends[1:])]
+    sizing.patience = max(sizing.goal, *slowest, 0)
     sizing.fill = 2 * reached.latency
     # a memory FIFO delays a beat by one cycle more than a register pair: leave room for that
     held = free.occupancy
@@ -83,6 +88,7 @@ class _Sizing:
         self.precision = precision
         self.frames = frames
         self.goal = 0
+        self.patience = 0  # cycles between two frames after which a simulation may be given up
         self.fill = 0  # cycles in which a first frame surely comes through; short frames take little else
         self.simulations = 0
 
@@ -90,10 +96,10 @@ class _Sizing:
         """Whether these depths keep the interval, with a source that sends as fast as it can."""
         self.simulations += 1
         cycles = sum(block.cycles for block in self.graph.blocks)
-        limit = (self.frames + 4) * self.goal + cycles + self.fill
+        limit = (self.frames + 4) * self.patience + cycles + self.fill
         try:
             report = simulate_streams(
-                self.graph, frames=self.frames, depths=depths, goal=self.goal, max_cycles=limit
+                self.graph, frames=self.frames, depths=depths, goal=self.patience, max_cycles=limit
             )
         except Deadlock:
             return False
