@@ -11,6 +11,7 @@ from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
 from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
+from etb_hw.training.distributed import leads
 
 
 def run_flow(
@@ -25,7 +26,8 @@ def run_flow(
     flow = load_flow(flow_file)
     run_dir = out or Path("runs") / flow_file.stem
     terminal = console()
+    terminal.quiet = not leads()
     with TerminalObserver(terminal) as observer:
         run_steps(flow, run_dir, STEPS, start=start, until=until, force=force, observer=observer)
-    if until is None:
+    if until is None and leads():
         terminal.print(summary_table(SUMMARY.need(run_dir), run_dir))

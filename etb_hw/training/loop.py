@@ -23,6 +23,7 @@ from etb_hw.pruning.slim import Keep, slim
 from etb_hw.training import metrics
 from etb_hw.training.allocation import make_limits, reached
 from etb_hw.training.batches import Batches
+from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.controller import Controller
 from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
@@ -31,9 +32,9 @@ from etb_hw.training.loss import loss_of
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
-from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
+from etb_hw.training.state import Snapshot, key_of, save_snapshot
 from etb_hw.training.teacher import lesson, teach
-from etb_hw.training.whole_steps import whole_steps
+from etb_hw.training.whole_steps import WholeSteps, whole_steps
 from etb_hw.verification import Proof, prove
 
 PROOF_IMAGES = 256
@@ -154,21 +155,21 @@ def _train(
     )
     test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     key = _key(spec, training, evolution, dataset, teacher)
-    run = _start(spec, training, controller, device, out_dir, key, team)
     if not team.leads:
         out_dir = None
+    run = _start(spec, training, controller, device, out_dir, key, team)
     if out_dir is not None:
         metrics.rewrite(METRICS.path(out_dir), run.rows)
     watch = _Watch(run, spec, training, test_x, test_y, out_dir)
     saved = begun = time.monotonic()
     earlier = run.seconds
-    with whole_steps() as steps:
+    with whole_steps(team.ranks == 1) as steps:
         try:
             while run.step < schedule.steps:
                 if stop_after is not None and run.step >= stop_after:
                     return None
                 with steps.one():
-                    loss = _train_step(run, batches, training, teacher)
+                    loss = _train_step(run, batches, training, teacher, steps)
                     if run.step == schedule.slim:
                         _slim(run, training, batches.x[:PROOF_IMAGES])
                     if run.step == schedule.harden:
@@ -270,7 +271,7 @@ def _start(
     out_dir: Path | None, key: str, team: Team = Team(),  # noqa: B008 (frozen)
 ) -> _Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
-    snapshot = load_snapshot(out_dir / TRAINING_STATE, key) if out_dir is not None else None
+    snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, key, team)
     threshold_lr = controller.config.threshold_lr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
@@ -304,14 +305,21 @@ def _start(
     )  # fmt: skip
 
 
-def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None) -> float:
+def _train_step(
+    run: _Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None, steps: WholeSteps
+) -> float:
+    """One step; returns the mean loss of all processes."""
     x, y = batches.batch(run.step)
     taught = lesson(teacher, x, training.amp)
     # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
     with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
         output = run.trained(x)
     loss = loss_of(output.float(), y, taught, training)
-    value = float(loss.detach())
+    right = float((output.detach().argmax(1) == y).sum())
+    # all processes count the same, and end with the same step
+    value, right, asked = total(run.team, x.device, float(loss.detach()), right, float(steps.asked))
+    steps.agree(asked > 0)
+    value /= run.team.ranks
     if value != value:  # before it reaches the weights: what was saved stays fit to go on from
         raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
     if training.amp and x.is_cuda:
@@ -327,7 +335,7 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
     else:
         run.controller.after_step(run.net, run.step)
     run.loss_sum += value
-    run.correct += int((output.detach().argmax(1) == y).sum())
+    run.correct += int(right)
     run.step += 1
     return value
 
@@ -381,15 +389,13 @@ def _row(
     an_epoch = run.schedule.an_epoch
     images = an_epoch * training.batch
     acts, weights = metrics.mean_thresholds(run.net)
-    device = next(run.net.parameters()).device
-    loss_sum, correct = total(run.team, device, run.loss_sum, run.correct)
     widths = _widths(run.controller)
     return Epoch(
         epoch=epoch,
         step=run.step,
         phase="binary" if run.hard else "evolving",
-        loss=loss_sum / an_epoch / run.team.ranks,
-        train_accuracy=correct / images,
+        loss=run.loss_sum / an_epoch,
+        train_accuracy=run.correct / images,
         accuracy=found if epoch % training.evaluate_every == 0 else None,
         lr=training.lr * run.schedule.learning_rate(run.step - 1),
         shares=counts,

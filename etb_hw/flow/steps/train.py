@@ -25,11 +25,8 @@ def _settings(flow: Flow) -> Any:
     return [*settings(flow), flow.evolution.model_dump(), hardware]
 
 
-def _run(context: Context) -> list[Proof]:
+def _trained(context: Context) -> training.TrainResult:
     flow = context.flow
-    if context.fresh:
-        for name in (TRAINING_STATE, TEACHER_STATE):
-            remove_snapshot(context.run_dir / name)
     result = training.train(
         flow.model,
         flow.training,
@@ -40,6 +37,15 @@ def _run(context: Context) -> list[Proof]:
         training_cost(flow, context.dataset),
     )
     assert result is not None, "only stop_after ends a training early"
+    return result
+
+
+def _run(context: Context) -> list[Proof]:
+    flow = context.flow
+    if context.fresh:
+        for name in (TRAINING_STATE, TEACHER_STATE):
+            remove_snapshot(context.run_dir / name)
+    result = _trained(context)
     notes = {
         "dense": result.dense.to_json(),
         "keep": {group: channels.tolist() for group, channels in result.keep.items()},
@@ -56,5 +62,5 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "train", "Train from ternary to binary or zero", _settings, (),
-    (CHECKPOINT, METRICS), _run,
+    (CHECKPOINT, METRICS), _run, help=_trained,
 )  # fmt: skip
