@@ -25,7 +25,6 @@ def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> 
     from etb_hw.cli.build_notes import build_notes
     from etb_hw.cli.console import console
     from etb_hw.cli.from_options import build_config, import_options
-    from etb_hw.dataflow.design import device_of, model_of
     from etb_hw.flow.building import build_model
     from etb_hw.flow.outputs import output_folder
     from etb_hw.report.design_table import design_table
@@ -35,7 +34,7 @@ def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> 
     with output_folder(out, "build", force=force) as folder:
         made, notes = build_model(model_file, folder, config, import_options(options))
     terminal = console()
-    terminal.print(design_table(made.graph, device_of(config), model_of(config)))
+    terminal.print(design_table(made.graph, made.target.device, made.target.model))
     for line in (*notes, *build_notes(made)):
         terminal.print(line, highlight=False)
     terminal.print(f"files:   {out}")

@@ -14,7 +14,7 @@ from etb_hw.data import Dataset
 from etb_hw.dataflow import ResourceModel
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.calibrated import load_calibration
-from etb_hw.dataflow.design import design, model_of
+from etb_hw.dataflow.design import design, target_of
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.errors import BadInput, InfeasibleTarget
@@ -37,7 +37,7 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
         remedy = "give build.target_fps, or count parameters"
         raise BadInput("evolution.count", "luts depend on the frame rate", remedy)
     spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
-    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns), model_of(flow.build))
+    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns), target_of(flow.build).model)
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ class HardwareEstimate:
     def __call__(self, hard: HardNet) -> Mapping[str, float]:
         module = deployable(hard)
         graph = qonnx_io.import_model(exported_model(module, module.input_shape))
-        made = design(graph, self.build).graph
-        total = made.cost(model_of(self.build))
-        return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.fps}
+        made = design(graph, self.build)
+        total = made.graph.cost(made.target.model)
+        return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.graph.fps}
 
 
 def hardware_estimate(build: BuildConfig) -> HardwareEstimate | None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from etb_hw.dataflow import finn, fold, lower
+from etb_hw.dataflow import Target, finn, fold, lower
 from etb_hw.qonnx_io import execute, export_finn, export_model, import_model
 from hw_tests.finn.finn_nets import conv_net, mlp
 
@@ -59,7 +59,7 @@ def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     export_finn(folder / "model.qonnx.onnx", folder / "model.finn.onnx")
     x = np.random.default_rng(0).integers(0, 256, (3, *shape))
     np.savez(folder / "samples.npz", x=x, y=execute(folder / "model.qonnx.onnx", x))
-    design = fold(lower(import_model(folder / "model.qonnx.onnx")), target_fps=2000).graph
+    design = fold(lower(import_model(folder / "model.qonnx.onnx")), Target(fps=2000)).graph
     finn.write(design, folder)
     cycles = json.loads((folder / "report" / "estimate_layer_cycles.json").read_text())
     folding = json.loads((folder / "auto_folding_config.json").read_text())

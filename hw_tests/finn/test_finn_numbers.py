@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etb_hw.dataflow import DataflowGraph, finn, fold, lower, set_folding
+from etb_hw.dataflow import DataflowGraph, Target, finn, fold, lower, set_folding
 from hw_tests import networks
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Dataflo
         lowered = lower(graph, label_select=True)
         for target in TARGETS:
             theirs = set_folding(lowered, target)
-            for design in (theirs, fold(lowered, target_cycles=theirs.bottleneck.cycles).graph):
+            for design in (theirs, fold(lowered, Target(cycles=theirs.bottleneck.cycles)).graph):
                 place = folder / str(len(jobs))
                 finn.write(design, place)
                 jobs.append([str(place / "dataflow.onnx"), target])
