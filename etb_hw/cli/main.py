@@ -17,6 +17,7 @@ from etb_hw.errors import BadInput
 
 # one line a command, loaded on use: importing torch for --help would take seconds
 COMMANDS: Mapping[str, str] = {
+    "init": "Write a flow file to start from, or list those that come with the package.",
     "run": "Run a flow file: train, prune, export, streamline, build, simulate, report.",
     "train": "Train the network of a flow file, and its dense baseline.",
     "prune": "Harden and slim the trained network of a flow file.",
@@ -102,5 +103,5 @@ def _complain(message: str, code: int) -> None:
 def main() -> None:
     """From training a binarized neural network to a proven FPGA dataflow accelerator.
 
-    Start with:  etb-hw run flows/digits.toml --out runs/digits
+    Start with:  etb-hw run digits
     """

@@ -11,6 +11,7 @@ from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
 from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
+from etb_hw.flow_files import find_flow
 from etb_hw.training.distributed import leads
 
 
@@ -23,7 +24,7 @@ def run_flow(
     force: bool = False,
 ) -> None:
     """Run a flow file into its folder and print what came out. Raises EtbError."""
-    flow = load_flow(flow_file)
+    flow = load_flow(find_flow(flow_file))
     run_dir = out or Path("runs") / flow_file.stem
     terminal = console()
     terminal.quiet = not leads()

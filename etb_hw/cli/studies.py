@@ -13,6 +13,7 @@ from etb_hw.cli.sweep_table import sweep_table
 from etb_hw.config import load_flow
 from etb_hw.files import write_bytes, write_text
 from etb_hw.flow.hardware_cost import hardware_estimate, training_cost
+from etb_hw.flow_files import find_flow
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.report.pareto import PICTURE_FILE, pareto_picture
 from etb_hw.training.baselines import compare_methods
@@ -21,7 +22,7 @@ from etb_hw.training.sweep import Task, sweep_ratios
 
 def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
     """Compare the methods of a flow file and print the table. Raises EtbError."""
-    flow = load_flow(flow_file)
+    flow = load_flow(find_flow(flow_file))
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-baselines"
     terminal = console()
@@ -44,7 +45,7 @@ def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
 
 def run_sweep(flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int) -> None:
     """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
-    flow = load_flow(flow_file)
+    flow = load_flow(find_flow(flow_file))
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-sweep"
     terminal = console()

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from etb_hw.flow.step import Context, Step
-from etb_hw.training.distributed import joined, told
 
 _GO = -1
 
@@ -30,7 +29,10 @@ class Crew:
         self._stack = ExitStack()
 
     def __enter__(self) -> Crew:
-        self._team = self._stack.enter_context(joined(self._device))
+        from etb_hw.training import distributed  # here: the package serves those without torch, too
+
+        self._told = distributed.told
+        self._team = self._stack.enter_context(distributed.joined(self._device))
         self._there = self._team.ranks > 1
         return self
 
@@ -49,7 +51,7 @@ class Crew:
         """The others are to help in a step, the ``number``-th of the flow. ``fresh`` as in ``Context``."""
         if self._there and step.help is not None:
             self._working = True
-            told(self._team, [number, fresh])
+            self._told(self._team, [number, fresh])
 
     def over(self, later: Sequence[Step]) -> None:
         """A step is done; the others are let go where none of the ``later`` ones can be shared."""
@@ -60,13 +62,13 @@ class Crew:
     def let_go(self) -> None:
         """There is nothing more to help in; all leave the group."""
         self._there = False
-        told(self._team, [_GO, 0])
+        self._told(self._team, [_GO, 0])
         self._stack.close()
 
     def help(self, steps: Sequence[Step], context: Callable[[Step, bool], Context]) -> None:
         """Do what the leader calls for, until it lets go. ``context`` makes a step's context."""
         while True:
-            number, fresh = told(self._team, [_GO, 0])
+            number, fresh = self._told(self._team, [_GO, 0])
             if number == _GO:
                 return
             help_out = steps[number].help
