@@ -192,24 +192,22 @@ class Flow(Section):
     verification: VerificationConfig = VerificationConfig()
 
 
+EXAMPLE = "see one that `etb-hw init digits` writes"
+
+
 def load_flow(path: Path) -> Flow:
     """Read a TOML flow file, or the flow.json of a run.
 
     Raises BadInput that names the file, the key, the reason and a remedy.
     """
     try:
-        text = read_bytes(
-            path, MAX_BYTES, "give the path of a flow file, or the name of one that `etb-hw init` lists"
-        ).decode()
+        remedy = "give the path of a flow file, or the name of one that `etb-hw init` lists"
+        text = read_bytes(path, MAX_BYTES, remedy).decode()
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError:
-        raise BadInput(
-            str(path), "is nested too deeply", "see one that `etb-hw init digits` writes"
-        ) from None
+        raise BadInput(str(path), "is nested too deeply", EXAMPLE) from None
     except ValueError as error:  # TOML, JSON, UTF-8, and integers of thousands of digits
-        raise BadInput(
-            str(path), f"is no readable TOML file ({error})", "see one that `etb-hw init digits` writes"
-        ) from None
+        raise BadInput(str(path), f"is no readable TOML file ({error})", EXAMPLE) from None
     try:
         return Flow.model_validate(values)
     except ValidationError as error:
