@@ -28,7 +28,7 @@ from etb_hw.integer.datatype import DataType
 
 Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
 Amounts: TypeAlias = Mapping[str, float]  # parts of a cost, by name
-Attribute: TypeAlias = int | float | str | tuple[int, ...]
+Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[str, ...]
 FinnParameter: TypeAlias = tuple[str, NDArray[np.float32], DataType]  # a tensor's suffix, values, type
 
 
@@ -95,6 +95,7 @@ class Block(ABC):
     OP: ClassVar[str]
     CAPTION: ClassVar[Caption]
     RUNS_AHEAD: ClassVar[bool] = False  # sends the next frame's first beats before it has come
+    SAME_CHANNELS: ClassVar[bool] = True  # each of its inputs has as many channels as the first
     PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 

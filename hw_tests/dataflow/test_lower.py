@@ -44,6 +44,8 @@ NETWORKS = {
     "padded, pooled, odd widths": lambda: networks.vgg_small((8, 9, 10, 11, 13, 7), 8),
     "unpadded, dense": lambda: networks.conv_net([8, 7, networks.POOL, 9], [15], (3, 14, 14), pad=0),
     "residual": lambda: networks.resnet18((8, 12, 10, 6), size=8, blocks=1),
+    "joined channels": lambda: networks.dense_net(),
+    "joined channels of two types": lambda: networks.dense_net(few_bits=True),
     "residual, two a stage": lambda: networks.resnet18((6, 8), inner=(5, 7), size=6),
 }
 

@@ -10,14 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Mvau
+from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau
 from etb_hw.dataflow.simulation import FifoSizing, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
-from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
+from hw_tests.networks import POOL, cnv, conv_net, dense_net, mlp, pruned_vgg_small, resnet18, vgg_small
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
 
@@ -87,6 +87,16 @@ def test_residual_network(residual: Case, simulator_cache: Path) -> None:
     run = simulate(design, frames, stalls=0.1, trace=True, cache_dir=simulator_cache)
     np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
     assert first_difference(design, frames, run.traces) is None
+
+
+def test_joined_channels(simulator_cache: Path) -> None:
+    """Every layer reads all tensors before it, of two types: bits, cycles, and FIFOs of the branches."""
+    design, frames, expected = case_of(dense_net(few_bits=True), 600)
+    assert sum(isinstance(block, Concat) for block in design.blocks) == 3
+    run = simulate(design, frames, trace=True, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+    assert first_difference(design, frames, run.traces) is None
+    assert run.ii == size_fifos(design).report.interval == design.bottleneck.cycles
 
 
 @pytest.mark.parametrize("reset_at", [3, 777])

@@ -14,7 +14,7 @@ from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
-from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -70,7 +70,7 @@ class AddStreams(LaneBlock):
         return (frames[0] + frames[1],)
 
     def machines(self) -> tuple[Machine, ...]:
-        return every_beat()
+        return (Machine(PATTERN, np.array([TAKE | TAKE_SECOND | SEND], dtype=np.uint8)),)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

@@ -190,7 +190,9 @@ def run(
             action = steps[first[m] + position[m]]
             ready = True
             if action & 1:
-                ready = shown[a] == 1 and (reads[m, 1] < 0 or shown[reads[m, 1]] == 1)
+                ready = shown[a] == 1
+            if action & 4:
+                ready = ready and shown[reads[m, 1]] == 1
             travelling = pipe[m] != 0
             if travelling:
                 moved = True
@@ -200,8 +202,8 @@ def run(
                 busy[m] += 1
                 if action & 1:
                     pop[a] = 1
-                    if reads[m, 1] >= 0:
-                        pop[reads[m, 1]] = 1
+                if action & 4:
+                    pop[reads[m, 1]] = 1
                 if action & 2:
                     pipe[m] |= 1
                 position[m] = 0 if position[m] == length[m] - 1 else position[m] + 1

@@ -118,6 +118,8 @@ class _Planner:
                 self._map(node, lambda a, dtype: a[0].sum(axis=(1, 2), keepdims=True, dtype=dtype))
             case g.Add():
                 self._map(node, lambda a, dtype: np.add(a[0], a[1], dtype=dtype))
+            case g.Concat():
+                self._map(node, lambda a, dtype: np.concatenate(a, axis=-1))
             case g.ChannelAffine():
                 mul, add = node.mul, node.add
                 self._map(node, lambda a, dtype: a[0].astype(np.int64) * mul + add)
