@@ -6,6 +6,7 @@ FINN's formulas give it no resources. More than two tensors take one such block 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import gcd
 from typing import ClassVar, Self
@@ -13,21 +14,20 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
+from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(Block):
+class Concat(LaneBlock):
     """(H, W, A) and (H, W, B), or (A,) and (B,), to (..., A + B); values are widened to one type.
 
     Bipolar streams meet bipolar ones only, as FINN reads their bits as 0 and 1 beside other types.
@@ -35,6 +35,7 @@ class Concat(Block):
 
     OP: ClassVar[str] = "StreamingConcat_hls"
     CAPTION: ClassVar[Caption] = Caption("Join channels", "join")
+    LANES: ClassVar[str] = "SIMD"
     SAME_CHANNELS: ClassVar[bool] = False
 
     channels: tuple[int, int]
@@ -55,29 +56,21 @@ class Concat(Block):
         return (Stream((*self.pixels, sum(self.channels)), self.output_dtype, self.simd),)
 
     @property
+    def folded_channels(self) -> int:
+        return gcd(*self.channels)
+
+    @property
     def cycles(self) -> int:
         return self.outputs[0].beats
 
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"SIMD": simd} for simd in divisors(gcd(*self.channels)))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "SIMD": self.simd,
-                "ChannelsPerStream": self.channels,
-                "inputDataTypes": tuple(stream_type(dtype).name for dtype in self.dtypes),
-                "numInputVectors": vectors(self.outputs[0].shape),
-                "inFIFODepths": (2, 2),
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "SIMD": self.simd,
+            "ChannelsPerStream": self.channels,
+            "inputDataTypes": tuple(stream_type(dtype).name for dtype in self.dtypes),
+            "numInputVectors": vectors(self.outputs[0].shape),
+            "inFIFODepths": (2, 2),
+        }
 
     def rtl(self) -> RtlInstance:
         a, b = self.dtypes
@@ -88,9 +81,9 @@ class Concat(Block):
                 "A_BEATS": self.channels[0] // self.simd,
                 "B_BEATS": self.channels[1] // self.simd,
                 "A_BITS": a.bits,
-                "A_SIGNED": int(a.signed),
+                "A_SIGNED": int(a.twos_complement),
                 "B_BITS": b.bits,
-                "B_SIGNED": int(b.signed),
+                "B_SIGNED": int(b.twos_complement),
                 "OUT_BITS": self.output_dtype.bits,
             },
         )
@@ -116,9 +109,9 @@ class Concat(Block):
         )
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        # a multiplexer of two a bit of the output; bits that only one side has are gates
-        beats = sum(self.channels) // self.simd
-        return {"one": 1, "bits": self.simd * self.output_dtype.bits, "counter": counter(beats)}
+        # a choice of two a bit of the output; where one side is always 0, flip-flops have a reset for it
+        bits = min([self.output_dtype.bits, *(d.bits for d in self.dtypes if not d.signed)])
+        return {"one": 1, "bits": self.simd * bits, "counter": counter(sum(self.channels) // self.simd)}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         beats = sum(self.channels) // self.simd
