@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -60,6 +60,7 @@ def package(
     place: bool = True,
     frames: int = 4,
     tools: Origin = "pinned",
+    stage: Callable[[str], None] | None = None,
 ) -> Package:
     """The package of a design for a board.
 
@@ -67,6 +68,7 @@ def package(
         clock_mhz: of the design; a multiple of the board's oscillator that a PLL can make.
         place: route it and make the bitstream, which takes minutes.
         frames: random ones that the host's program sends through the simulated gateware; 0 for no proof.
+        stage: gets the name of each part of the work as it begins.
 
     Raises:
         BadInput: a clock that the PLL or the serial line cannot have.
@@ -81,8 +83,10 @@ def package(
     top = top_text(board, clock_mhz)
     timeout = round(SECONDS_WITHOUT_A_BYTE * clock_mhz * 1e6)
     sources |= {f"{SYSTEM}.sv": system_text(design, build, bit, timeout), f"{BOARD_TOP}.sv": top}
+    if frames and stage is not None:
+        stage("proving: host.py through the simulated board")
     proof = prove_board(design, described, frames, tools) if frames else None
-    placed = _placed(sources, board, clock_mhz, tools) if place else None
+    placed = _placed(sources, board, clock_mhz, tools, stage) if place else None
     texts = {f"gateware/{name}": text for name, text in sources.items()}
     texts["gateware/pins.lpf"] = lpf_text(board)
     texts["accelerator.json"] = json.dumps(described, indent=1) + "\n"
@@ -127,10 +131,16 @@ def _stream(stream: Stream) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _placed(sources: Mapping[str, str], board: Board, clock_mhz: float, tools: Origin) -> Placement:
+def _placed(
+    sources: Mapping[str, str],
+    board: Board,
+    clock_mhz: float,
+    tools: Origin,
+    stage: Callable[[str], None] | None,
+) -> Placement:
     placed = place_sources(
         sources, BOARD_TOP, board.device, package=board.package, constraints=lpf_text(board),
-        target_mhz=clock_mhz, tools=tools,
+        target_mhz=clock_mhz, tools=tools, stage=stage,
     )  # fmt: skip
     if placed.fmax_mhz < clock_mhz:
         raise InfeasibleTarget(

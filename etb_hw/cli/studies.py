@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from etb_hw import data
-from etb_hw.cli.console import console
+from etb_hw.cli.output import Output
 from etb_hw.cli.sweep_table import sweep_table
 from etb_hw.config import load_flow
 from etb_hw.files import write_bytes, write_text
@@ -20,12 +19,11 @@ from etb_hw.training.baselines import compare_methods
 from etb_hw.training.sweep import Task, sweep_ratios
 
 
-def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
+def run_baselines(flow_file: Path, out: Path | None, seeds: int, output: Output) -> None:
     """Compare the methods of a flow file and print the table. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-baselines"
-    terminal = console()
     found = compare_methods(
         flow.model,
         flow.training,
@@ -33,35 +31,34 @@ def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
         dataset,
         folder,
         seeds=seeds_from(flow.training.seed, seeds),
-        progress=_announce(terminal),
+        progress=_announce(output),
         cost=training_cost(flow, dataset),
         estimate=hardware_estimate(flow.build),
         on_result=lambda table: write_text(folder / "baselines.md", baseline_table(table)),
     )
     write_text(folder / "baselines.md", baseline_table(found))
-    terminal.print(baseline_table(found))
-    terminal.print(f"files: {folder}")
+    output.say(baseline_table(found), f"files: {folder}")
+    output.document({"out": str(folder), **asdict(found)})
 
 
-def run_sweep(flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int) -> None:
+def run_sweep(
+    flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int, output: Output
+) -> None:
     """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-sweep"
-    terminal = console()
     cost, estimate = training_cost(flow, dataset), hardware_estimate(flow.build)
     task = Task(flow.model, flow.training, flow.evolution, dataset, cost, estimate)
-    found = sweep_ratios(
-        task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(terminal)
-    )
+    found = sweep_ratios(task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(output))
     write_bytes(folder / PICTURE_FILE, pareto_picture(found))
-    terminal.print(sweep_table(found))
-    terminal.print(f"files: {folder}")
+    output.say(sweep_table(found), f"files: {folder}")
+    output.document({"out": str(folder), **asdict(found)})
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def _announce(terminal: Console) -> Callable[[str], None]:
-    return lambda title: terminal.print(title, style="dim", highlight=False)
+def _announce(output: Output) -> Callable[[str], None]:
+    return output.note
