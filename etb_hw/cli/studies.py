@@ -10,6 +10,7 @@ from etb_hw import data
 from etb_hw.cli.output import Output
 from etb_hw.cli.sweep_table import sweep_table
 from etb_hw.config import load_flow
+from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
 from etb_hw.flow.hardware_cost import hardware_estimate, training_cost
 from etb_hw.flow_files import find_flow
@@ -22,6 +23,9 @@ from etb_hw.training.sweep import Task, sweep_ratios
 def run_baselines(flow_file: Path, out: Path | None, seeds: int, output: Output) -> None:
     """Compare the methods of a flow file and print the table. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
+    if flow.evolution.budgeted:
+        remedy = "give evolution.ratio and count = 'luts' instead of the budget"
+        raise BadInput(f"{flow_file}: evolution", "has a budget, and methods are compared at a ratio", remedy)
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-baselines"
     found = compare_methods(
@@ -46,6 +50,8 @@ def run_sweep(
 ) -> None:
     """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
+    evolution = flow.evolution.at_ratio(flow.evolution.ratio)  # a sweep varies the ratio
+    flow = flow.model_copy(update={"evolution": evolution})
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-sweep"
     cost, estimate = training_cost(flow, dataset), hardware_estimate(flow.build)
