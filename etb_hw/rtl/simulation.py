@@ -73,6 +73,7 @@ def simulate(
     optimize: int = 1,
     timeout: float | None = None,
     tools: Origin = "pinned",
+    sources: Mapping[str, str] | None = None,
 ) -> RtlRun:
     """Stream frames (N, H, W, C) or (N, C) through the RTL.
 
@@ -81,6 +82,8 @@ def simulate(
         reset_at: cycle of a reset in mid-stream, after which all frames are sent again.
         trace: keep what every block sends.
         optimize: level for the C++ compiler; 1 builds fast, 2 or 3 run faster.
+        sources: texts by file name in place of what ``generate`` makes of the design: a netlist of it, or one
+            with a fault put in on purpose.
 
     Raises:
         MissingTool: without Verilator or a C++ compiler.
@@ -93,7 +96,7 @@ def simulate(
         )
     wires = source_wires(design) if trace else ()
     model = verilator.build(
-        {**generate(design), f"{SIM}.sv": _wrapper(design, wires)},
+        {**(sources or generate(design)), f"{SIM}.sv": _wrapper(design, wires)},
         _ports(design, wires),
         cache_dir=cache_dir,
         optimize=optimize,

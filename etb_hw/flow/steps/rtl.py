@@ -7,7 +7,9 @@ from etb_hw.artifacts.hardware import RtlResult
 from etb_hw.artifacts.run_files import DATAFLOW, RTL, RTL_RESULT, STREAMLINED
 from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.errors import MissingTool
+from etb_hw.flow.frames import telling
 from etb_hw.flow.proofs import prove_rtl
+from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof
 
@@ -21,7 +23,8 @@ def _run(context: Context) -> list[Proof]:
         return []
     design = read(context.path(DATAFLOW))
     graph = qonnx_io.import_model(context.path(STREAMLINED))
-    x = context.dataset.test_x[:count]
+    candidates = samples(context.dataset, context.flow.verification)
+    x = candidates[telling(graph, candidates, count)]
     try:
         proofs, runs = zip(
             *(prove_rtl(design, graph, x, stalls, context.flow.verification.tools) for stalls in STALLS),
@@ -36,7 +39,7 @@ def _run(context: Context) -> list[Proof]:
     context.write(
         RTL_RESULT,
         RtlResult(
-            frames=count,
+            frames=len(x),
             simulator=free.version,
             initiation_interval=free.ii,
             estimated_interval=design.bottleneck.cycles,
