@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from etb_hw import data
 from etb_hw.config import VerificationConfig, load_flow
-from etb_hw.dataflow import DataflowGraph, fold, lower
+from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.flow.frames import telling
 from etb_hw.flow.proofs import frames
@@ -74,7 +74,7 @@ def shown(design: DataflowGraph, x: NDArray[np.int64], wrong: Sequence[Bit]) -> 
 def designed(network: str) -> tuple[IntegerGraph, DataflowGraph]:
     make, cycles = NETWORKS[network]
     graph = make()
-    return graph, size_fifos(fold(lower(graph), target_cycles=cycles, time_limit_s=10).graph).graph
+    return graph, size_fifos(fold(lower(graph), Target(cycles=cycles), Effort(time_limit_s=10)).graph).graph
 
 
 def main(arguments: Sequence[str] = ()) -> None:
