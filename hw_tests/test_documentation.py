@@ -83,9 +83,7 @@ def commands() -> list[str]:
     for page in PAGES:
         for block in blocks(page, "bash"):
             lines = block.replace("\\\n", " ").splitlines()
-            # what the shell does with the output is none of the command's words
-            lines = [re.split(r" [|>] ", line)[0].strip() for line in lines]
-            found += [line for line in lines if line.startswith("etb-hw ")]
+            found += [line.strip() for line in lines if line.strip().startswith("etb-hw ")]
     return found
 
 

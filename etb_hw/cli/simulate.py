@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from etb_hw.cli.complete import Known, data_sets
 from etb_hw.cli.options import (
     build_options,
     force_option,
@@ -17,7 +16,6 @@ from etb_hw.cli.options import (
     proof_option,
     tools_option,
 )
-from etb_hw.cli.output import Output, output_options
 
 
 @click.command("simulate")
@@ -25,7 +23,6 @@ from etb_hw.cli.output import Output, output_options
 @click.option(
     "--data",
     "data_text",
-    type=Known("data", data_sets, files=True),
     default="digits",
     show_default=True,
     help="digits, a folder (MNIST, CIFAR-10, or images a class), a .npz, or a .npy without labels.",
@@ -46,14 +43,14 @@ from etb_hw.cli.output import Output, output_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write results: .json figures, .npy outputs, .csv classes."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
 @proof_option
 @tools_option
 @build_options
 @input_options
 @force_option
-@output_options
-def command(model_file: Path, output: Output, **options: Any) -> None:
+def command(model_file: Path, **options: Any) -> None:
     """Run MODEL_FILE (QONNX) over the test images of a data set.
 
     First, qonnx's execution of the file has to give the same on some images and random inputs.
@@ -62,4 +59,4 @@ def command(model_file: Path, output: Output, **options: Any) -> None:
     """
     from etb_hw.cli.simulating import run_simulation
 
-    sys.exit(run_simulation(model_file, options, output))
+    sys.exit(run_simulation(model_file, options))

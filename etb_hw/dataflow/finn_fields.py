@@ -45,8 +45,7 @@ class FinnFields:
         noted = self.attributes.get(side)
         if noted is not None:
             return DataType.parse(noted[port].decode())
-        named = self[key]
-        found = DataType.parse(named[port].decode() if isinstance(named, list) else named)
+        found = DataType.parse(self[key])
         return BIPOLAR if found == DataType.unsigned(1) else found
 
     def ints(self, index: int) -> NDArray[np.int64]:

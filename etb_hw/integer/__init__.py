@@ -5,7 +5,6 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import (
     Add,
     ChannelAffine,
-    Concat,
     Conv,
     Dense,
     Flatten,
@@ -23,7 +22,6 @@ __all__ = [
     "Add",
     "Chain",
     "ChannelAffine",
-    "Concat",
     "Conv",
     "DataType",
     "Dense",

@@ -15,17 +15,11 @@ from types import FrameType
 
 
 class WholeSteps:
-    """Whether the run stands between two steps, and whether somebody wants it to stop.
+    """Whether the run stands between two steps, and whether somebody wants it to stop."""
 
-    Several processes that train together (``alone`` is False) must stop after the same step: an interrupt is
-    then only noted (``asked``), and all of them stop where they have agreed to (``agree``).
-    """
-
-    def __init__(self, alone: bool = True) -> None:
+    def __init__(self) -> None:
         self.whole = True
-        self.alone = alone
-        self.asked = False
-        self._agreed = False
+        self._asked = False
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -33,25 +27,21 @@ class WholeSteps:
         self.whole = False
         yield
         self.whole = True
-        if self.asked if self.alone else self._agreed:
-            self.asked = False
+        if self._asked:
+            self._asked = False
             raise KeyboardInterrupt
-
-    def agree(self, stop: bool) -> None:
-        """Within a step: whether any of the processes was asked to stop."""
-        self._agreed = stop
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C: once waits for the end of the step, twice does not."""
-        if self.alone and (self.whole or self.asked):
+        if self.whole or self._asked:
             raise KeyboardInterrupt
-        self.asked = True
+        self._asked = True
 
 
 @contextmanager
-def whole_steps(alone: bool = True) -> Iterator[WholeSteps]:
+def whole_steps() -> Iterator[WholeSteps]:
     """Watches Ctrl-C where the main thread may; in another thread it only keeps count."""
-    steps = WholeSteps(alone)
+    steps = WholeSteps()
     if threading.current_thread() is not threading.main_thread():
         yield steps
         return

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
+from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
-from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
+from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import stream_type, vectors
-from etb_hw.dataflow.words import operand
+from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AddStreams(LaneBlock):
+class AddStreams(Block):
     """Two streams of one shape (H, W, C) or (C,), each with its own type, to their sum."""
 
     OP: ClassVar[str] = "AddStreams_hls"
@@ -42,17 +41,33 @@ class AddStreams(LaneBlock):
     def outputs(self) -> tuple[Stream, ...]:
         return (Stream(self.shape, self.output_dtype, self.pe),)
 
-    def finn_attributes(self) -> Mapping[str, Attribute]:
+    @property
+    def cycles(self) -> int:
+        return self.outputs[0].beats
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return tuple({"PE": pe} for pe in divisors(self.shape[-1]))
+
+    def resources(self) -> Resources:
+        return Resources()
+
+    def finn_node(self) -> FinnNode:
         # FINN knows one input type: the smallest that holds both
         low, high = min(d.min for d in self.dtypes), max(d.max for d in self.dtypes)
         both = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else DataType.smallest(low, high)
-        return {
-            "NumChannels": self.shape[-1],
-            "PE": self.pe,
-            "inputDataType": stream_type(both).name,
-            "numInputVectors": vectors(self.shape),
-            "inFIFODepths": (2, 2),
-        }
+        return FinnNode(
+            self.op,
+            domain_of(self.op),
+            {
+                "backend": "fpgadataflow",
+                "NumChannels": self.shape[-1],
+                "PE": self.pe,
+                "inputDataType": stream_type(both).name,
+                "numInputVectors": vectors(self.shape),
+                "inFIFODepths": (2, 2),
+            },
+        )
 
     def rtl(self) -> RtlInstance:
         a, b = self.dtypes
@@ -60,8 +75,12 @@ class AddStreams(LaneBlock):
             "add_streams",
             {
                 "PE": self.pe,
-                **operand("A", a),
-                **operand("B", b),
+                "A_BITS": a.bits,
+                "A_SIGNED": int(a.signed and a != BIPOLAR),
+                "A_BIPOLAR": int(a == BIPOLAR),
+                "B_BITS": b.bits,
+                "B_SIGNED": int(b.signed and b != BIPOLAR),
+                "B_BIPOLAR": int(b == BIPOLAR),
                 "OUT_BITS": self.output_dtype.bits,
             },
         )
@@ -70,7 +89,7 @@ class AddStreams(LaneBlock):
         return (frames[0] + frames[1],)
 
     def machines(self) -> tuple[Machine, ...]:
-        return (Machine(PATTERN, np.array([TAKE | TAKE_SECOND | SEND], dtype=np.uint8)),)
+        return every_beat()
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

@@ -60,10 +60,11 @@ def solve(
         )
         out: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
         into: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
+        rigid = graph[source].fixes_lanes
         for a in given:
             for b in taken:
-                if not graph.may_meet(edge, a, b):
-                    continue
+                if a[0] != b[0] or (rigid and a[1] != b[1]):
+                    continue  # both ends of a stream have the same channels
                 pair = model.new_bool_var(f"{source}.{a}>{target}.{b}")
                 out[a].append(pair)
                 into[b].append(pair)

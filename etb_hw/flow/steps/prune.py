@@ -20,8 +20,7 @@ def _run(context: Context) -> list[Proof]:
     x = torch.from_numpy(samples(context.dataset, context.flow.verification))
     full = logits(slim.widened(dense, keep), x)
     proof = prove("slim", "hardened at full width", logits(slim, x).numpy(), full.numpy(), "logits")
-    target = (notes["count"], notes["target"], notes["reached"], notes.get("budget"))
-    sizes = report(dense, slim.spec, *target)
+    sizes = report(dense, slim.spec, notes["count"], notes["target"], notes["reached"])
     context.write(PRUNING, sizes)
     return [proof]
 
