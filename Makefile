@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := rtl,notebooks,docs,dev
+EXTRAS := train,rtl,notebooks,docs,dev
 
 .PHONY: fresh demo test test-slow test-finn bench lint docs clean setup
 

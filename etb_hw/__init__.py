@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from etb_hw.extras import missing_extra
+
 if TYPE_CHECKING:
     from etb_hw.evolution import Evolution as Evolution
     from etb_hw.evolution import Rule as Rule
@@ -41,7 +43,13 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        extra = missing_extra(error)
+        if extra is not None:
+            error.add_note(str(extra))
+        raise
 
 
 def __dir__() -> list[str]:

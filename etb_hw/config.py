@@ -108,6 +108,19 @@ class EvolutionConfig(Section):
     count: Literal["parameters", "filters", "macs", "luts"] = Field(
         "parameters", description="what ratio counts"
     )
+    target_luts: float | None = Field(
+        None,
+        gt=0,
+        description="instead of ratio: LUTs that the whole design, with its FIFOs, may take at "
+        "build.target_fps; a block RAM of 18 kbit counts as 190",
+    )
+    target_share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="instead of ratio: share of every resource of build.device that the design may take at "
+        "build.target_fps",
+    )
     warmup: Fraction = Field(0.15, description="no filter is given up before")
     slim: float = Field(
         0.5, gt=0, le=1, description="filters that were given up are zero, and are cut out; at most `harden`"
@@ -138,6 +151,15 @@ class EvolutionConfig(Section):
     threshold_lr: float = Field(1e-4, gt=0, description="learning rate (Adam) of the thresholds")
     memory: Fraction = Field(0.98, description="decay a step of the importance average")
     interval: int = Field(4, ge=1, description="steps between decisions")
+
+    @property
+    def budgeted(self) -> bool:
+        """Whether a budget of hardware decides how much is cut, and not ``ratio``."""
+        return self.target_luts is not None or self.target_share is not None
+
+    def at_ratio(self, ratio: float) -> EvolutionConfig:
+        """The same with a ratio to cut, whatever decided before."""
+        return self.model_copy(update={"ratio": ratio, "target_luts": None, "target_share": None})
 
 
 class BuildConfig(Section):
@@ -196,18 +218,22 @@ class Flow(Section):
     verification: VerificationConfig = VerificationConfig()
 
 
+EXAMPLE = "see one that `etb-hw init digits` writes"
+
+
 def load_flow(path: Path) -> Flow:
     """Read a TOML flow file, or the flow.json of a run.
 
     Raises BadInput that names the file, the key, the reason and a remedy.
     """
     try:
-        text = read_bytes(path, MAX_BYTES, "give the path of a flow file, such as flows/digits.toml").decode()
+        remedy = "give the path of a flow file, or the name of one that `etb-hw init` lists"
+        text = read_bytes(path, MAX_BYTES, remedy).decode()
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError:
-        raise BadInput(str(path), "is nested too deeply", "see flows/digits.toml") from None
+        raise BadInput(str(path), "is nested too deeply", EXAMPLE) from None
     except ValueError as error:  # TOML, JSON, UTF-8, and integers of thousands of digits
-        raise BadInput(str(path), f"is no readable TOML file ({error})", "see flows/digits.toml") from None
+        raise BadInput(str(path), f"is no readable TOML file ({error})", EXAMPLE) from None
     try:
         return Flow.model_validate(values)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from packaging.requirements import Requirement
 
 from etb_hw import __version__
+from etb_hw.extras import TRAIN_EXTRA
 from etb_hw.tool_needs import COMPILERS, VERILATOR_MAJOR, is_version
 
 DISTRIBUTION = "etb-hw"
@@ -111,8 +112,8 @@ def examine(machine: Machine | None = None) -> list[Check]:
         _python(),
         Check("etb-hw", "everything", __version__, "ok", ""),
         _core_packages(machine),
-        _package(machine, "torch", "training", "pip install torch"),
-        _package(machine, "brevitas", "training and export", "pip install brevitas"),
+        _package(machine, "torch", "training", TRAIN_EXTRA),
+        _package(machine, "brevitas", "training and export", TRAIN_EXTRA),
         _package(machine, "qonnx", "QONNX files and their proof", "pip install qonnx"),
         _avx2(machine),
         _cuda(machine),

@@ -11,6 +11,7 @@ from etb_hw.dataflow.block import Fold
 from etb_hw.integer import (
     BIPOLAR,
     Add,
+    Concat,
     Conv,
     DataType,
     Dense,
@@ -83,6 +84,13 @@ class NetworkBuilder:
 
     def add(self, a: str, b: str) -> str:
         return self._add(Add(name=f"{a}_plus_{b}", inputs=(a, b)), self.channels[a])
+
+    def concat(self, *parts: str) -> str:
+        dtypes = {self.dtypes.get(part) for part in parts}
+        node = Concat(name="_and_".join(parts), inputs=parts)
+        return self._add(
+            node, sum(self.channels[p] for p in parts), dtypes.pop() if len(dtypes) == 1 else None
+        )
 
     def flatten(self, x: str) -> str:
         shape = IntegerGraph(tuple(self.nodes), x).types[x].shape
@@ -161,6 +169,20 @@ def resnet18(
             total = net.add(y, net.conv(x, width, 1, stride, 0) if changes else total)
     x = net.threshold(total, DataType.unsigned(2))
     return net.graph(net.dense(net.flatten(net.sum_pool(x)), 10))
+
+
+def dense_net(
+    widths: Sequence[int] = (8, 4, 6), size: int = 8, few_bits: bool = False, seed: int = 0
+) -> IntegerGraph:
+    """A DenseNet block: every layer reads all tensors before it; with ``few_bits`` one is not bipolar."""
+    net = NetworkBuilder((3, size, size), seed)
+    tensors = [net.threshold(net.conv("input", widths[0]))]
+    for i, width in enumerate(widths[1:]):
+        x = net.concat(*tensors) if len(tensors) > 1 else tensors[0]
+        dtype = DataType.integer(3) if few_bits and not i else BIPOLAR
+        tensors.append(net.threshold(net.conv(x, width), dtype))
+    x = net.pool(net.threshold(net.conv(net.concat(*tensors), 5)))
+    return net.graph(net.dense(net.flatten(x), 10))
 
 
 def published_cnv(design: DataflowGraph) -> DataflowGraph:

@@ -83,7 +83,9 @@ def commands() -> list[str]:
     for page in PAGES:
         for block in blocks(page, "bash"):
             lines = block.replace("\\\n", " ").splitlines()
-            found += [line.strip() for line in lines if line.strip().startswith("etb-hw ")]
+            # what the shell does with the output is none of the command's words
+            lines = [re.split(r" [|>] ", line)[0].strip() for line in lines]
+            found += [line for line in lines if line.startswith("etb-hw ")]
     return found
 
 

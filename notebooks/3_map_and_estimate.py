@@ -27,6 +27,7 @@ import matplotlib.pyplot as plt
 
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig, TrainingConfig
+from etb_hw.dataflow import Target
 from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 
@@ -59,7 +60,7 @@ print(
 # proved best.
 
 # %%
-folding = fold(smallest, target_fps=20_000)
+folding = fold(smallest, Target(fps=20_000))
 print("proved optimal" if folding.optimal else f"within {folding.objective / folding.bound:.3f} of the best")
 design_table(folding.graph)
 
@@ -71,7 +72,7 @@ design_table(folding.graph)
 
 # %%
 targets = [2_000, 5_000, 10_000, 20_000, 50_000, 100_000]
-designs = [fold(smallest, target_fps=fps).graph for fps in targets]
+designs = [fold(smallest, Target(fps=fps)).graph for fps in targets]
 
 fig, axis = plt.subplots(figsize=(7, 3.2))
 axis.plot([d.fps for d in designs], [d.resources.lut for d in designs], "o-", color="#2457c5")
@@ -87,7 +88,7 @@ plt.show()
 # The other question: how fast can this device be made to go?
 
 # %%
-board = fold(smallest, device=find_device("Pynq-Z1"), max_utilization=0.5)
+board = fold(smallest, Target(device=find_device("Pynq-Z1"), share=0.5))
 found = board.graph
 print(
     f"{found.fps:,.0f} frames/s with {found.resources.lut:,.0f} LUT, {found.resources.bram_18k:.0f} BRAM 18k"

@@ -43,6 +43,7 @@ class PruningReport:
 
     Attributes:
         count: what the target counts. target, reached: shares of it cut.
+        budget: what decided the target, in words, where that was a budget of hardware.
         layers: a row a layer that stores something; the totals are their sums (filters: those of weighted
             layers, without the classifier's outputs).
     """
@@ -57,6 +58,7 @@ class PruningReport:
     weight_bytes: Count
     bytes: Count
     layers: tuple[LayerSizes, ...]
+    budget: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of pruning.json: every Count as {"before", "after", "ratio"}."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from etb_hw.cli.options import build_options, force_option, input_options, model_argument
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("build")
@@ -16,26 +17,26 @@ from etb_hw.cli.options import build_options, force_option, input_options, model
 @build_options
 @input_options
 @force_option
-def command(model_file: Path, out: Path | None, force: bool, **options: Any) -> None:
+@output_options
+def command(model_file: Path, out: Path | None, force: bool, output: Output, **options: Any) -> None:
     """Map MODEL_FILE (QONNX) to dataflow blocks, fold them, and write FINN's files and estimates.
 
     With --target-fps: least resources at that frame rate. With --device alone: the highest frame rate that
     fits. With both: least resources at that rate within the device.
     """
-    from etb_hw.cli.build_notes import build_notes
-    from etb_hw.cli.console import console
+    from etb_hw.cli.build_notes import build_document, build_notes
     from etb_hw.cli.from_options import build_config, import_options
-    from etb_hw.dataflow.design import device_of, model_of
     from etb_hw.flow.building import build_model
     from etb_hw.flow.outputs import output_folder
     from etb_hw.report.design_table import design_table
 
     config = build_config(options)
     out = out or model_file.with_name("build")
-    with output_folder(out, "build", force=force) as folder:
+    with (
+        output.progress("mapping, folding and proving") as _,
+        output_folder(out, "build", force=force) as folder,
+    ):
         made, notes = build_model(model_file, folder, config, import_options(options))
-    terminal = console()
-    terminal.print(design_table(made.graph, device_of(config), model_of(config)))
-    for line in (*notes, *build_notes(made)):
-        terminal.print(line, highlight=False)
-    terminal.print(f"files:   {out}")
+    output.say(design_table(made.graph, made.target.device, made.target.model))
+    output.say(*notes, *build_notes(made), f"files:   {out}")
+    output.document({"out": str(out), "notes": notes, **build_document(made)})

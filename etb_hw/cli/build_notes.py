@@ -1,8 +1,12 @@
-"""What ``etb-hw build`` says below its table."""
+"""What ``etb-hw build`` says below its table, and to programs."""
 
 from __future__ import annotations
 
-from etb_hw.dataflow.design import Design
+from dataclasses import asdict
+from typing import Any
+
+from etb_hw.dataflow.design import Design, quality
+from etb_hw.report.design_table import block_rows
 
 
 def build_notes(made: Design) -> list[str]:
@@ -22,6 +26,17 @@ def build_notes(made: Design) -> list[str]:
         notes.append(f"dead channels added so that it folds cheaper: {added}")
     interval = f"{streams.interval:,} cycles a frame, latency {streams.latency:,} cycles"
     return [*notes, f"streams: {interval}, simulated with the FIFOs' depths"]
+
+
+def build_document(made: Design) -> dict[str, Any]:
+    """The same for programs, with a row a block."""
+    graph = made.graph
+    return {
+        "frames_per_second": graph.fps,
+        "clk_ns": graph.clk_ns,
+        **quality(made),
+        "blocks": [asdict(row) for row in block_rows(graph, made.target.model)],
+    }
 
 
 def _near(names: object) -> str:

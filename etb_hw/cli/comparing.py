@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from etb_hw.cli.console import console
 from etb_hw.cli.from_options import build_config, import_options
+from etb_hw.cli.output import Output
 from etb_hw.dataflow.design import compare_networks
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_json
@@ -18,7 +18,9 @@ from etb_hw.qonnx_io import import_model
 from etb_hw.report.design_comparison import comparison_picture, comparison_table
 
 
-def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, Any], force: bool) -> None:
+def run_compare(
+    models: Sequence[Path], out: Path | None, options: Mapping[str, Any], force: bool, output: Output
+) -> None:
     """Compare models, print the table, write JSON and picture where asked. Raises EtbError."""
     build = build_config(options)
     if build.target_fps is None and build.device is None:
@@ -28,13 +30,14 @@ def run_compare(models: Sequence[Path], out: Path | None, options: Mapping[str, 
     if len(set(names)) < len(names):
         raise BadInput("compare", "a model is named twice", "name each model once")
     graphs = {name: import_model(path, mapping) for name, path in zip(names, models, strict=True)}
-    found = compare_networks(graphs, build)
-    terminal = console()
-    terminal.print(comparison_table(found))
+    with output.progress("folding"):
+        found = compare_networks(graphs, build)
+    output.say(comparison_table(found))
     if out is not None:
         picture = io.BytesIO()
         comparison_picture(found).savefig(picture, format="svg")
         with output_folder(out, "compare", force=force) as folder:
             write_json(folder / "comparison.json", asdict(found))
             write_bytes(folder / "comparison.svg", picture.getvalue())
-        terminal.print(f"files: {out}")
+        output.say(f"files: {out}")
+    output.document(asdict(found))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from etb_hw.errors import BadInput, EtbError
+from etb_hw.extras import missing_extra
 
 STOPPED = "stopped. Nothing is lost: the same command goes on from here"
 INTERRUPTED = 130
@@ -40,6 +41,9 @@ def explain(error: BaseException) -> tuple[str, int]:
     """
     if isinstance(error, EtbError):
         return str(error), error.exit_code
+    extra = missing_extra(error)
+    if extra is not None:
+        return str(extra), extra.exit_code
     if isinstance(error, KeyboardInterrupt):
         return STOPPED, INTERRUPTED
     if isinstance(error, OSError) and error.errno is not None:
@@ -81,6 +85,11 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def several_processes() -> bool:
+    """Whether torchrun started this process as one of several; asked before torch is there."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _importing(frame: FrameType | None) -> bool:

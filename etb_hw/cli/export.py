@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from etb_hw.cli.output import Output, output_options
+
 
 @click.command("export")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FLOW_FILE|CHECKPOINT")
@@ -16,7 +18,8 @@ import click
     "(default: model.qonnx.onnx beside it).",
 )
 @click.option("--force", is_flag=True, help="Run the step again, or replace the file, whatever is there.")
-def command(source: Path, out: Path | None, force: bool) -> None:
+@output_options
+def command(source: Path, out: Path | None, force: bool, output: Output) -> None:
     """Write a slim network as QONNX.
 
     Of a flow file, the steps before are done where needed; a checkpoint.safetensors needs no data.
@@ -31,8 +34,9 @@ def command(source: Path, out: Path | None, force: bool) -> None:
         path = out or MODEL.path(source.parent)
         with output_file(path, "export", force=force) as file:
             export_model(module, file, module.input_shape)
-        click.echo(path)
+        output.say(str(path))
+        output.document({"file": str(path)})
         return
     from etb_hw.cli.running import run_flow
 
-    run_flow(source, out, start="export" if force else None, until="export")
+    run_flow(source, out, output, start="export" if force else None, until="export")

@@ -12,10 +12,12 @@ from typing import Any
 import click
 
 from etb_hw import __version__
-from etb_hw.cli.edge import INTERRUPTED, STOPPED, explain, interruptible
+from etb_hw.cli.edge import INTERRUPTED, STOPPED, explain, interruptible, several_processes
+from etb_hw.errors import BadInput
 
 # one line a command, loaded on use: importing torch for --help would take seconds
 COMMANDS: Mapping[str, str] = {
+    "init": "Write a flow file to start from, or list those that come with the package.",
     "run": "Run a flow file: train, prune, export, streamline, build, simulate, report.",
     "train": "Train the network of a flow file, and its dense baseline.",
     "prune": "Harden and slim the trained network of a flow file.",
@@ -36,6 +38,9 @@ COMMANDS: Mapping[str, str] = {
 }
 
 
+TOGETHER = ("run", "train")  # commands that several processes may run together, started by torchrun
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when it is asked for, and shows errors as plain text."""
 
@@ -45,6 +50,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name not in TOGETHER and several_processes():
+            raise BadInput(cmd_name, "is no work for several processes", "call it without torchrun")
         command = importlib.import_module(f"etb_hw.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
@@ -82,6 +89,11 @@ class LazyGroup(click.Group):
 
 
 def _complain(message: str, code: int) -> None:
+    if several_processes():
+        from etb_hw.training.distributed import first_to_speak
+
+        if not first_to_speak():
+            sys.exit(code)
     click.echo(click.style("error: ", fg="red", bold=True, reset=True) + message, err=True)
     sys.exit(code)
 
@@ -91,5 +103,5 @@ def _complain(message: str, code: int) -> None:
 def main() -> None:
     """From training a binarized neural network to a proven FPGA dataflow accelerator.
 
-    Start with:  etb-hw run flows/digits.toml --out runs/digits
+    Start with:  etb-hw run digits
     """

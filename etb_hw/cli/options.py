@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
+from etb_hw.cli.complete import Known, devices, flows
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-flow_argument = click.argument("flow_file", type=click.Path(path_type=Path))
+flow_argument = click.argument("flow_file", type=Known("flow", flows, files=True, kind=Path))
 model_argument = click.argument("model_file", type=click.Path(path_type=Path))
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), help="Run folder (default: runs/<name of the flow file>)."
@@ -57,11 +59,19 @@ def build_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--target-fps", type=float, help="Frames a second to reach."),
-            click.option("--device", metavar="BOARD", help="A board or part; see etb-hw devices."),
+            click.option(
+                "--device",
+                metavar="BOARD",
+                type=Known("board", devices),
+                help="A board or part; see etb-hw devices.",
+            ),
             click.option("--max-utilization", type=float, help="Share of the device to use (default 0.7)."),
             click.option("--clk-ns", type=float, help="Clock period in nanoseconds (default 10)."),
             click.option(
-                "--folding-config", metavar="JSON", help="Apply a FINN folding_config.json instead."
+                "--folding-config",
+                metavar="JSON",
+                type=click.Path(),
+                help="Apply a FINN folding_config.json instead.",
             ),
             click.option(
                 "--pad-channels", is_flag=True, default=None, help="Add dead channels where cheaper."

@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.options import force_option
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("publish")
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
 @force_option
-def command(run_dir: Path, out: Path, force: bool) -> None:
+@output_options
+def command(run_dir: Path, out: Path, force: bool, output: Output) -> None:
     """Collect what is worth keeping of the finished run in RUN_DIR.
 
     That is the slim network, its training history, its flow file and a model card.
@@ -23,5 +25,6 @@ def command(run_dir: Path, out: Path, force: bool) -> None:
 
     with output_folder(out, "publish", force=force) as folder:
         names = publish(run_dir, folder, out.resolve().name)
-    for name in names:
-        click.echo(out / name)
+    files = [str(out / name) for name in names]
+    output.say(*files)
+    output.document({"out": str(out), "files": files})

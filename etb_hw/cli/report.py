@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.options import force_option
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("report")
@@ -15,7 +16,8 @@ from etb_hw.cli.options import force_option
     "--out", type=click.Path(path_type=Path), help="Default: report.html in the (first) run folder."
 )
 @force_option
-def command(run_dirs: tuple[Path, ...], out: Path | None, force: bool) -> None:
+@output_options
+def command(run_dirs: tuple[Path, ...], out: Path | None, force: bool, output: Output) -> None:
     """Write one self-contained HTML page about a run; with several RUN_DIRs, set them side by side."""
     from etb_hw.artifacts.run_files import PAGE
     from etb_hw.files import write_text
@@ -26,4 +28,5 @@ def command(run_dirs: tuple[Path, ...], out: Path | None, force: bool) -> None:
     out = out or run_dirs[0] / (PAGE.name if len(run_dirs) == 1 else "comparison.html")
     with output_file(out, "report", force=force, replaces=("run",)) as path:
         write_text(path, page)
-    click.echo(str(out))
+    output.say(str(out))
+    output.document({"file": str(out)})

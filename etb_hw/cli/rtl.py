@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.options import force_option
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("rtl")
 @click.argument("dataflow_file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a folder rtl beside the file.")
 @force_option
-def command(dataflow_file: Path, out: Path | None, force: bool) -> None:
+@output_options
+def command(dataflow_file: Path, out: Path | None, force: bool, output: Output) -> None:
     """Write DATAFLOW_FILE (the dataflow.onnx of run or build) as a self-contained SystemVerilog design."""
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
     from etb_hw.flow.outputs import output_folder
@@ -23,4 +25,5 @@ def command(dataflow_file: Path, out: Path | None, force: bool) -> None:
     out = out or dataflow_file.with_name("rtl")
     with output_folder(out, "rtl", force=force) as folder:
         write(files, folder)
-    click.echo(f"{out}: {len(files)} files; its README.md explains ports and timing")
+    output.say(f"{out}: {len(files)} files; its README.md explains ports and timing")
+    output.document({"out": str(out), "files": sorted(files)})

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from etb_hw.cli.complete import Known, data_sets
 from etb_hw.cli.options import (
     build_options,
     force_option,
@@ -16,6 +17,7 @@ from etb_hw.cli.options import (
     proof_option,
     tools_option,
 )
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("simulate")
@@ -23,6 +25,7 @@ from etb_hw.cli.options import (
 @click.option(
     "--data",
     "data_text",
+    type=Known("data", data_sets, files=True),
     default="digits",
     show_default=True,
     help="digits, a folder (MNIST, CIFAR-10, or images a class), a .npz, or a .npy without labels.",
@@ -43,14 +46,14 @@ from etb_hw.cli.options import (
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write results: .json figures, .npy outputs, .csv classes."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
 @proof_option
 @tools_option
 @build_options
 @input_options
 @force_option
-def command(model_file: Path, **options: Any) -> None:
+@output_options
+def command(model_file: Path, output: Output, **options: Any) -> None:
     """Run MODEL_FILE (QONNX) over the test images of a data set.
 
     First, qonnx's execution of the file has to give the same on some images and random inputs.
@@ -59,4 +62,4 @@ def command(model_file: Path, **options: Any) -> None:
     """
     from etb_hw.cli.simulating import run_simulation
 
-    sys.exit(run_simulation(model_file, options))
+    sys.exit(run_simulation(model_file, options, output))

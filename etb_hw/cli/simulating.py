@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
-from etb_hw.cli.console import console
 from etb_hw.cli.data import examples
 from etb_hw.cli.from_options import build_config, import_options
+from etb_hw.cli.output import Output
 from etb_hw.cli.proof_line import proof_line
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
@@ -28,11 +26,11 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.qonnx_io import import_model
 from etb_hw.simulate import SimulationReport, simulate, trace_layer
+from etb_hw.verification import Proof
 
 
-def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
+def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
-    terminal = console()
     graph = import_model(model, import_options(options))
     given = examples(options["data_text"])
     limit = min(options["limit"] or len(given.x), len(given.x))
@@ -43,16 +41,16 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
         np.save(content, tensor)
         with output_file(Path("trace.npy"), "simulate", force=options["force"]) as path:
             write_bytes(path, content.getvalue())
-        terminal.print(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
+        output.say(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
+        output.document({"file": "trace.npy", "layer": options["layer"], "shape": tensor.shape})
         return 0
-    proof = prove_fitted(fitted, model, options["proof_samples"])
+    with output.progress("comparing with qonnx"):
+        proof = prove_fitted(fitted, model, options["proof_samples"])
     if options["engine"] == "rtl":
-        return _rtl(terminal, fitted, options)
+        return _rtl(output, fitted, options, proof)
     against = QonnxReference(model, PackedExecutor(graph)) if options["against"] == "qonnx" else None
     outputs: list[NDArray[np.int64]] = []
-    quiet = options["as_json"] or not terminal.is_terminal
-    with Progress(console=terminal, transient=True, disable=quiet) as bar:
-        task = bar.add_task("simulating", total=limit)
+    with output.progress("simulating") as bar:
         report = simulate(
             graph,
             fitted.images,
@@ -60,22 +58,18 @@ def run_simulation(model: Path, options: Mapping[str, Any]) -> int:
             expected=against,
             engine=options["engine"],
             threads=options["threads"] or os.cpu_count() or 1,
-            progress=lambda done, _: bar.update(task, completed=done),
+            progress=lambda done, _: bar.update(done, limit),
             on_result=None if options["out"] is None else lambda _, result: outputs.append(result),
         )
     if options["out"] is not None:
         with output_file(options["out"], "simulate", force=options["force"]) as path:
             write_bytes(path, written(path, report, graph, outputs, fitted.labels))
-    if options["as_json"]:
-        print(json.dumps(report.to_json() | {"proof": None if proof is None else asdict(proof)}))
-        return _code(report)
-    terminal.print(_table(report, model))
-    for line in (*graph.notes, proof_line(proof)):
-        terminal.print(line)
+    output.document(report.to_json() | {"proof": None if proof is None else asdict(proof)})
+    output.say(_table(report, model), *graph.notes, proof_line(proof))
     if against is not None and against.ties:
-        terminal.print(f"{against.ties} images are ties that qonnx's float32 rounds")
+        output.say(f"{against.ties} images are ties that qonnx's float32 rounds")
     if report.confusion is not None:
-        terminal.print(_confusion(report, given.classes))
+        output.say(_confusion(report, given.classes))
     return _code(report)
 
 
@@ -114,12 +108,26 @@ def written(
     raise BadInput(f"--out {path}", "is no .json, .npy or .csv file", "choose one of these endings")
 
 
-def _rtl(terminal: Console, fitted: Fitted, options: Mapping[str, Any]) -> int:
-    proof, result, estimate = simulate_rtl(fitted, build_config(options), options["stalls"], options["tools"])
+def _rtl(output: Output, fitted: Fitted, options: Mapping[str, Any], imported: Proof | None) -> int:
+    build = build_config(options)
+    with output.progress("simulating the RTL (built by Verilator first, which takes a minute)"):
+        proof, result, estimate = simulate_rtl(fitted, build, options["stalls"], options["tools"])
     interval = "not measured (it takes three frames)" if result.ii is None else f"{result.ii} cycles"
-    terminal.print(
-        f"{proof.samples} images through the RTL ({result.version}): every logit equals the integer graph's\n"
-        f"initiation interval {interval}, estimated {estimate}; latency {result.latency} cycles"
+    output.say(
+        f"{proof.samples} images through the RTL ({result.version}): every logit equals the integer graph's",
+        f"initiation interval {interval}, estimated {estimate}; latency {result.latency} cycles",
+    )
+    output.document(
+        {
+            "engine": "rtl",
+            "tool": result.version,
+            "images": proof.samples,
+            "interval_cycles": result.ii,
+            "estimated_interval_cycles": estimate,
+            "latency_cycles": result.latency,
+            "proof": None if imported is None else asdict(imported),
+            "rtl_proof": asdict(proof),
+        }
     )
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.options import force_option, input_options, model_argument, proof_option
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("streamline")
@@ -15,13 +16,21 @@ from etb_hw.cli.options import force_option, input_options, model_argument, proo
 @input_options
 @proof_option
 @force_option
+@output_options
 def command(
-    model_file: Path, out: Path | None, force: bool, proof_samples: int, **mapping: str | None
+    model_file: Path,
+    out: Path | None,
+    force: bool,
+    proof_samples: int,
+    output: Output,
+    **mapping: str | None,
 ) -> None:
     """Fold the BatchNorms and scales of MODEL_FILE (QONNX) into exact integer thresholds.
 
     The result is compared with qonnx's execution of MODEL_FILE; where they differ, nothing is written.
     """
+    from dataclasses import asdict
+
     from etb_hw.artifacts.run_files import STREAMLINED
     from etb_hw.cli.from_options import import_options
     from etb_hw.cli.proof_line import proof_line
@@ -34,6 +43,12 @@ def command(
     out = out or STREAMLINED.path(model_file.parent)
     with output_file(out, "streamline", force=force) as path:
         write_streamlined(graph, path)
-    click.echo(f"{out}: {len(graph.nodes)} nodes over integers")
-    for line in (*graph.notes, proof_line(proof)):
-        click.echo(line)
+    output.say(f"{out}: {len(graph.nodes)} nodes over integers", *graph.notes, proof_line(proof))
+    output.document(
+        {
+            "file": str(out),
+            "nodes": len(graph.nodes),
+            "notes": graph.notes,
+            "proof": None if proof is None else asdict(proof),
+        }
+    )

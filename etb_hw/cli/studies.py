@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-
 from etb_hw import data
-from etb_hw.cli.console import console
+from etb_hw.cli.output import Output
 from etb_hw.cli.sweep_table import sweep_table
 from etb_hw.config import load_flow
+from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
 from etb_hw.flow.hardware_cost import hardware_estimate, training_cost
+from etb_hw.flow_files import find_flow
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.report.pareto import PICTURE_FILE, pareto_picture
 from etb_hw.training.baselines import compare_methods
 from etb_hw.training.sweep import Task, sweep_ratios
 
 
-def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
+def run_baselines(flow_file: Path, out: Path | None, seeds: int, output: Output) -> None:
     """Compare the methods of a flow file and print the table. Raises EtbError."""
-    flow = load_flow(flow_file)
+    flow = load_flow(find_flow(flow_file))
+    if flow.evolution.budgeted:
+        remedy = "give evolution.ratio and count = 'luts' instead of the budget"
+        raise BadInput(f"{flow_file}: evolution", "has a budget, and methods are compared at a ratio", remedy)
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-baselines"
-    terminal = console()
     found = compare_methods(
         flow.model,
         flow.training,
@@ -32,35 +35,36 @@ def run_baselines(flow_file: Path, out: Path | None, seeds: int) -> None:
         dataset,
         folder,
         seeds=seeds_from(flow.training.seed, seeds),
-        progress=_announce(terminal),
+        progress=_announce(output),
         cost=training_cost(flow, dataset),
         estimate=hardware_estimate(flow.build),
         on_result=lambda table: write_text(folder / "baselines.md", baseline_table(table)),
     )
     write_text(folder / "baselines.md", baseline_table(found))
-    terminal.print(baseline_table(found))
-    terminal.print(f"files: {folder}")
+    output.say(baseline_table(found), f"files: {folder}")
+    output.document({"out": str(folder), **asdict(found)})
 
 
-def run_sweep(flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int) -> None:
+def run_sweep(
+    flow_file: Path, out: Path | None, ratios: Sequence[float], seeds: int, jobs: int, output: Output
+) -> None:
     """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
-    flow = load_flow(flow_file)
+    flow = load_flow(find_flow(flow_file))
+    evolution = flow.evolution.at_ratio(flow.evolution.ratio)  # a sweep varies the ratio
+    flow = flow.model_copy(update={"evolution": evolution})
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-sweep"
-    terminal = console()
     cost, estimate = training_cost(flow, dataset), hardware_estimate(flow.build)
     task = Task(flow.model, flow.training, flow.evolution, dataset, cost, estimate)
-    found = sweep_ratios(
-        task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(terminal)
-    )
+    found = sweep_ratios(task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(output))
     write_bytes(folder / PICTURE_FILE, pareto_picture(found))
-    terminal.print(sweep_table(found))
-    terminal.print(f"files: {folder}")
+    output.say(sweep_table(found), f"files: {folder}")
+    output.document({"out": str(folder), **asdict(found)})
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
-def _announce(terminal: Console) -> Callable[[str], None]:
-    return lambda title: terminal.print(title, style="dim", highlight=False)
+def _announce(output: Output) -> Callable[[str], None]:
+    return output.note

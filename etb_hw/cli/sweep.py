@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.options import flow_argument, out_option
+from etb_hw.cli.output import Output, output_options
 
 
 @click.command("sweep")
@@ -15,7 +16,8 @@ from etb_hw.cli.options import flow_argument, out_option
 @click.option("--ratios", default="0.2,0.4,0.6", show_default=True, help="Pruning ratios, by commas.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each ratio.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes to start.")
-def command(flow_file: Path, out: Path | None, ratios: str, seeds: int, jobs: int) -> None:
+@output_options
+def command(flow_file: Path, out: Path | None, ratios: str, seeds: int, jobs: int, output: Output) -> None:
     """Train FLOW_FILE's network at several pruning ratios and draw the Pareto front.
 
     Several processes or machines that run the same command on the same folder share the work; one that was
@@ -30,4 +32,4 @@ def command(flow_file: Path, out: Path | None, ratios: str, seeds: int, jobs: in
         raise BadInput(
             "--ratios", f"{ratios!r} is no list of numbers", "give for example 0.2,0.4,0.6"
         ) from None
-    run_sweep(flow_file, out, values, seeds, jobs)
+    run_sweep(flow_file, out, values, seeds, jobs, output)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from etb_hw.cli.options import force_option, tools_option
+from etb_hw.cli.output import Output, output_options
 
 if TYPE_CHECKING:
     from etb_hw.rtl.tools import Origin
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @tools_option
 @click.option("--out", type=click.Path(path_type=Path), help="Also write the counts as JSON.")
 @force_option
+@output_options
 def command(
     dataflow_file: Path,
     family: Family,
@@ -34,6 +36,7 @@ def command(
     tools: Origin,
     out: Path | None,
     force: bool,
+    output: Output,
 ) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
@@ -41,7 +44,6 @@ def command(
     routes the whole design on an ECP5, behind six pins, and says how fast it runs; --out then is the folder
     of the configuration, which fits no board.
     """
-    from etb_hw.cli.console import console
     from etb_hw.cli.placing import run_placement
     from etb_hw.cli.synth_table import synth_rows, synth_table
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
@@ -52,9 +54,11 @@ def command(
 
     design = read_design(dataflow_file)
     if place is not None:
-        return run_placement(design, place, out, tools, force)
-    report = synth(design, family, whole=whole, yosys=find_yosys(tools))
-    console().print(synth_table(report, design))
+        return run_placement(design, place, out, tools, force, output)
+    with output.progress("synthesising") as bar:
+        report = synth(design, family, whole=whole, yosys=find_yosys(tools), progress=bar.update)
+    output.say(synth_table(report, design))
+    output.document(synth_rows(report))
     if out is not None:
         with output_file(out, "synth", force=force) as path:
             write_json(path, synth_rows(report))

@@ -4,7 +4,7 @@ from etb_hw.dataflow import finn
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import Device, devices, find_device
-from etb_hw.dataflow.folding import Folding, Weights, fold, good_counts, pareto, set_folding
+from etb_hw.dataflow.folding import Effort, Folding, Target, Weights, fold, good_counts, pareto, set_folding
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.refold import refold, strip
@@ -16,11 +16,13 @@ __all__ = [
     "DataflowGraph",
     "Device",
     "Edge",
+    "Effort",
     "Folding",
     "Port",
     "ResourceModel",
     "Resources",
     "Stream",
+    "Target",
     "Weights",
     "compare",
     "devices",

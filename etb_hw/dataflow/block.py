@@ -3,7 +3,8 @@
 A block's file (or folder) under ``blocks/`` gives parameters, stream shapes, cycles, the machine of the
 stream simulation, resources by FINN's formula and the amounts of the calibrated model, legal foldings, the
 FINN node both ways, the RTL instance, the bit-exact behaviour, and random instances. Adding a block is such a
-file, its ``.sv`` twin in ``etb_hw/rtl/sv``, a row in ``blocks.BLOCKS`` and a rule in ``lower.py``.
+file, its ``.sv`` twin in ``etb_hw/rtl/sv``, a row in ``blocks.BLOCKS`` and a rule in ``lower.py``. See also
+``lane_block.py``, the base of most.
 """
 
 from __future__ import annotations
@@ -22,25 +23,26 @@ from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import Sampler, Spec
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import stream_type
+from etb_hw.dataflow.vocabulary import domain_of, stream_type
 from etb_hw.integer.datatype import DataType
 
 Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
 Amounts: TypeAlias = Mapping[str, float]  # parts of a cost, by name
-Attribute: TypeAlias = int | float | str | tuple[int, ...]
+Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[str, ...]
+FinnParameter: TypeAlias = tuple[str, NDArray[np.float32], DataType]  # a tensor's suffix, values, type
 
 
 @dataclass(frozen=True, eq=False)
 class FinnNode:
     """An ONNX node in FINN's hardware vocabulary.
 
-    ``initializers`` follow the stream inputs in order: (suffix of the tensor's name, values, data type).
+    ``initializers`` follow the stream inputs in order.
     """
 
     op_type: str
     domain: str
     attributes: Mapping[str, Attribute]
-    initializers: tuple[tuple[str, NDArray[np.float32], DataType], ...] = ()
+    initializers: tuple[FinnParameter, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,7 @@ class Block(ABC):
     OP: ClassVar[str]
     CAPTION: ClassVar[Caption]
     RUNS_AHEAD: ClassVar[bool] = False  # sends the next frame's first beats before it has come
+    SAME_CHANNELS: ClassVar[bool] = True  # each of its inputs has as many channels as the first
     PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 
@@ -143,13 +146,13 @@ class Block(ABC):
         keys = {key for fold in self.folds[:1] for key in fold}
         return {key: getattr(self, key.lower()) for key in sorted(keys)}
 
-    @abstractmethod
     def resources(self) -> Resources:
-        """What the block costs by FINN's analytic formula (the file of each block documents it).
+        """What the block costs by FINN's analytic formula (the file of each block documents it), often none.
 
         This is the ``finn`` resource model. Other models (fitted to synthesis, say) are functions from a
         block to Resources; see ``etb_hw.dataflow.resources.ResourceModel``.
         """
+        return Resources()
 
     @property
     def memory_bits(self) -> int:
@@ -230,8 +233,17 @@ class Block(ABC):
         return {}
 
     @abstractmethod
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        """The attributes of its node in FINN."""
+
+    def finn_parameters(self) -> tuple[FinnParameter, ...]:
+        """Constants that the node reads behind its streams."""
+        return ()
+
     def finn_node(self) -> FinnNode:
         """The node FINN's own tools would have after ``step_specialize_layers``."""
+        attributes = {"backend": "fpgadataflow", **self.finn_attributes()}
+        return FinnNode(self.op, domain_of(self.op), attributes, self.finn_parameters())
 
     @abstractmethod
     def rtl(self) -> RtlInstance:

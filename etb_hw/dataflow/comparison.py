@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from etb_hw.artifacts.hardware import Comparison, Figures
-from etb_hw.dataflow.devices import Device
-from etb_hw.dataflow.folding import fold
+from etb_hw.dataflow.folding import Effort, Target, fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.resources import ResourceModel, finn_model
 from etb_hw.dataflow.simulation import size_fifos
@@ -16,24 +15,19 @@ from etb_hw.errors import InfeasibleTarget
 
 def compare(
     designs: Mapping[str, DataflowGraph],
-    *,
-    target_fps: float | None = None,
-    device: Device | None = None,
-    max_utilization: float = 0.7,
-    model: ResourceModel = finn_model,
-    time_limit_s: float = 30.0,
+    target: Target,
+    effort: Effort = Effort(),  # noqa: B008 (frozen)
 ) -> Comparison:
     """Fold every network for the same frame rate, and for the highest one on the same device."""
+    device = target.device
     same_fps: dict[str, Figures | None] = {}
     same_device: dict[str, Figures | None] = {}
     for name, graph in designs.items():
-        if target_fps is not None:
-            same_fps[name] = _figures(graph, model, target_fps=target_fps, time_limit_s=time_limit_s)
+        if target.fps is not None:
+            same_fps[name] = _figures(graph, replace(target, device=None), effort)
         if device is not None:
-            same_device[name] = _figures(
-                graph, model, device=device, max_utilization=max_utilization, time_limit_s=time_limit_s
-            )
-    return Comparison(target_fps, None if device is None else device.part, same_fps, same_device)
+            same_device[name] = _figures(graph, replace(target, fps=None), effort)
+    return Comparison(target.fps, None if device is None else device.part, same_fps, same_device)
 
 
 def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
@@ -43,9 +37,9 @@ def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
     return Figures(graph.fps, asdict(graph.cost(model)), latency_us, -(-bits // 8))
 
 
-def _figures(graph: DataflowGraph, model: ResourceModel, **wish: object) -> Figures | None:
+def _figures(graph: DataflowGraph, target: Target, effort: Effort) -> Figures | None:
     try:
-        folded = fold(graph, model=model, **wish)  # type: ignore[arg-type]
+        folded = fold(graph, target, effort)
     except InfeasibleTarget:
         return None
-    return figures(size_fifos(folded.graph).graph, model)
+    return figures(size_fifos(folded.graph).graph, target.model)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from etb_hw.artifacts.hardware import Comparison
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.comparison import compare
-from etb_hw.dataflow.devices import Device, find_device
+from etb_hw.dataflow.devices import find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
-from etb_hw.dataflow.folding import Folding, Weights, fold
+from etb_hw.dataflow.folding import Effort, Folding, Target, fold
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.lower import lower
-from etb_hw.dataflow.models import MODELS, resource_model
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.models import DEFAULT_FAMILY, MODELS, resource_model
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.simulation import StreamReport, size_fifos
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
@@ -30,43 +30,43 @@ class Design:
 
     Attributes:
         graph: folded, with FIFOs deep enough for its frame rate.
+        target: what was asked of it.
         folding: how good the folding is, and how that is known.
         streams: interval, latency and stalls of a cycle-level simulation of the streams.
         config: what became of the user's folding configuration, if one was given.
     """
 
     graph: DataflowGraph
+    target: Target
     folding: Folding
     streams: StreamReport
     config: AppliedConfig | None = None
 
 
-def device_of(build: BuildConfig) -> Device | None:
-    """The device that a build names, if any. Raises BadInput for unknown ones."""
-    return None if build.device is None else find_device(build.device)
+def target_of(build: BuildConfig) -> Target:
+    """What a build asks for, its device looked up and its calibration read.
+
+    Raises BadInput for an unknown device, or a family that no calibration knows.
+    """
+    device = None if build.device is None else find_device(build.device)
+    family = DEFAULT_FAMILY if device is None else device.family
+    return Target(
+        fps=build.target_fps,
+        device=device,
+        share=build.max_utilization,
+        model=resource_model(build.resource_model, family),
+    )
 
 
-def family_of(build: BuildConfig) -> str:
-    """The family of the device that a build names; the 7 series where it names none."""
-    device = device_of(build)
-    return "xc7" if device is None else device.family
-
-
-def model_of(build: BuildConfig) -> ResourceModel:
-    """What a build's blocks cost, on its device's family."""
-    return resource_model(build.resource_model, family_of(build))
+def effort_of(build: BuildConfig) -> Effort:
+    """How far a build lets the search go."""
+    return Effort(pad_channels=build.pad_channels, time_limit_s=build.time_limit_s)
 
 
 def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> Comparison:
     """Fold every network as the build asks: for the same frame rate, for the same device, or both."""
-    return compare(
-        {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()},
-        target_fps=build.target_fps,
-        device=device_of(build),
-        max_utilization=build.max_utilization,
-        time_limit_s=build.time_limit_s,
-        model=model_of(build),
-    )
+    lowered = {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()}
+    return compare(lowered, target_of(build), Effort(time_limit_s=build.time_limit_s))
 
 
 def design(graph: IntegerGraph, build: BuildConfig) -> Design:
@@ -76,77 +76,67 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         UnsupportedNode: a node has no hardware form.
         InfeasibleTarget: the frame rate or the device cannot be met.
     """
+    target, lowered = target_of(build), lower(graph, clk_ns=build.clk_ns)
     if build.folding_config is not None:
-        return _as_configured(lower(graph, clk_ns=build.clk_ns), build, Path(build.folding_config))
-    if build.target_fps is None and build.device is None:
+        return _as_configured(lowered, target, build, Path(build.folding_config))
+    if target.fps is None and target.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
-    lowered, device = lower(graph, clk_ns=build.clk_ns), device_of(build)
-    model = model_of(build)
-    budget = None if device is None else device.budget(build.max_utilization)
+    budget = target.budget
     between = Resources()
     for _ in range(_ROUNDS):
-        folding = fold(
-            lowered,
-            target_fps=build.target_fps,
-            device=device,
-            limit=None if budget is None else budget.less(between),
-            pad_channels=build.pad_channels,
-            time_limit_s=build.time_limit_s,
-            model=model,
-        )
+        limit = None if budget is None else budget.less(between)
+        folding = fold(lowered, replace(target, limit=limit), effort_of(build))
         sized = size_fifos(folding.graph, minimal=build.fifo_sizing == "minimal")
-        if budget is None or sized.graph.cost(model).within(budget):
+        if budget is None or sized.graph.cost(target.model).within(budget):
             break
         # depths are known only once the design is folded: leave room for them and fold again
-        between = between.most(sized.graph.cost(model).less(sized.graph.least_cost(model)))
-    if device is not None:
-        check_fits(sized.graph, device, build.max_utilization, model)
-    return Design(sized.graph, folding, sized.report)
+        between = between.most(sized.graph.cost(target.model).less(sized.graph.least_cost(target.model)))
+    check_fits(sized.graph, target)
+    return Design(sized.graph, target, folding, sized.report)
 
 
-def _as_configured(graph: DataflowGraph, build: BuildConfig, path: Path) -> Design:
+def _as_configured(graph: DataflowGraph, target: Target, build: BuildConfig, path: Path) -> Design:
     """A design at the user's own folding; InfeasibleTarget where it misses the target or the device."""
     applied = apply_folding_config(graph, read_folding_config(path))
     made = applied.graph
-    if build.target_fps is not None and made.fps < build.target_fps:
+    if target.fps is not None and made.fps < target.fps:
         slowest = made.bottleneck
         raise InfeasibleTarget(
-            f"target of {build.target_fps:,.0f} frames/s",
+            f"target of {target.fps:,.0f} frames/s",
             f"{path} folds {slowest.name} to {slowest.cycles:,} cycles, {made.fps:,.0f} frames/s",
             "raise its PE or SIMD, or leave folding_config out to have it searched",
         )
-    model = model_of(build)
-    folding = Folding(made, Weights().of(made.least_cost(model)), 0.0, False, None, {}, model.name)
+    objective = target.weights.of(made.least_cost(target.model))
+    folding = Folding(made, objective, 0.0, False, None, {}, target.model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
-    device = device_of(build)
-    if device is not None:
-        check_fits(sized.graph, device, build.max_utilization, model)
-    return Design(sized.graph, folding, sized.report, applied)
+    check_fits(sized.graph, target)
+    return Design(sized.graph, target, folding, sized.report, applied)
 
 
-def check_fits(
-    graph: DataflowGraph, device: Device, max_utilization: float, model: ResourceModel = finn_model
-) -> None:
+def check_fits(graph: DataflowGraph, target: Target) -> None:
     """Raise InfeasibleTarget for a design that is too big, naming the resource and its largest user."""
-    used, budget = graph.cost(model), device.budget(max_utilization)
+    device, model = target.device, target.model
+    if device is None:
+        return
+    used, budget = graph.cost(model), device.budget(target.share)
     for kind in ("lut", "ff", "bram_18k", "uram", "dsp"):
         if getattr(used, kind) > getattr(budget, kind):
             largest = max(
                 (*graph.blocks, *graph.fifos.values()), key=lambda block: getattr(model(block), kind)
             )
             raise InfeasibleTarget(
-                f"{device.part} at {max_utilization:.0%}",
-                f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}, "
-                f"{getattr(used, kind) - getattr(budget, kind):,.0f} too many; "
+                f"{device.part} at {target.share:.0%}",
+                f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}; "
                 f"{largest.name} ({largest.layer}) takes most",
                 "lower its PE or SIMD, choose another ram_style, or a larger device",
             )
 
 
-def quality(made: Design, family: str = "xc7") -> dict[str, Any]:
+def quality(made: Design) -> dict[str, Any]:
     """What is known of a design, for ``report/folding.json``: optimality, and its simulated streams."""
-    folding, streams = made.folding, made.streams
+    folding, streams, device = made.folding, made.streams, made.target.device
+    family = DEFAULT_FAMILY if device is None else device.family
     return {
         "resource_model": folding.model,
         "resources": {name: asdict(made.graph.cost(resource_model(name, family))) for name in MODELS},

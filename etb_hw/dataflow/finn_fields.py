@@ -45,7 +45,8 @@ class FinnFields:
         noted = self.attributes.get(side)
         if noted is not None:
             return DataType.parse(noted[port].decode())
-        found = DataType.parse(self[key])
+        named = self[key]
+        found = DataType.parse(named[port].decode() if isinstance(named, list) else named)
         return BIPOLAR if found == DataType.unsigned(1) else found
 
     def ints(self, index: int) -> NDArray[np.int64]:

@@ -100,6 +100,11 @@ class DataflowGraph:
     def output_stream(self) -> Stream:
         return self[self.output_port.block].outputs[self.output_port.index]
 
+    def may_meet(self, edge: Edge, given: tuple[int, int], taken: tuple[int, int]) -> bool:
+        """Whether the two ends of a stream may have these (channels, lanes)."""
+        same = given[0] == taken[0] or not self[edge.target.block].SAME_CHANNELS
+        return same and (given[1] == taken[1] or not self[edge.source.block].fixes_lanes)
+
     @cached_property
     def bottleneck(self) -> Block:
         """The slowest block: it sets the frame rate."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
 from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.concat import Concat
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
 from etb_hw.dataflow.blocks.label_select import LabelSelect
 from etb_hw.dataflow.blocks.max_pool import MaxPool
@@ -29,10 +30,10 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.zero_borders import ternary_borders
+from etb_hw.dataflow.zero_borders import TERNARY, ternary_borders
 from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import graph as g
-from etb_hw.integer.datatype import DataType
+from etb_hw.integer.datatype import BIPOLAR, DataType
 
 _EARLY = ".early"  # marks a threshold that changed places with a max-pool
 
@@ -139,6 +140,8 @@ class _Builder:
                 self._yield(node.name, node.name, made)
             case g.Add():
                 self._add(node, inputs)
+            case g.Concat():
+                self._concat(node, inputs)
             case g.ChannelAffine():
                 self._affine(node, inputs[0])
             case g.Flatten():
@@ -315,6 +318,42 @@ class _Builder:
         )
         self._yield(node.name, node.name, replace(made, order=a.order))
 
+    def _concat(self, node: g.Concat, inputs: list[_Tensor]) -> None:
+        """Two at a time; bits become numbers where they meet numbers."""
+        if len({x.dtype for x in inputs}) > 1:
+            inputs = [self._widened(node, x) if x.dtype == BIPOLAR else x for x in inputs]
+        made = inputs[0]
+        last = len(inputs) - 1
+        for i, other in enumerate(inputs[1:], start=1):
+            orders, counts = (made.order, other.order), (made.shape[-1], other.shape[-1])
+            first, second = (np.arange(n) if o is None else o for o, n in zip(orders, counts, strict=True))
+            order = None if made.order is other.order is None else np.concatenate([first, counts[0] + second])
+            dtype = self.graph.types[node.name].dtype if i == last else _common(made.dtype, other.dtype)
+            joined = self._block(
+                Concat,
+                node,
+                [made, other],
+                channels=counts,
+                dtypes=(made.dtype, other.dtype),
+                output_dtype=dtype,
+                pixels=made.shape[:-1],
+            )
+            made = replace(joined, order=order)
+        self._yield(node.name, node.name, made)
+
+    def _widened(self, node: g.Node, x: _Tensor) -> _Tensor:
+        """A bipolar stream as one of {-1, 0, +1}."""
+        made = self._block(
+            Thresholding,
+            node,
+            [x],
+            thresholds=np.zeros((x.shape[-1], 2), dtype=np.int64),
+            input_dtype=x.dtype,
+            output_dtype=TERNARY,
+            pixels=x.shape[:-1],
+        )
+        return replace(made, order=x.order)
+
     def _affine(self, node: g.ChannelAffine, x: _Tensor) -> None:
         order = np.arange(x.shape[-1]) if x.order is None else x.order
         mul, add = node.mul[order], node.add[order]
@@ -367,6 +406,10 @@ def _ungrouped(weights: g.Ints, groups: int) -> g.Ints:
         part = slice(i * rows, (i + 1) * rows)
         dense[part, i * inputs : (i + 1) * inputs] = weights[part]
     return dense
+
+
+def _common(a: DataType, b: DataType) -> DataType:
+    return a if a == b else DataType.smallest(min(a.min, b.min), max(a.max, b.max))
 
 
 def _holds(dtype: DataType, value: int) -> bool:

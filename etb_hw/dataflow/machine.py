@@ -1,8 +1,9 @@
 """How a block moves beats, cycle by cycle: what the stream simulation knows of it.
 
-Most blocks walk through a fixed pattern of steps, one a cycle; a step may take an input beat and may send an
-output beat some cycles later, and the whole block waits while a finished beat is not taken. A sliding window
-writes and reads its cyclic buffer independently. A duplicator hands each beat to its outputs as they come.
+Most blocks walk through a fixed pattern of steps, one a cycle; a step may take a beat of the first input, of
+the second one, or of both, and may send an output beat some cycles later, and the whole block waits while a
+finished beat is not taken. A sliding window writes and reads its cyclic buffer independently. A duplicator
+hands each beat to its outputs as they come.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-TAKE, SEND = 1, 2
+TAKE, SEND, TAKE_SECOND = 1, 2, 4
 PATTERN, WINDOW, DUPLICATE = 0, 1, 2
 Steps: TypeAlias = NDArray[np.uint8]
 
@@ -24,7 +25,7 @@ class Machine:
 
     Attributes:
         kind: PATTERN, WINDOW or DUPLICATE.
-        steps: for PATTERN, what each step does (TAKE, SEND or both); it repeats for ever.
+        steps: for PATTERN, what each step does (TAKE, TAKE_SECOND and SEND, added up); it repeats for ever.
         latency: cycles from a step to its beat at the output.
         window: for WINDOW, extents (n0, n1, n2, OW, OH), strides (t0, t1, t2), jumps (a0, a1, a2), depth.
     """

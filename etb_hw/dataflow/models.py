@@ -13,7 +13,10 @@ MODELS: Mapping[str, Callable[[str], ResourceModel]] = {
 }
 
 
-def resource_model(name: str, family: str = "xc7") -> ResourceModel:
+DEFAULT_FAMILY = "xc7"  # where no device is named
+
+
+def resource_model(name: str, family: str = DEFAULT_FAMILY) -> ResourceModel:
     """FINN's formulas (``finn``), or the fit to synthesis of our own RTL for a family (``calibrated``).
 
     Raises BadInput for a family that the fit knows nothing of.

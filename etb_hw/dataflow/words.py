@@ -1,4 +1,4 @@
-"""Packing of integers into memory words."""
+"""Integers as bits: packed into memory words, and how a module is told what they are."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ def pack_words(fields: NDArray[np.int64], bits: int) -> tuple[int, ...]:
     planes = (fields[:, :, None] >> np.arange(bits)) & 1
     packed = np.packbits(planes.reshape(rows, n * bits).astype(np.uint8), axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+
+def operand(prefix: str, dtype: DataType) -> dict[str, int | str]:
+    """Parameters that tell a module how the values of a port are coded."""
+    return {
+        f"{prefix}_BITS": dtype.bits,
+        f"{prefix}_SIGNED": int(dtype.twos_complement),
+        f"{prefix}_BIPOLAR": int(dtype == BIPOLAR),
+    }
+
+
+def lowest_value(dtype: DataType) -> int:
+    """What a multi-threshold adds to its count: the lowest value, but a bipolar one is coded as the count."""
+    return 0 if dtype == BIPOLAR else dtype.min

@@ -18,7 +18,7 @@ from etb_hw.evolution.cut import cut
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Plan
 from etb_hw.pruning.sizes import Cost, cost_function
-from etb_hw.training.allocation import Limits, make_limits, reached
+from etb_hw.training.allocation import Limits, make_limits
 from etb_hw.training.controller import Controller
 from etb_hw.training.schedule import schedule_of
 
@@ -66,6 +66,9 @@ class Evolution:
             key = ".".join(str(part) for part in first["loc"])
             known = ", ".join(EvolutionConfig.model_fields)
             raise BadInput(f"Evolution: {key}", first["msg"], f"known options: {known}") from None
+        if self.config.budgeted:
+            remedy = "give target=..., count=etb_hw.luts(fps=...)"
+            raise BadInput("Evolution", "target_luts and target_share are for flow files", remedy)
         if count == "luts":
             raise BadInput(
                 "Evolution: count", "LUTs depend on the frame rate", "give count=etb_hw.luts(fps=...)"
@@ -118,12 +121,12 @@ class Evolution:
     @property
     def widths(self) -> dict[str, int]:
         """Channels a group that are not given up."""
-        return {group: int((since < 0).sum()) for group, since in self.controller.given_up_at.items()}
+        return self.controller.widths
 
     @property
     def pruned(self) -> float:
         """Share of the target's quantity that is given up so far."""
-        return reached(self.controller.cost, self.original, self.widths)
+        return self.controller.saved
 
     def savings(self) -> dict[str, Count]:
         """Parameters, filters and MACs of layers with weights, before and without what is given up by now."""
@@ -241,7 +244,7 @@ class Evolution:
                 "Evolution.load_state_dict", "the state is of another network", "prepare the same network"
             )
         for kind, values in self.controller.state.items():
-            for group, value in state[kind].items():
+            for group, value in state.get(kind, {}).items():
                 values[group] = value.to(self._device)
         self.steps_done = int(state["steps_done"])
         if state["slimmable"] and not self.slimmable:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from etb_hw.artifacts.run_files import FOLDING, STREAMLINED, VERIFICATION
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import finn
-from etb_hw.dataflow.design import Design, design, family_of, model_of, quality
+from etb_hw.dataflow.design import Design, design, quality
 from etb_hw.files import write_json
 from etb_hw.flow.proofs import prove_dataflow, prove_import, random_inputs
 from etb_hw.integer import IntegerGraph
@@ -25,12 +25,11 @@ class ProvedDesign:
 
     design: Design
     proof: Proof
-    config: BuildConfig
 
     def write(self, folder: Path) -> None:
         """Write FINN's files and reports, and how good the folding is."""
-        finn.write(self.design.graph, folder, model_of(self.config))
-        write_json(FOLDING.path(folder), quality(self.design, family_of(self.config)))
+        finn.write(self.design.graph, folder, self.design.target.model)
+        write_json(FOLDING.path(folder), quality(self.design))
 
 
 def build_graph(graph: IntegerGraph, config: BuildConfig, x: NDArray[np.integer]) -> ProvedDesign:
@@ -42,7 +41,7 @@ def build_graph(graph: IntegerGraph, config: BuildConfig, x: NDArray[np.integer]
         ProofFailed: the blocks compute something else.
     """
     made = design(graph, config)
-    return ProvedDesign(made, prove_dataflow(made.graph, graph, x), config)
+    return ProvedDesign(made, prove_dataflow(made.graph, graph, x))
 
 
 def build_model(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from etb_hw.errors import BadInput
 from etb_hw.files import LOCK_FILE, digest, locked, remove_leftovers
 from etb_hw.flow import records
 from etb_hw.flow.step import Context, Observer, Silent, Step
+from etb_hw.flow.together import Crew
 from etb_hw.verification import Proof, ProofFailed
 
 
@@ -40,8 +41,12 @@ def run_steps(
         The proofs of the steps up to the last one. ``verification.json`` is written after every step: these
         proofs, and those of later steps whose results still hold.
 
+    Under torchrun all processes call this alike: the first one does all of that, the others help it train and
+    return nothing.
+
     Raises:
         ProofFailed: at the first difference; its row is in ``verification.json``.
+        ProcessLost: another process of the run ended.
         BadInput: the folder is in use, cannot be written, or holds other files of these names; a step did
             not write what it declares.
     """
@@ -52,27 +57,40 @@ def run_steps(
     observer = observer or Silent()
     load_data = functools.cache(lambda: data.load(flow.data))
     done: dict[str, records.Record] = {}
-    with _owned(run_dir, steps, force):
-        FLOW.write(run_dir, flow.model_dump(mode="json"))
-        again = force
-        for i, step in enumerate(steps):
-            again = again or step.name == start
-            observer.started(step)
+    with Crew(flow.training.device) as crew:
+
+        def context_of(step: Step, again: bool) -> Context:
             files = (*step.reads, *step.writes)
-            try:
-                record, resumed = _run_step(step, Context(flow, run_dir, files, observer, load_data, again))
-            except ProofFailed as failure:
-                _note(run_dir, done, [failure.proof])
-                raise
-            done[step.name] = record
-            _note(run_dir, done, _later_proofs(flow, run_dir, steps[i + 1 :]))
-            observer.finished(step, record.seconds, record.proofs, resumed)
-            if step.name == until:
-                break
+            return Context(flow, run_dir, files, observer, load_data, again)
+
+        if not crew.leads:
+            crew.help(steps, context_of)
+            return []
+        with _owned(run_dir, steps, force):
+            FLOW.write(run_dir, flow.model_dump(mode="json"))
+            again = force
+            for i, step in enumerate(steps):
+                again = again or step.name == start
+                observer.started(step)
+                try:
+                    record, resumed = _run_step(
+                        step, context_of(step, again), functools.partial(crew.call, i, step, again)
+                    )
+                except ProofFailed as failure:
+                    _note(run_dir, done, [failure.proof])
+                    raise
+                later = steps[i + 1 :]
+                crew.over([] if step.name == until else later)
+                done[step.name] = record
+                _note(run_dir, done, _later_proofs(flow, run_dir, later))
+                observer.finished(step, record.seconds, record.proofs, resumed)
+                if step.name == until:
+                    break
     return [proof for record in done.values() for proof in record.proofs]
 
 
-def _run_step(step: Step, context: Context) -> tuple[records.Record, bool]:
+def _run_step(step: Step, context: Context, begins: Callable[[], None]) -> tuple[records.Record, bool]:
+    """A step's record, and whether it is one of before; ``begins`` is called where the step really runs."""
     run_dir = context.run_dir
     key = _key(step, context.flow, run_dir)
     old = records.load(run_dir, step.name)
@@ -84,6 +102,7 @@ def _run_step(step: Step, context: Context) -> tuple[records.Record, bool]:
         records.remove_outputs(run_dir, old, _names(folders, run_dir))
     of_others = {name: (run_dir / name).stat().st_ino for name in _names(folders, run_dir)}
     begin = time.perf_counter()
+    begins()
     proofs = tuple(step.run(context))
     for file in step.writes:
         file.check(run_dir)

@@ -83,6 +83,7 @@ class Step:
         reads: files of earlier steps it is made from.
         writes: files it leaves in the run folder; they are checked when it ends.
         run: does the work and returns what it proved.
+        help: what the other processes do of it where torchrun started several; None: one does it alone.
     """
 
     name: str
@@ -91,3 +92,4 @@ class Step:
     reads: tuple[RunFile, ...]
     writes: tuple[RunFile, ...]
     run: Callable[[Context], list[Proof]]
+    help: Callable[[Context], object] | None = None

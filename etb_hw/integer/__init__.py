@@ -5,6 +5,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import (
     Add,
     ChannelAffine,
+    Concat,
     Conv,
     Dense,
     Flatten,
@@ -22,6 +23,7 @@ __all__ = [
     "Add",
     "Chain",
     "ChannelAffine",
+    "Concat",
     "Conv",
     "DataType",
     "Dense",

@@ -26,6 +26,11 @@ class DataType:
         return self.min < 0
 
     @property
+    def twos_complement(self) -> bool:
+        """Whether its highest bit is a sign: a bipolar value's only bit is none."""
+        return self.signed and self.name != "BIPOLAR"
+
+    @property
     def step(self) -> int:
         """Distance between neighbouring values."""
         return 2 if self.name == "BIPOLAR" else 1

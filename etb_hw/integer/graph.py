@@ -114,6 +114,11 @@ class Add(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Concat(Node):
+    """The channels of several tensors of one image size, one tensor's behind the other's."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ChannelAffine(Node):
     """``y = mul[c] * x + add[c]`` in integers, both of shape (C,)."""
 

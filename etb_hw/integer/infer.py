@@ -81,6 +81,14 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
             _exact(node, _largest(a) + _largest(b))
             (a_low, a_high), (b_low, b_high) = _bounds(a), _bounds(b)
             return _typed(a.shape, a_low + b_low, a_high + b_high)
+        case g.Concat():
+            sizes = {x.shape[1:] for x in inputs}
+            if len(sizes) != 1:
+                _misfit(node, f"shapes {', '.join(str(x.shape) for x in inputs)} differ beside the channels")
+            joined = (sum(x.channels for x in inputs), *inputs[0].shape[1:])
+            low, high = (np.concatenate(ends) for ends in zip(*map(_bounds, inputs), strict=True))
+            same = len({x.dtype for x in inputs}) == 1
+            return _typed(joined, low, high, inputs[0].dtype if same else None)
         case g.ChannelAffine():
             x = inputs[0]
             if node.mul.shape != (x.channels,) or node.add.shape != (x.channels,):

@@ -81,6 +81,8 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
             return np.asarray(args[0].sum(axis=(2, 3), keepdims=True))
         case g.Add():
             return args[0] + args[1]
+        case g.Concat():
+            return np.concatenate(args, axis=1)
         case g.ChannelAffine():
             per_channel = (1, -1) + (1,) * (args[0].ndim - 2)
             return args[0] * node.mul.reshape(per_channel) + node.add.reshape(per_channel)

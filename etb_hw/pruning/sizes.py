@@ -16,7 +16,9 @@ Cost: TypeAlias = Callable[[Widths], float]
 PIXEL_MAX = 255
 
 
-def report(before: NetSpec, after: NetSpec, count: str, target: float, reached: float) -> PruningReport:
+def report(
+    before: NetSpec, after: NetSpec, count: str, target: float, reached: float, budget: str | None = None
+) -> PruningReport:
     """Compare a network with its slim version (same topology)."""
     rows = tuple(_row(before, after, layer) for layer in before.layers if layer.op not in ("add", "sumpool"))
 
@@ -34,6 +36,7 @@ def report(before: NetSpec, after: NetSpec, count: str, target: float, reached: 
         total("weight_bytes"),
         total("bytes"),
         rows,
+        budget,
     )
 
 

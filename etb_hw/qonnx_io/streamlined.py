@@ -81,6 +81,8 @@ class _Writer:
                 self._emit("ReduceSum", [*args, axes], node.name, keepdims=1)
             case g.Add():
                 self._emit("Add", args, node.name)
+            case g.Concat():
+                self._emit("Concat", args, node.name, axis=1)
             case g.ChannelAffine():
                 self._affine(node)
             case g.Flatten():

@@ -108,6 +108,6 @@ def read_run(run_dir: Path) -> Run:
         raise BadInput(
             str(run_dir),
             "holds none of a run's files",
-            "make one: etb-hw run flows/digits.toml --out " + str(run_dir),
+            f"make one: etb-hw run digits --out {run_dir}",
         )
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,15 @@ def place_ecp5(
     cache_dir: Path = cache.DEFAULT,
     timeout: float | None = None,
     tools: Origin = "pinned",
+    stage: Callable[[str], None] | None = None,
 ) -> Placement:
     """Synthesise, place and route a whole design.
 
     The streams are wider than a package has pins, so they are folded into shift registers behind six pins
     (``etb_pins``): logic and timing are those of the design, the pins are only a way in and out.
+
+    Args:
+        stage: gets the name of each part of the work as it begins.
 
     Raises:
         BadInput: for an unknown device.
@@ -63,7 +67,7 @@ def place_ecp5(
     sources = {**generate(design), f"{PIN_TOP}.sv": pin_text(design)}
     return place_sources(
         sources, PIN_TOP, device, target_mhz=target_mhz, bitstream=bitstream, seed=seed,
-        cache_dir=cache_dir, timeout=timeout, tools=tools,
+        cache_dir=cache_dir, timeout=timeout, tools=tools, stage=stage,
     )  # fmt: skip
 
 
@@ -80,17 +84,21 @@ def place_sources(
     cache_dir: Path = cache.DEFAULT,
     timeout: float | None = None,
     tools: Origin = "pinned",
+    stage: Callable[[str], None] | None = None,
 ) -> Placement:
     """Synthesise, place and route module ``top`` of ``sources`` (texts by file name).
 
     Args:
         package: nextpnr's name of the chip's package; constraints: an LPF file for its pins.
+        stage: as of ``place_ecp5``.
 
     Raises: as ``place_ecp5``.
     """
     if device not in DEVICES:
         raise BadInput(f"ECP5 device {device!r}", "is not known", f"use one of: {', '.join(DEVICES)}")
     yosys, nextpnr = find(YOSYS, tools), find(NEXTPNR, tools)
+    begin = stage or (lambda _: None)
+    begin(f"synthesising with {yosys.version}")
     folder = netlist(
         sources, top, "ecp5", keep=True, primitives=package is not None, cache_dir=cache_dir, yosys=yosys,
         timeout=timeout,
@@ -101,6 +109,7 @@ def place_sources(
     more = ["--package", package, "--lpf", "pins.lpf"] if package else []
 
     def make(scratch: Path) -> None:
+        begin(f"placing and routing with {nextpnr.version}, which takes minutes")
         (scratch / "netlist.json").write_text(text, encoding="utf-8")
         (scratch / "pins.lpf").write_text(constraints, encoding="utf-8")
         _route(nextpnr, scratch, device, target_mhz, seed, timeout, more)
@@ -114,6 +123,7 @@ def place_sources(
     used_tools: tuple[str, ...] = (yosys.version, nextpnr.version)
     if bitstream:
         packer = find(ECPPACK, tools)
+        begin("packing the bitstream")
         packed = _pack(packer, routed / "design.config")
         used_tools = (*used_tools, packer.version)
     return Placement(device, fmax, used, packed, used_tools)

@@ -112,7 +112,6 @@ def simulate(
         },
         seed=seed,
         reset_at=reset_at,
-        silent=True,
         idle_limit=idle,
         timeout=timeout,
     )

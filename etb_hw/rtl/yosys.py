@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,8 +97,12 @@ def synth(
     cache_dir: Path = cache.DEFAULT,
     yosys: Tool | None = None,
     timeout: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SynthReport:
     """Synthesise block by block (each once a content), or the whole design at once.
+
+    Args:
+        progress: gets how many blocks are done, and of how many.
 
     Raises:
         BadInput: for an unknown family.
@@ -114,8 +118,9 @@ def synth(
     for source, fifo in design.fifos.items():
         named.append((fifo.name, f"{source.block} -> {targets[source]}", fifo))
     usages = synth_blocks(
-        [block for _, _, block in named], family, cache_dir=cache_dir, yosys=tool, timeout=timeout
-    )
+        [block for _, _, block in named], family, cache_dir=cache_dir, yosys=tool, timeout=timeout,
+        progress=progress,
+    )  # fmt: skip
     rows = [SynthRow(name, layer, usage) for (name, layer, _), usage in zip(named, usages, strict=True)]
     return SynthReport(family, tool.version, tuple(rows), False)
 
@@ -139,11 +144,13 @@ def synth_blocks(
     cache_dir: Path = cache.DEFAULT,
     yosys: Tool | None = None,
     timeout: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Usage]:
     """Resources of blocks, each by itself. Several share a run of Yosys, whose start takes seconds.
 
     Args:
         timeout: seconds for each block that is not in the cache.
+        progress: gets how many of those are done, and of how many.
     """
     _check(family)
     tool = yosys or find_yosys()
@@ -159,6 +166,8 @@ def synth_blocks(
         limit = None if timeout is None else timeout * len(batch)
         for key, cells in _synth_batch(batch, family, tool, limit).items():
             _store(cache_dir, key, cells)
+        if progress is not None:
+            progress(start + len(batch), len(waiting))
     return [_load(cache_dir / "yosys" / key, family) for key in keys]
 
 

@@ -45,9 +45,9 @@ def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
                 f"has {len(config.caps)} values, {spec.name} has {len(groups)} channel groups",
                 f"give one value for each of {', '.join(groups)}",
             )
-        keep = _floors(spec, config, config.caps)
+        keep = floors_of(spec, config, config.caps)
     else:
-        keep = _floors(spec, config, _default_caps(spec, config, cost))
+        keep = floors_of(spec, config, _default_caps(spec, config, cost))
     if reached(cost, spec, keep) < config.ratio:
         raise InfeasibleTarget(
             "evolution.ratio",
@@ -59,17 +59,22 @@ def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
 
 
 def _default_caps(spec: Groups, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
-    groups = spec.prunable
-    profile = np.linspace(1.0, 1.0 + config.cap_rise, len(groups))
-    caps = [HIGHEST_CAP] * len(groups)
+    profile = profile_of(spec, config)
+    caps = [HIGHEST_CAP] * len(profile)
     for scale in np.linspace(0.01, HIGHEST_CAP, 90):
         caps = [min(HIGHEST_CAP, float(scale * value)) for value in profile]
-        if reached(cost, spec, _floors(spec, config, caps)) >= min(0.99, config.ratio * SLACK):
+        if reached(cost, spec, floors_of(spec, config, caps)) >= min(0.99, config.ratio * SLACK):
             break
     return caps
 
 
-def _floors(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:
+def profile_of(spec: Groups, config: EvolutionConfig) -> Sequence[float]:
+    """How default caps rise with depth, relative to the first group's."""
+    return [float(value) for value in np.linspace(1.0, 1.0 + config.cap_rise, len(spec.prunable))]
+
+
+def floors_of(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:
+    """Fewest channels to keep, a group, at these caps."""
     keep = {}
     for group, cap in zip(spec.prunable, caps, strict=True):
         full = spec.widths[group]

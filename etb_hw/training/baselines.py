@@ -99,7 +99,7 @@ def _settings(
     """What a method changes in the flow's settings."""
     match method:
         case "dense":
-            evolution = evolution.model_copy(update={"ratio": 0.0})
+            evolution = evolution.at_ratio(0.0)
         case "small" | "etb widths":
             if method == "small":
                 widths = same_size(spec, cost, evolution.ratio)
@@ -108,7 +108,7 @@ def _settings(
             else:
                 raise BadInput("methods", "'etb widths' needs the run of 'etb'", "put it after 'etb'")
             model = model.model_copy(update={"widths": widths})
-            evolution = evolution.model_copy(update={"ratio": 0.0})
+            evolution = evolution.at_ratio(0.0)
         case "l1" | "random":
             evolution = evolution.model_copy(update={"criterion": method})
     return model, evolution

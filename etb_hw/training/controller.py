@@ -12,7 +12,8 @@ from torch import Tensor
 from etb_hw.config import EvolutionConfig
 from etb_hw.models.evolving import EvolvingNet, Groups
 from etb_hw.pruning.sizes import Cost
-from etb_hw.training.allocation import Limits, choose
+from etb_hw.training.allocation import Limits, choose, reached
+from etb_hw.training.budget import FAR, LOOKS, Budget, corrected
 from etb_hw.training.schedule import Schedule
 
 GRADUAL = ("gradient", "magnitude")  # criteria by which filters are given up while evolving
@@ -27,6 +28,8 @@ class Controller:
             loss when the channel goes.
         given_up_at: (C,) step of the irrevocable decision, -1 for channels that stay so far.
         closing_at: (C,) step at which a channel that stays began to become binary, -1 before.
+        goal: what is to be cut: ``ratio``; with a ``budget`` also ``saved`` and ``used`` when its design was
+            last looked at. Each is a () tensor.
 
     All are of the network's first widths; the network itself may have been slimmed since.
     """
@@ -40,23 +43,44 @@ class Controller:
     importance: dict[str, Tensor] = field(default_factory=dict)
     given_up_at: dict[str, Tensor] = field(default_factory=dict)
     closing_at: dict[str, Tensor] = field(default_factory=dict)
+    goal: dict[str, Tensor] = field(default_factory=dict)
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
+        if self.budget is not None:
+            for name, value in (("saved", 0.0), ("used", self.budget.used(self.spec.widths))):
+                self.goal.setdefault(name, torch.tensor(value, dtype=torch.float64))
         for group in self.spec.prunable:
             self.importance.setdefault(group, torch.zeros(self.spec.widths[group]))
             for decided in (self.given_up_at, self.closing_at):
                 decided.setdefault(group, torch.full((self.spec.widths[group],), -1, dtype=torch.int64))
+        self.goal.setdefault("ratio", torch.tensor(self.config.ratio, dtype=torch.float64))
 
     @property
     def state(self) -> dict[str, dict[str, Tensor]]:
         """What has to be saved, by kind and group."""
-        kinds = ("importance", "given_up_at", "closing_at")
+        kinds = ("importance", "given_up_at", "closing_at", "goal")
         return {kind: getattr(self, kind) for kind in kinds}
 
     @property
     def stays(self) -> dict[str, Tensor]:
         """Channels (C,) a group that are not given up."""
         return {group: since < 0 for group, since in self.given_up_at.items()}
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Channels a group that are not given up."""
+        return {group: int((since < 0).sum()) for group, since in self.given_up_at.items()}
+
+    @property
+    def saved(self) -> float:
+        """Share of the cost that is given up so far."""
+        return reached(self.cost, self.spec, self.widths)
+
+    @property
+    def ratio(self) -> float:
+        """Share of the cost that is to be given up in all, as far as is known by now."""
+        return float(self.goal["ratio"])
 
     def to(self, device: torch.device) -> None:
         """Move the state."""
@@ -112,8 +136,9 @@ class Controller:
     def control(self, net: EvolvingNet, step: int) -> None:
         """Give up filters as the budget demands, let them fade, and close the others one after another."""
         if step < self.schedule.slim:
-            if self.config.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
-                self.give_up(net, step, self.config.ratio * self.schedule.budget(step))
+            if self.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
+                self.give_up(net, step, self.ratio * self.schedule.budget(step))
+                self._look(self.ratio / LOOKS)
             self._fade(net, step)
         if step >= self.schedule.close:
             self._close(net, step)
@@ -168,8 +193,14 @@ class Controller:
     @torch.no_grad()
     def zero(self, net: EvolvingNet, step: int) -> None:
         """All that is to go is given up, and every one of its weights lies in its dead zone."""
-        if self.config.ratio > 0:
-            self.give_up(net, step, self.config.ratio)
+        if self.ratio > 0 and self.budget is None:
+            self.give_up(net, step, self.ratio)
+        elif self.ratio > 0:
+            before = -1.0
+            while self._look(0.0) and self.saved > before:
+                before = self.saved
+                far = self.ratio - before > FAR  # what was given up does not come back: look again half way
+                self.give_up(net, step, (before + self.ratio) / 2 if far else self.ratio)
         for group, since in self.given_up_at.items():
             gone = since >= 0
             for layer in net.producers(group):
@@ -178,6 +209,28 @@ class Controller:
                         quantizer.threshold.masked_fill_(gone, 1.0)
             if bool(gone.any()):
                 net.fade_borders(group, (~gone).float())
+
+    @property
+    def most(self) -> float:
+        """Share of the cost that the limits allow to give up."""
+        return reached(self.cost, self.spec, self.limits.keep)
+
+    def _look(self, since: float) -> bool:
+        """Correct the ratio by a look at the design, if more than ``since`` was saved since the last one.
+
+        Returns whether the design is still larger than the budget.
+        """
+        if self.budget is None:
+            return False
+        before = {name: float(value) for name, value in self.goal.items()}
+        saved = self.saved
+        if saved - before["saved"] < since or (saved == before["saved"] and before["used"] <= 1):
+            return False
+        used = self.budget.used({**self.spec.widths, **self.widths})
+        ratio = corrected(before, saved, used, self.most)
+        for name, value in (("ratio", ratio), ("saved", saved), ("used", used)):
+            self.goal[name].fill_(value)
+        return used > 1
 
     @torch.no_grad()
     def kill(self, net: EvolvingNet) -> None:
@@ -198,9 +251,7 @@ class Controller:
     def give_up(self, net: EvolvingNet, step: int, target: float) -> None:
         """Decide on further channels until ``target`` of the cost is saved."""
         alive = {group: (since < 0).cpu().numpy() for group, since in self.given_up_at.items()}
-        chosen = choose(
-            self.spec, self.cost, self.limits, alive, self.ranking(net), target, self.config.ratio
-        )
+        chosen = choose(self.spec, self.cost, self.limits, alive, self.ranking(net), target, self.ratio)
         for group, channels in chosen.items():
             if channels.size:
                 self.given_up_at[group][torch.from_numpy(channels).to(self.given_up_at[group].device)] = step

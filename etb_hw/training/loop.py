@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,6 +23,8 @@ from etb_hw.pruning.slim import Keep, slim
 from etb_hw.training import metrics
 from etb_hw.training.allocation import make_limits, reached
 from etb_hw.training.batches import Batches
+from etb_hw.training.budget import Budget, agreed, first_ratio, remembered
+from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.controller import Controller
 from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
@@ -31,9 +33,9 @@ from etb_hw.training.loss import loss_of
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
-from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
+from etb_hw.training.state import Snapshot, key_of, save_snapshot
 from etb_hw.training.teacher import lesson, teach
-from etb_hw.training.whole_steps import whole_steps
+from etb_hw.training.whole_steps import WholeSteps, whole_steps
 from etb_hw.verification import Proof, prove
 
 PROOF_IMAGES = 256
@@ -93,6 +95,7 @@ def train(
     cost: Cost | None = None,
     stop_after: int | None = None,
     teacher: FloatTwin | None = None,
+    budget: Budget | None = None,
 ) -> TrainResult | None:
     """Train by evolution from ternary to binary or zero.
 
@@ -105,6 +108,8 @@ def train(
             and data goes on where it stopped, with identical results. None: nothing is written.
         progress: called every few steps.
         cost: what ``evolution.ratio`` counts, as a function of the widths a group; needed for ``luts``.
+        budget: what the design may take, instead of a ratio; needed where ``evolution`` has such a target,
+            and ``cost`` with it, by which progress is counted.
         stop_after: leave after this many steps in all with the state saved; returns None.
         teacher: a trained float network, see ``teach``; without it, where ``training.teacher`` asks for one,
             it is trained first, in ``out_dir``.
@@ -112,7 +117,7 @@ def train(
     Under torchrun all processes call this alike and share the work (see distributed.py).
 
     Raises:
-        InfeasibleTarget: the ratio cannot be reached within the limits.
+        InfeasibleTarget: the ratio, or the budget, cannot be reached within the limits.
         BadInput: the settings do not fit the data, or training diverged.
         ProofFailed: slimming changed a logit (never seen).
     """
@@ -122,7 +127,9 @@ def train(
             progress = None
         if teacher is None:
             teacher = teach(model, training, dataset, out_dir, progress, team)
-        return _train(team, model, training, evolution, dataset, out_dir, progress, cost, stop_after, teacher)
+        return _train(
+            team, model, training, evolution, dataset, out_dir, progress, cost, stop_after, teacher, budget
+        )
 
 
 def _train(
@@ -136,14 +143,18 @@ def _train(
     cost: Cost | None,
     stop_after: int | None,
     teacher: FloatTwin | None,
+    budget: Budget | None,
 ) -> TrainResult | None:
     device = prepare(training)
     spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
     schedule = make_schedule(training, evolution, len(dataset.train_y))
     counting = _cost(spec, evolution, cost)
-    controller = Controller(
-        spec, evolution, schedule, counting, make_limits(spec, evolution, counting), training.seed
-    )
+    key = _key(spec, training, evolution, dataset, teacher, counting, budget)
+    if budget is not None:
+        budget = replace(budget, used=remembered(agreed(team, device, budget.used)))
+        evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
+    limits = make_limits(spec, evolution, counting)
+    controller = Controller(spec, evolution, schedule, counting, limits, training.seed, budget=budget)
     controller.to(device)
     batches = Batches(
         torch.from_numpy(dataset.train_x).to(device),
@@ -153,22 +164,21 @@ def _train(
         team.ranks,
     )
     test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
-    key = _key(spec, training, evolution, dataset, teacher)
-    run = _start(spec, training, controller, device, out_dir, key, team)
     if not team.leads:
         out_dir = None
+    run = _start(spec, training, controller, device, out_dir, key, team)
     if out_dir is not None:
         metrics.rewrite(METRICS.path(out_dir), run.rows)
     watch = _Watch(run, spec, training, test_x, test_y, out_dir)
     saved = begun = time.monotonic()
     earlier = run.seconds
-    with whole_steps() as steps:
+    with whole_steps(team.ranks == 1) as steps:
         try:
             while run.step < schedule.steps:
                 if stop_after is not None and run.step >= stop_after:
                     return None
                 with steps.one():
-                    loss = _train_step(run, batches, training, teacher)
+                    loss = _train_step(run, batches, training, teacher, steps)
                     if run.step == schedule.slim:
                         _slim(run, training, batches.x[:PROOF_IMAGES])
                     if run.step == schedule.harden:
@@ -226,17 +236,16 @@ class _Watch:
     def progress(self, loss: float) -> Progress:
         """For the observer."""
         run, controller = self.run, self.run.controller
-        cut = reached(controller.cost, self.dense, _widths(controller))
         phase: Phase = "binary" if run.hard else "evolving"
-        return Progress(run.step, run.schedule.steps, phase, loss, self.found, self.counts, cut)
+        return Progress(run.step, run.schedule.steps, phase, loss, self.found, self.counts, controller.saved)
 
 
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
     if cost is not None:
         return cost
-    if evolution.count == "luts":
+    if evolution.count == "luts" or evolution.budgeted:
         raise BadInput(
-            "evolution.count",
+            "evolution.target_luts" if evolution.budgeted else "evolution.count",
             "luts need the hardware's estimate",
             "train through a flow, or count parameters",
         )
@@ -249,6 +258,8 @@ def _key(
     evolution: EvolutionConfig,
     dataset: Dataset,
     teacher: FloatTwin | None,
+    cost: Cost,
+    budget: Budget | None,
 ) -> str:
     """Everything that decides a run's result; where it ran and how often it was saved does not."""
     ignored = {"checkpoint_seconds", "threads"}
@@ -257,6 +268,8 @@ def _key(
         "training": training.model_dump(exclude=ignored),
         "evolution": evolution.model_dump(),
     }
+    if evolution.count == "luts" or budget is not None:  # they follow the hardware that is asked for
+        settings["hardware"] = [cost(spec.widths), "" if budget is None else budget.words]
     if teacher is not None:
         weights = hashlib.sha256()
         for value in teacher.state_dict().values():
@@ -270,7 +283,7 @@ def _start(
     out_dir: Path | None, key: str, team: Team = Team(),  # noqa: B008 (frozen)
 ) -> _Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
-    snapshot = load_snapshot(out_dir / TRAINING_STATE, key) if out_dir is not None else None
+    snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, key, team)
     threshold_lr = controller.config.threshold_lr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
@@ -304,14 +317,21 @@ def _start(
     )  # fmt: skip
 
 
-def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None) -> float:
+def _train_step(
+    run: _Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None, steps: WholeSteps
+) -> float:
+    """One step; returns the mean loss of all processes."""
     x, y = batches.batch(run.step)
     taught = lesson(teacher, x, training.amp)
     # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
     with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
         output = run.trained(x)
     loss = loss_of(output.float(), y, taught, training)
-    value = float(loss.detach())
+    right = float((output.detach().argmax(1) == y).sum())
+    # all processes count the same, and end with the same step
+    value, right, asked = total(run.team, x.device, float(loss.detach()), right, float(steps.asked))
+    steps.agree(asked > 0)
+    value /= run.team.ranks
     if value != value:  # before it reaches the weights: what was saved stays fit to go on from
         raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
     if training.amp and x.is_cuda:
@@ -327,7 +347,7 @@ def _train_step(run: _Run, batches: Batches, training: TrainingConfig, teacher: 
     else:
         run.controller.after_step(run.net, run.step)
     run.loss_sum += value
-    run.correct += int((output.detach().argmax(1) == y).sum())
+    run.correct += int(right)
     run.step += 1
     return value
 
@@ -371,30 +391,23 @@ def _go_on(run: _Run, net: BinaryNet, state: dict[str, Tensor], training: Traini
     run.optimizers.load(state)
 
 
-def _widths(controller: Controller) -> dict[str, int]:
-    return {group: int((since < 0).sum()) for group, since in controller.given_up_at.items()}
-
-
 def _row(
     run: _Run, training: TrainingConfig, epoch: int, found: float | None, counts: Shares, seconds: float
 ) -> Epoch:
     an_epoch = run.schedule.an_epoch
     images = an_epoch * training.batch
     acts, weights = metrics.mean_thresholds(run.net)
-    device = next(run.net.parameters()).device
-    loss_sum, correct = total(run.team, device, run.loss_sum, run.correct)
-    widths = _widths(run.controller)
     return Epoch(
         epoch=epoch,
         step=run.step,
         phase="binary" if run.hard else "evolving",
-        loss=loss_sum / an_epoch / run.team.ranks,
-        train_accuracy=correct / images,
+        loss=run.loss_sum / an_epoch,
+        train_accuracy=run.correct / images,
         accuracy=found if epoch % training.evaluate_every == 0 else None,
         lr=training.lr * run.schedule.learning_rate(run.step - 1),
         shares=counts,
-        pruned=reached(run.controller.cost, run.controller.spec, widths),
-        widths=widths,
+        pruned=run.controller.saved,
+        widths=run.controller.widths,
         activation_thresholds=acts,
         weight_thresholds=weights,
         images_per_second=images / max(seconds, 1e-9),
@@ -442,6 +455,8 @@ def _finish(
         ),
     )
     cut = reached(run.controller.cost, dense, hard.spec.widths)
-    sizes = report(dense, hard.spec, evolution.count, evolution.ratio, cut)
+    budget = run.controller.budget
+    count, words = (evolution.count, None) if budget is None else ("luts", budget.words)
+    sizes = report(dense, hard.spec, count, run.controller.ratio, cut, words)
     found = accuracy(hard, test_x, test_y)
     return TrainResult(hard, dense, keep, sizes, found, proofs, run.seconds, taught)

@@ -131,7 +131,7 @@ def _train_open(task: Task, out_dir: Path, wanted: Sequence[Place], progress: An
 def _train(task: Task, place: Place, folder: Path, progress: Callback | None) -> Point:
     ratio, seed = place
     training = task.training.model_copy(update={"seed": seed})
-    evolution = task.evolution.model_copy(update={"ratio": ratio})
+    evolution = task.evolution.at_ratio(ratio)
     taught = folder.parent / f"seed-{seed}"  # one teacher for all ratios
     with locked(taught, wait=True):
         teacher = teach(task.model, training, task.dataset, taught, progress)

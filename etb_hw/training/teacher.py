@@ -15,12 +15,13 @@ from etb_hw.config import ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.training.batches import Batches
+from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.devices import prepare
-from etb_hw.training.distributed import Team, share_buffers, wrapped
+from etb_hw.training.distributed import Team, share_buffers, total, wrapped
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
 from etb_hw.training.schedule import cosine, epoch_steps
-from etb_hw.training.state import Snapshot, key_of, load_snapshot, save_snapshot
+from etb_hw.training.state import Snapshot, key_of, save_snapshot
 from etb_hw.training.whole_steps import whole_steps
 
 UPDATE_STEPS = 10
@@ -49,7 +50,7 @@ def teach(
     device = prepare(training)
     spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes), dataset.dtype)
     key = _key(spec, training, dataset)
-    snapshot = load_snapshot(out_dir / TEACHER_STATE, key) if out_dir is not None else None
+    snapshot = common_snapshot(None if out_dir is None else out_dir / TEACHER_STATE, key, team)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         net = FloatTwin(spec)
@@ -91,7 +92,7 @@ def _train(
 
     trained = wrapped(net.train(), team, training.compile)
     saved = time.monotonic()
-    with whole_steps() as whole:
+    with whole_steps(team.ranks == 1) as whole:
         try:
             while step < steps:
                 with whole.one():
@@ -101,6 +102,8 @@ def _train(
                     loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
                     loss.backward()
                     optimizers.step(cosine(step, FLAT * steps, steps))
+                    [asked] = total(team, device, float(whole.asked))
+                    whole.agree(asked > 0)
                     step += 1
                 if time.monotonic() - saved >= training.checkpoint_seconds:
                     save()

@@ -15,11 +15,17 @@ from types import FrameType
 
 
 class WholeSteps:
-    """Whether the run stands between two steps, and whether somebody wants it to stop."""
+    """Whether the run stands between two steps, and whether somebody wants it to stop.
 
-    def __init__(self) -> None:
+    Several processes that train together (``alone`` is False) must stop after the same step: an interrupt is
+    then only noted (``asked``), and all of them stop where they have agreed to (``agree``).
+    """
+
+    def __init__(self, alone: bool = True) -> None:
         self.whole = True
-        self._asked = False
+        self.alone = alone
+        self.asked = False
+        self._agreed = False
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -27,21 +33,25 @@ class WholeSteps:
         self.whole = False
         yield
         self.whole = True
-        if self._asked:
-            self._asked = False
+        if self.asked if self.alone else self._agreed:
+            self.asked = False
             raise KeyboardInterrupt
+
+    def agree(self, stop: bool) -> None:
+        """Within a step: whether any of the processes was asked to stop."""
+        self._agreed = stop
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C: once waits for the end of the step, twice does not."""
-        if self.whole or self._asked:
+        if self.alone and (self.whole or self.asked):
             raise KeyboardInterrupt
-        self._asked = True
+        self.asked = True
 
 
 @contextmanager
-def whole_steps() -> Iterator[WholeSteps]:
+def whole_steps(alone: bool = True) -> Iterator[WholeSteps]:
     """Watches Ctrl-C where the main thread may; in another thread it only keeps count."""
-    steps = WholeSteps()
+    steps = WholeSteps(alone)
     if threading.current_thread() is not threading.main_thread():
         yield steps
         return

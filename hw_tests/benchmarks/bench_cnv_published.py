@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from etb_hw.dataflow import DataflowGraph, Resources, fold, lower
+from etb_hw.dataflow import DataflowGraph, Resources, Target, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.rtl import synth
@@ -41,7 +41,7 @@ def designs() -> Iterator[tuple[str, DataflowGraph]]:
         "half of the filters cut": conv_net(half_filters, [256, 256], pad=0),
     }
     for name, network in networks_of.items():
-        yield name, fold(lower(network, label_select=True), target_cycles=INTERVAL, model=model).graph
+        yield name, fold(lower(network, label_select=True), Target(cycles=INTERVAL, model=model)).graph
 
 
 def main() -> None:

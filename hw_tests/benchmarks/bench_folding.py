@@ -12,7 +12,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from etb_hw.dataflow import fold, lower, set_folding
+from etb_hw.dataflow import Effort, Target, fold, lower, set_folding
 from hw_tests import networks
 
 NETWORKS = {
@@ -43,10 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
             start = time.perf_counter()
             ours = fold(
                 design,
-                target_cycles=theirs.bottleneck.cycles,
-                limit=replace(before, uram=0),
-                hint=theirs,
-                time_limit_s=options.time_limit,
+                Target(cycles=theirs.bottleneck.cycles, limit=replace(before, uram=0)),
+                Effort(hint=theirs, time_limit_s=options.time_limit),
             )
             seconds = time.perf_counter() - start
             after = ours.graph.resources

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from etb_hw import qonnx_io
 from etb_hw.calibration.rows import block_of
-from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
+from etb_hw.dataflow import DataflowGraph, Effort, Target, finn_model, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.integer import IntegerGraph
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     console.print(rows_table())
     make, cycles = NETWORKS[network]
     graph = make()
-    design = size_fifos(fold(lower(graph), target_cycles=cycles, time_limit_s=10).graph).graph
+    design = size_fifos(fold(lower(graph), Target(cycles=cycles), Effort(time_limit_s=10)).graph).graph
     console.print(design_table(design, f"{network} network at {design.bottleneck.cycles} cycles a frame"))
 
 

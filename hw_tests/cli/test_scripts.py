@@ -7,12 +7,16 @@ import json
 import struct
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from etb_hw.cli import main
+from etb_hw.cli.main import COMMANDS
+from etb_hw.cli.output import Output
 from etb_hw.qonnx_io import execute
 from hw_tests.fuzz.onnx_emitter import Emitter
 
@@ -40,10 +44,98 @@ def idx(path: Path, values: np.ndarray) -> None:
         file.write(head + values.astype(np.uint8).tobytes())
 
 
-@pytest.mark.parametrize("command", [("doctor",), ("devices",)])
-def test_one_document_and_nothing_else(command: tuple[str, ...]) -> None:
-    found = json.loads(call(*command, "--json").output)
-    assert len(found) > 5
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_quiet_and_speak_json(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    flags = {flag for option in command.params for flag in option.opts}
+    assert {"--json", "--quiet", "-q", "--verbose", "-v"} <= flags
+
+
+def test_one_document_and_nothing_else(model: Path, tmp_path: Path) -> None:
+    """Each command writes one document to standard output, and with --quiet nothing at all."""
+    out = tmp_path / "out"
+    for args, key in (
+        (("init",), "digits"),
+        (("init", "digits", "--out", out / "digits.toml"), "file"),
+        (("doctor",), 0),
+        (("devices",), 0),
+        (("streamline", model, "--out", out / "s.onnx"), "proof"),
+        (("build", model, "--out", out / "build", "--target-fps", "1000"), "blocks"),
+        (("compare", model, "--target-fps", "1000", "--out", out / "compare"), "at_equal_fps"),
+        (("rtl", out / "build/dataflow.onnx", "--out", out / "rtl"), "files"),
+        (("report", out / "build", "--out", out / "page.html"), "file"),
+        (("simulate", model, "--limit", "20"), "images"),
+    ):
+        check_document(args, key)
+
+
+@pytest.mark.slow
+def test_one_document_of_commands_that_train_or_use_tools(model: Path, tmp_path: Path) -> None:
+    design, flow, ulx = tmp_path / "build/dataflow.onnx", tmp_path / "flow.toml", "ulx3s-85f"
+    flow.write_text("[model]\nwidth = 0.1\n[training]\nepochs = 1\nteacher = { epochs = 0 }\n")
+    assert call("build", model, "--target-fps", "1000").exit_code == 0
+    for args, key in (
+        (("simulate", model, "--limit", "2", "--engine", "rtl", "--target-fps", "10000"), "latency_cycles"),
+        (("synth", design, "--family", "ice40"), "rows"),
+        (("synth", design, "--place", "25k"), "fmax_mhz"),
+        (("package", design, "--board", ulx, "--no-place", "--out", tmp_path / "board"), "proof"),
+        (("run", flow, "--out", tmp_path / "run"), "summary"),
+        (("export", tmp_path / "run/checkpoint.safetensors", "--out", tmp_path / "m.onnx"), "file"),
+        (("publish", tmp_path / "run", "--out", tmp_path / "card"), "files"),
+        (("sweep", flow, "--ratios", "0.2", "--out", tmp_path / "sweep"), "points"),
+        (("baselines", flow, "--seeds", "1", "--out", tmp_path / "baselines"), "runs"),
+    ):
+        check_document(args, key)
+
+
+def check_document(args: tuple[object, ...], key: str | int) -> None:
+    done = call(*args, "--json")
+    assert done.exit_code == 0, (args, done.output)
+    assert json.loads(done.stdout)[key]
+    silent = call(*args, "--quiet")
+    assert silent.exit_code == 0, (args, silent.output)
+    assert silent.output == ""
+
+
+def test_an_error_leaves_standard_output_empty() -> None:
+    done = call("build", "nowhere.onnx", "--target-fps", "1000", "--json")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "nowhere.onnx" in done.stderr
+
+
+def test_a_log_gets_a_line_a_stage_and_one_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("etb_hw.cli.progress.EVERY", 0.01)
+    with Output().progress("mapping") as bar:
+        bar.stage("routing")
+        bar.update(3, 4000)
+        while "3 of 4,000" not in (said := capsys.readouterr().err):
+            pass
+    assert "routing: 3 of 4,000 (0 s)" in said
+    with Output(quiet=True).progress("mapping") as bar:
+        bar.stage("routing")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "start", "expected"),
+    [
+        ([], "sy", "synth"),
+        (["run"], "dig", "digits"),
+        (["run", "digits", "--until"], "stream", "streamline"),
+        (["build", "m.onnx", "--device"], "Pynq", "Pynq-Z1"),
+        (["package", "d.onnx", "--board"], "ulx", "ulx3s-85f"),
+        (["simulate", "m.onnx", "--data"], "cif", "cifar10:"),
+    ],
+)
+def test_the_shell_completes_names(words: list[str], start: str, expected: str) -> None:
+    found = ShellComplete(main, {}, "etb-hw", "_ETB_HW_COMPLETE").get_completions(words, start)
+    assert expected in [item.value for item in found]
+    if words[:1] == ["run"] and len(words) == 1:
+        assert found[-1].type == "file"
 
 
 def test_a_simulation_as_json(model: Path) -> None:

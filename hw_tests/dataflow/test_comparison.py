@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from etb_hw.dataflow import (
+    Target,
     compare,
     find_device,
     finn_model,
@@ -29,7 +30,7 @@ def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
         "dense": lower(networks.vgg_small((16, 16, 24, 24, 32, 32), 8)),
         "pruned": lower(networks.vgg_small((12, 10, 14, 12, 16, 16), 8)),
     }
-    found = compare(designs, target_fps=5_000, device=find_device("Zybo-Z7-10"), max_utilization=0.3)
+    found = compare(designs, Target(fps=5_000, device=find_device("Zybo-Z7-10"), share=0.3))
     at, on = found.at_equal_fps, found.on_equal_device
     assert at["pruned"].resources["lut"] < at["dense"].resources["lut"]
     assert at["pruned"].weight_bytes < at["dense"].weight_bytes
@@ -46,7 +47,7 @@ def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
 
 
 def test_targets_out_of_reach_are_said() -> None:
-    found = compare({"dense": lower(networks.mlp(36, (8,)))}, target_fps=1e12)
+    found = compare({"dense": lower(networks.mlp(36, (8,)))}, Target(fps=1e12))
     assert found.at_equal_fps == {"dense": None}
     file = io.StringIO()
     console = Console(file=file, width=120)
@@ -55,7 +56,7 @@ def test_targets_out_of_reach_are_said() -> None:
 
 
 def test_deep_fifos_cost_more_and_are_in_the_table() -> None:
-    design = fold(lower(networks.mlp(64, (32, 16))), target_fps=100_000).graph
+    design = fold(lower(networks.mlp(64, (32, 16))), Target(fps=100_000)).graph
     shallow = design.fifo_cost(finn_model)
     deep = replace(design, edges=tuple(replace(edge, depth=4096) for edge in design.edges))
     assert shallow.bram_18k == 0
@@ -72,7 +73,7 @@ def test_deep_fifos_cost_more_and_are_in_the_table() -> None:
 @pytest.mark.parametrize("depth", [1, 2, 33, 200, 1500, 4096])
 @pytest.mark.parametrize("fps", [1_000, 1_000_000])
 def test_the_fifo_that_is_priced_is_the_fifo_that_is_built(fps: int, depth: int) -> None:
-    graph = fold(lower(networks.mlp(64, (32, 16))), target_fps=fps).graph
+    graph = fold(lower(networks.mlp(64, (32, 16))), Target(fps=fps)).graph
     graph = replace(graph, edges=tuple(replace(edge, depth=depth) for edge in graph.edges))
     top = generate(graph)[f"{TOP}.sv"]
     model = load_calibration()

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from etb_hw.dataflow import DataflowGraph, find_device, finn, finn_model, fold, lower
+from etb_hw.dataflow import DataflowGraph, Target, find_device, finn, finn_model, fold, lower
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.report.design_table import block_rows
@@ -21,7 +21,7 @@ from hw_tests import networks
 @pytest.fixture(scope="module")
 def design() -> DataflowGraph:
     return fold(
-        lower(networks.vgg_small((8, 12, 16, 10, 13, 7), 8), label_select=True), target_fps=10_000
+        lower(networks.vgg_small((8, 12, 16, 10, 13, 7), 8), label_select=True), Target(fps=10_000)
     ).graph
 
 
@@ -99,7 +99,7 @@ def test_devices_by_board_and_part() -> None:
     ids=["conv", "residual", "mlp"],
 )
 def test_read_is_the_inverse_of_write(graph: IntegerGraph, tmp_path: Path) -> None:
-    design = fold(lower(graph, label_select=True, clk_ns=5.0), target_fps=10_000).graph
+    design = fold(lower(graph, label_select=True, clk_ns=5.0), Target(fps=10_000)).graph
     design = replace(design, edges=tuple(replace(edge, depth=7) for edge in design.edges))
     finn.write(design, tmp_path)
     back = finn.read(tmp_path / "dataflow.onnx")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from etb_hw.dataflow import (
+    Effort,
     Resources,
+    Target,
     Weights,
     find_device,
     fold,
@@ -36,7 +38,7 @@ def test_optimum_equals_exhaustive_search() -> None:
         for chosen in product(*folds.values())
         if (folded := refold(design, dict(zip(folds, chosen, strict=True)))).bottleneck.cycles <= cycles
     )
-    found = fold(design, target_cycles=cycles, choose_memory=False)
+    found = fold(design, Target(cycles=cycles), Effort(choose_memory=False))
     assert found.optimal
     assert found.objective == found.bound == best
 
@@ -51,7 +53,7 @@ def test_never_worse_than_finn(graph: IntegerGraph, fps: float) -> None:
     design = lower(graph)
     theirs = set_folding(design, int(1e8 / fps))
     limit = replace(theirs.resources, uram=0)
-    ours = fold(design, target_cycles=theirs.bottleneck.cycles, limit=limit).graph
+    ours = fold(design, Target(cycles=theirs.bottleneck.cycles, limit=limit)).graph
     assert ours.fps >= theirs.fps
     assert ours.resources.lut <= theirs.resources.lut
     assert ours.resources.bram_18k <= theirs.resources.bram_18k
@@ -60,13 +62,13 @@ def test_never_worse_than_finn(graph: IntegerGraph, fps: float) -> None:
 def test_fastest_on_a_device_fits_and_no_faster_rate_does() -> None:
     design = lower(networks.conv_net([16, 16, networks.POOL, 24], [10], (3, 12, 12)))
     limit = Resources(lut=6_000, bram_18k=8)
-    found = fold(design, limit=limit)
+    found = fold(design, Target(limit=limit))
     assert found.optimal
     assert found.graph.fps == pytest.approx(found.fps_bound)
     assert found.graph.resources.lut <= limit.lut
     assert found.graph.resources.bram_18k <= limit.bram_18k
     with pytest.raises(InfeasibleTarget, match="frames/s") as caught:
-        fold(design, target_cycles=found.graph.bottleneck.cycles - 1, limit=limit)
+        fold(design, Target(cycles=found.graph.bottleneck.cycles - 1, limit=limit))
     assert f"{int(found.graph.fps):,}" in caught.value.remedy
 
 
@@ -81,8 +83,8 @@ def test_front_rises() -> None:
 def test_dead_channels_are_exact_and_reported() -> None:
     graph = networks.vgg_small((13, 11, 17, 13, 19, 23), 8)
     design = lower(graph)
-    plain = fold(design, target_fps=20_000)
-    padded = fold(design, target_fps=20_000, pad_channels=True)
+    plain = fold(design, Target(fps=20_000))
+    padded = fold(design, Target(fps=20_000), Effort(pad_channels=True))
     assert padded.objective < plain.objective
     assert padded.dead_channels
     x = np.random.default_rng(0).integers(0, 256, (2, *graph.input.shape))
@@ -91,8 +93,8 @@ def test_dead_channels_are_exact_and_reported() -> None:
 
 def test_memory_style_follows_the_device() -> None:
     design = lower(networks.mlp(256, (128,)))
-    zynq = fold(design, target_fps=1000, device=find_device("Pynq-Z1")).graph
-    alveo = fold(design, target_fps=1000, device=find_device("U250"), weights=Weights(bram_18k=9e3)).graph
+    zynq = fold(design, Target(fps=1000, device=find_device("Pynq-Z1"))).graph
+    alveo = fold(design, Target(fps=1000, device=find_device("U250"), weights=Weights(bram_18k=9e3))).graph
     assert zynq.resources.uram == 0
     assert alveo.resources.bram_18k == 0
 
@@ -100,9 +102,9 @@ def test_memory_style_follows_the_device() -> None:
 def test_impossible_wishes() -> None:
     design = lower(networks.vgg_small((8, 8, 8, 8, 8, 8), 8))
     with pytest.raises(InfeasibleTarget, match="any frame rate"):
-        fold(design, limit=Resources(lut=100))
+        fold(design, Target(limit=Resources(lut=100)))
     with pytest.raises(BadInput, match="target"):
-        fold(design)
+        fold(design, Target())
 
 
 def test_good_counts_prefer_divisors() -> None:
@@ -127,20 +129,20 @@ class Synthesised:
 
 def test_another_resource_model_is_searched_and_named() -> None:
     design = lower(networks.mlp(64, (32, 16)))
-    found = fold(design, target_fps=100_000, model=Synthesised())
+    found = fold(design, Target(fps=100_000, model=Synthesised()))
     assert found.model == "synthesised"
     assert found.optimal
     assert found.objective == pytest.approx(Weights().of(found.graph.block_cost(Synthesised())))
     few = replace(find_device("U250").resources, ff=found.graph.block_cost(Synthesised()).ff - 1)
     with suppress(InfeasibleTarget):
-        tighter = fold(design, target_fps=100_000, model=Synthesised(), limit=few).graph
+        tighter = fold(design, Target(fps=100_000, model=Synthesised(), limit=few)).graph
         assert tighter.block_cost(Synthesised()).ff <= few.ff
 
 
 def test_one_network_gives_one_design_however_often_it_is_folded() -> None:
     """Several foldings cost the least here: which one is taken must not be chance."""
     graph = lower(networks.vgg_small((12, 10, 14, 12, 16, 16), 8))
-    found = [fold(graph, target_fps=5_000) for _ in range(6)]
+    found = [fold(graph, Target(fps=5_000)) for _ in range(6)]
     assert all(folding.optimal for folding in found)
     folds = [[(block.name, block.fold) for block in folding.graph.blocks] for folding in found]
     assert all(other == folds[0] for other in folds)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from etb_hw.dataflow import find_device, fold, lower, set_folding
+from etb_hw.dataflow import Effort, Target, find_device, fold, lower, set_folding
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.integer import IntegerGraph
 from hw_tests import networks
@@ -28,7 +28,7 @@ def test_never_worse_than_set_folding(name: str) -> None:
     for fps in (100, 500, 1000, 2000):
         theirs = set_folding(design, int(1e8 / fps))
         limit = replace(theirs.resources, uram=0)
-        ours = fold(design, target_cycles=theirs.bottleneck.cycles, limit=limit, hint=theirs).graph
+        ours = fold(design, Target(cycles=theirs.bottleneck.cycles, limit=limit), Effort(hint=theirs)).graph
         assert ours.fps >= theirs.fps
         assert ours.resources.lut <= limit.lut
         assert ours.resources.bram_18k <= limit.bram_18k
@@ -36,15 +36,15 @@ def test_never_worse_than_set_folding(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_sized_pipelines_run_at_the_estimated_interval(name: str) -> None:
-    design = fold(lower(NETWORKS[name]()), target_fps=500).graph
+    design = fold(lower(NETWORKS[name]()), Target(fps=500)).graph
     sized = size_fifos(design, minimal=False)
     assert simulate_streams(sized.graph).interval == design.bottleneck.cycles
 
 
 def test_pruning_makes_the_device_faster() -> None:
     device = find_device("ZCU104")
-    dense = fold(lower(networks.vgg_small()), device=device)
-    pruned = fold(lower(networks.pruned_vgg_small()), device=device)
+    dense = fold(lower(networks.vgg_small()), Target(device=device))
+    pruned = fold(lower(networks.pruned_vgg_small()), Target(device=device))
     assert pruned.graph.fps > dense.graph.fps
     for found in (dense, pruned):
         used, budget = found.graph.resources, device.budget(0.7)

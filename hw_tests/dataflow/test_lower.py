@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from etb_hw import rtl
-from etb_hw.dataflow import DataflowGraph, finn, fold, lower, refold
+from etb_hw.dataflow import DataflowGraph, Target, finn, fold, lower, refold
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.errors import InfeasibleTarget, UnsupportedNode
 from etb_hw.integer import (
@@ -44,6 +44,8 @@ NETWORKS = {
     "padded, pooled, odd widths": lambda: networks.vgg_small((8, 9, 10, 11, 13, 7), 8),
     "unpadded, dense": lambda: networks.conv_net([8, 7, networks.POOL, 9], [15], (3, 14, 14), pad=0),
     "residual": lambda: networks.resnet18((8, 12, 10, 6), size=8, blocks=1),
+    "joined channels": lambda: networks.dense_net(),
+    "joined channels of two types": lambda: networks.dense_net(few_bits=True),
     "residual, two a stage": lambda: networks.resnet18((6, 8), inner=(5, 7), size=6),
 }
 
@@ -131,7 +133,7 @@ def test_pools_that_overlap_or_do_not_tile(kernel: int, stride: int, pads: int) 
     x = frames_of(graph) | 1
     expected = reference.execute(graph, x)
     for cycles in (100_000, 600):
-        design = fold(lower(graph), target_cycles=cycles).graph
+        design = fold(lower(graph), Target(cycles=cycles)).graph
         assert np.array_equal(expected, design.execute(nhwc(x)).transpose(0, 3, 1, 2))
         assert simulate_streams(size_fifos(design).graph).interval == design.bottleneck.cycles
 
@@ -171,7 +173,7 @@ def test_unsupported_layers_name_node_and_remedy() -> None:
 
 def test_target_that_no_folding_meets_names_the_block() -> None:
     with pytest.raises(InfeasibleTarget, match="conv0") as caught:
-        fold(lower(networks.vgg_small((8, 8, 8, 8, 8, 8), 8)), target_fps=1e9)
+        fold(lower(networks.vgg_small((8, 8, 8, 8, 8, 8), 8)), Target(fps=1e9))
     assert "at most" in caught.value.remedy
 
 

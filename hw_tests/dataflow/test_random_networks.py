@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etb_hw.dataflow import finn, fold, lower
+from etb_hw.dataflow import Effort, Target, finn, fold, lower
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import InfeasibleTarget
 from etb_hw.integer import reference
@@ -28,7 +28,7 @@ def test_design_equals_reference_at_the_estimated_interval(seed: int, tmp_path: 
     faster = int(np.random.default_rng(seed).integers(1, 9))
     try:
         cycles = max(1, lowered.bottleneck.cycles // faster)
-        design = fold(lowered, target_cycles=cycles, pad_channels=seed % 2 == 0).graph
+        design = fold(lowered, Target(cycles=cycles), Effort(pad_channels=seed % 2 == 0)).graph
     except InfeasibleTarget:
         return
     assert np.array_equal(design.execute(frames), expected)

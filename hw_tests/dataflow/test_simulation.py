@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from etb_hw.dataflow import DataflowGraph, fold, lower
+from etb_hw.dataflow import DataflowGraph, Target, fold, lower
 from etb_hw.dataflow.simulation import simulate_streams, size_fifos
 from etb_hw.dataflow.simulation.simulate import Deadlock
 from etb_hw.errors import MissingTool
@@ -16,11 +16,11 @@ from hw_tests import networks
 
 
 def chain() -> DataflowGraph:
-    return fold(lower(networks.vgg_small((8, 8, 6, 9, 8, 8), 8)), target_fps=8000).graph
+    return fold(lower(networks.vgg_small((8, 8, 6, 9, 8, 8), 8)), Target(fps=8000)).graph
 
 
 def residual() -> DataflowGraph:
-    return fold(lower(networks.resnet18((8, 12), size=8, blocks=1)), target_fps=8000).graph
+    return fold(lower(networks.resnet18((8, 12), size=8, blocks=1)), Target(fps=8000)).graph
 
 
 def test_a_single_matrix_takes_its_cycles() -> None:
@@ -71,7 +71,7 @@ def test_windows_of_every_kind_keep_their_estimates() -> None:
 def test_rtl_agrees_to_the_cycle() -> None:
     rtl = pytest.importorskip("etb_hw.rtl")
     graph = networks.resnet18((4, 6), size=6, blocks=1)
-    design = size_fifos(fold(lower(graph), target_fps=20_000).graph).graph
+    design = size_fifos(fold(lower(graph), Target(fps=20_000)).graph).graph
     frames = np.random.default_rng(0).integers(0, 256, (4, *design.input_stream.shape))
     try:
         run = rtl.simulate(design, frames)

@@ -26,6 +26,12 @@ def _threshold(channels: int, spread: float, two_d: bool) -> nn.Module:
     return norm
 
 
+def sign_conv(inputs: int, outputs: int, spread: float) -> nn.Sequential:
+    """A 3x3 convolution without border, thresholds within ``spread`` of 0, and signs."""
+    conv = QuantConv2d(inputs, outputs, 3, bias=False, weight_quant=Weight)
+    return nn.Sequential(conv, _threshold(outputs, spread, True), QuantIdentity(act_quant=Act))
+
+
 def conv_net(
     shape: tuple[int, int, int],
     widths: Sequence[tuple[int, bool]],

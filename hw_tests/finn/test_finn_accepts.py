@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from brevitas.nn import QuantLinear
 from torch import nn
 
-from etb_hw.dataflow import finn, fold, lower
+from etb_hw.dataflow import Target, finn, fold, lower
 from etb_hw.qonnx_io import execute, export_finn, export_model, import_model
-from hw_tests.finn.finn_nets import conv_net, mlp
+from hw_tests.finn.finn_nets import Weight, conv_net, mlp, sign_conv
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-finn" / "bin" / "python"
@@ -25,6 +27,24 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-finn; run `make test-finn`, which installs it"),
 ]
+
+
+class Joined(nn.Module):
+    """Two branches whose signs are joined along the channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.stem = sign_conv(1, 8, 300)
+        self.branch = sign_conv(8, 4, 4)
+        self.tail = sign_conv(12, 6, 6)
+        self.head = QuantLinear(6 * 6 * 6, 10, bias=False, weight_quant=Weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        y = self.branch(nn.functional.pad(x, (1, 1, 1, 1), value=-1.0))
+        return self.head(self.tail(torch.cat([x, y], 1)).flatten(1))  # type: ignore[no-any-return]
+
 
 CNV = [(8, False), (8, True), (16, False), (16, True), (32, False), (32, False)]
 NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
@@ -42,6 +62,9 @@ NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         (1, 12, 12),
     ),
 }
+# FINN's own streamlining does not take a Concat of signs ("Could not find upstream bipolar MultiThreshold");
+# its later steps take what we lower such a network to
+LOWERED = {"joined": (Joined().eval(), (1, 10, 10))}
 
 
 @dataclass(frozen=True)
@@ -53,13 +76,21 @@ class Files:
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
 def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Files:
-    module, shape = NETWORKS[request.param]
-    folder = tmp_path_factory.mktemp(request.param)
+    return written(*NETWORKS[request.param], tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module", params=list(LOWERED))
+def lowered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return written(*LOWERED[request.param], tmp_path_factory.mktemp(request.param))
+
+
+def written(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Files:
+    """All files of a network, folded for 2,000 frames/s, and samples with their outputs."""
     export_model(module, folder / "model.qonnx.onnx", shape)
     export_finn(folder / "model.qonnx.onnx", folder / "model.finn.onnx")
     x = np.random.default_rng(0).integers(0, 256, (3, *shape))
     np.savez(folder / "samples.npz", x=x, y=execute(folder / "model.qonnx.onnx", x))
-    design = fold(lower(import_model(folder / "model.qonnx.onnx")), target_fps=2000).graph
+    design = fold(lower(import_model(folder / "model.qonnx.onnx")), Target(fps=2000)).graph
     finn.write(design, folder)
     cycles = json.loads((folder / "report" / "estimate_layer_cycles.json").read_text())
     folding = json.loads((folder / "auto_folding_config.json").read_text())
@@ -103,3 +134,7 @@ def test_dataflow_file_is_taken_from_specialize_layers_on(files: Files) -> None:
     for name, cycles in result["estimate_layer_cycles"].items():
         if name.startswith("MVAU"):
             assert cycles == files.cycles[name]
+
+
+def test_dataflow_files_of_what_finn_does_not_lower_itself(lowered: Files) -> None:
+    test_dataflow_file_is_taken_from_specialize_layers_on(lowered)

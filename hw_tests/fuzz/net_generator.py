@@ -113,7 +113,7 @@ class _Generator:
 
     def conv_layer(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         if self.number(0, 4) == 0:
-            return self.residual(x, shape)
+            return self.joined(x, shape) if self.yes() else self.residual(x, shape)
         x, shape = self.conv(x, shape)
         where = self.number(0, 4)
         if where == 0:
@@ -136,6 +136,14 @@ class _Generator:
         if self.yes():
             y = self.quantizer(self.chain(y, shape), shape, unit=True)
         x = self.out.node(str(self.pick("Add", "Add", "Sub")), *((x, y) if self.yes() else (y, x)))
+        return self.quantizer(self.chain(x, shape), shape), shape
+
+    def joined(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """What a layer reads beside what it yields, each behind a chain of its own."""
+        y, _ = self.conv(x, shape, same=True)
+        parts = [self.chain(part, shape) for part in (x, y, *((x,) if self.yes() else ()))]
+        shape = (shape[0] * len(parts), *shape[1:])
+        x = self.out.node("Concat", *parts, axis=1)
         return self.quantizer(self.chain(x, shape), shape), shape
 
     def conv(self, x: str, shape: tuple[int, ...], same: bool = False) -> tuple[str, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from etb_hw.integer import (
     BIPOLAR,
     Add,
     ChannelAffine,
+    Concat,
     Conv,
     DataType,
     Dense,
@@ -89,6 +90,7 @@ class RandomGraph:
                 self._threshold,
                 self._pool,
                 self._add,
+                self._concat,
                 self._affine,
             ]
             if self.rng.random() < 0.2:
@@ -166,6 +168,11 @@ class RandomGraph:
     def _add(self) -> None:
         same = [n.name for n in self.nodes if self.graph.types[n.name].shape == self.shape]
         self._append(Add, inputs=(self.last, str(self.rng.choice(same))))
+
+    def _concat(self) -> None:
+        fits = [n.name for n in self.nodes if self.graph.types[n.name].shape[1:] == self.shape[1:]]
+        others = tuple(str(name) for name in self.rng.choice(fits, size=int(self.rng.integers(1, 3))))
+        self._append(Concat, inputs=(*others, self.last))
 
     def _affine(self) -> None:
         mul, add = self.rng.integers(-9, 10, size=(2, self.shape[0]))

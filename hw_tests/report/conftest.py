@@ -14,7 +14,7 @@ from etb_hw.artifacts.run_files import COMPARISON, METRICS, PRUNING, SUMMARY, VE
 from etb_hw.artifacts.summary import Summary
 from etb_hw.artifacts.training import Epoch, Shares
 from etb_hw.config import BuildConfig, Flow
-from etb_hw.dataflow import find_device, finn, finn_model, lower
+from etb_hw.dataflow import Target, find_device, finn, finn_model, lower
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.design import design, quality
 from etb_hw.integer import IntegerGraph
@@ -82,7 +82,7 @@ def write_run(folder: Path, accuracy: float = 0.9) -> Path:
     hardware = write_hardware(folder, graph)
     wide = conv_net([DENSE["conv0"], POOL, DENSE["conv1"], POOL], [], (3, 8, 8))
     both = compare(
-        {"dense": lower(wide), "pruned": lower(graph)}, target_fps=2000.0, device=find_device("Pynq-Z1")
+        {"dense": lower(wide), "pruned": lower(graph)}, Target(fps=2000.0, device=find_device("Pynq-Z1"))
     )
     COMPARISON.write(folder, both)
     write_training(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etb_hw.dataflow import DataflowGraph, finn, fold, lower
+from etb_hw.dataflow import DataflowGraph, Target, finn, fold, lower
 from etb_hw.dataflow.graph import Edge, Port
 from etb_hw.rtl import generate, write
 from etb_hw.rtl.names import LONGEST, comment, identifiers
@@ -35,7 +35,7 @@ PLAIN = re.compile(r"[A-Za-z0-9_]+")
 
 @pytest.fixture(scope="module")
 def design() -> DataflowGraph:
-    return fold(lower(networks.mlp(16, (8, 8))), target_fps=1_000_000).graph
+    return fold(lower(networks.mlp(16, (8, 8))), Target(fps=1_000_000)).graph
 
 
 def renamed(design: DataflowGraph, name: str) -> DataflowGraph:

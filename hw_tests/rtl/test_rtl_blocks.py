@@ -11,6 +11,7 @@ from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import (
     AddStreams,
     Channelwise,
+    Concat,
     DuplicateStreams,
     Fifo,
     LabelSelect,
@@ -115,6 +116,15 @@ def sum_pool(dtype: DataType, pe: int) -> SumPool:
     return SumPool(name="", layer="", size=(3, 4), channels=6, dtype=dtype, output_dtype=out, pe=pe)
 
 
+def join(channels: tuple[int, int], dtypes: tuple[DataType, DataType], simd: int) -> Concat:
+    both = dtypes[0]
+    if dtypes[0] != dtypes[1]:
+        both = DataType.smallest(min(d.min for d in dtypes), max(d.max for d in dtypes))
+    return Concat(
+        name="", layer="", channels=channels, dtypes=dtypes, output_dtype=both, pixels=(2, 3), simd=simd
+    )
+
+
 def padding(c: int, pads: tuple[int, int, int, int], dtype: DataType, simd: int) -> Padding:
     value = dtype.min
     return Padding(name="", layer="", size=(4, 5), channels=c, pads=pads, value=value, dtype=dtype, simd=simd)
@@ -179,6 +189,9 @@ OTHERS: list[Block] = [
     *(LabelSelect(name="", layer="", labels=10, dtype=i(6), pe=pe) for pe in (1, 5, 10)),
     AddStreams(name="", layer="", shape=(2, 2, 6), dtypes=(BIPOLAR, i(4)), output_dtype=i(5), pe=2),
     AddStreams(name="", layer="", shape=(6,), dtypes=(u(3), u(3)), output_dtype=u(4), pe=6),
+    join((4, 2), (BIPOLAR, BIPOLAR), 2),
+    join((2, 6), (u(2), i(4)), 1),
+    join((3, 9), (i(3), i(3)), 3),
     *(DuplicateStreams(name="", layer="", shape=(2, 2, 6), dtype=i(3), copies=n, pe=3) for n in (2, 3)),
     channelwise("add", 6, 2, i(6), i(5)),
     channelwise("mul", 6, 3, i(6), i(3)),

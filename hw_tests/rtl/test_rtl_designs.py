@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from etb_hw.dataflow import DataflowGraph, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Mvau
+from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
+from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau
 from etb_hw.dataflow.simulation import FifoSizing, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
-from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18, vgg_small
+from hw_tests.networks import POOL, cnv, conv_net, dense_net, mlp, pruned_vgg_small, resnet18, vgg_small
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
 
 
 def case_of(network: IntegerGraph, cycles: int, frames: int = 5) -> Case:
     """A folded design with sized FIFOs, frames (N, H, W, C), and what the reference executor says."""
-    design = size_fifos(fold(lower(network), target_cycles=cycles, time_limit_s=3).graph).graph
+    design = size_fifos(fold(lower(network), Target(cycles=cycles), Effort(time_limit_s=3)).graph).graph
     x = np.random.default_rng(5).integers(0, 256, (frames, *network.input.shape))
     expected = execute(network, x)
     hardware = np.moveaxis(x, 1, -1) if x.ndim == 4 else x
@@ -87,6 +87,16 @@ def test_residual_network(residual: Case, simulator_cache: Path) -> None:
     run = simulate(design, frames, stalls=0.1, trace=True, cache_dir=simulator_cache)
     np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
     assert first_difference(design, frames, run.traces) is None
+
+
+def test_joined_channels(simulator_cache: Path) -> None:
+    """Every layer reads all tensors before it, of two types: bits, cycles, and FIFOs of the branches."""
+    design, frames, expected = case_of(dense_net(few_bits=True), 600)
+    assert sum(isinstance(block, Concat) for block in design.blocks) == 3
+    run = simulate(design, frames, trace=True, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
+    assert first_difference(design, frames, run.traces) is None
+    assert run.ii == size_fifos(design).report.interval == design.bottleneck.cycles
 
 
 @pytest.mark.parametrize("reset_at", [3, 777])
@@ -168,7 +178,7 @@ def test_mlp_at_every_fold(simulator_cache: Path) -> None:
 
 def through(graph: IntegerGraph, count: int, cache: Path) -> tuple[RtlRun, FifoSizing, int]:
     """CIFAR-sized frames through a whole network: bits and latency as predicted. Also the folded interval."""
-    folded = fold(lower(graph), target_cycles=600_000, time_limit_s=20).graph
+    folded = fold(lower(graph), Target(cycles=600_000), Effort(time_limit_s=20)).graph
     sized = size_fifos(folded, frames=max(2, count), precision=0.5)
     frames = np.random.default_rng(1).integers(0, 256, (count, 32, 32, 3))
     run = simulate(sized.graph, frames, cache_dir=cache)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etb_hw.dataflow import DataflowGraph, fold, lower
+from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import MissingTool
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -25,7 +25,9 @@ from hw_tests.networks import POOL, conv_net, resnet18
 @pytest.fixture(scope="module", params=["conv", "residual"])
 def design(request: pytest.FixtureRequest) -> DataflowGraph:
     if request.param == "conv":
-        return fold(lower(conv_net([5, 7, POOL], [9], (3, 6, 6))), target_cycles=800, time_limit_s=3).graph
+        return fold(
+            lower(conv_net([5, 7, POOL], [9], (3, 6, 6))), Target(cycles=800), Effort(time_limit_s=3)
+        ).graph
     return lower(resnet18((3, 5), size=8, blocks=1), label_select=True)
 
 

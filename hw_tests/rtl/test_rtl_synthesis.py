@@ -12,7 +12,7 @@ import pytest
 
 from etb_hw.calibration.fit import held_out
 from etb_hw.calibration.rows import block_of
-from etb_hw.dataflow import DataflowGraph, finn_model, fold, lower
+from etb_hw.dataflow import DataflowGraph, Effort, Target, finn_model, fold, lower
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import MaxPool, Mvau
 from etb_hw.dataflow.calibrated import load_calibration
@@ -33,7 +33,7 @@ POOL = MaxPool(name="p", layer="", size=(4, 4), channels=4, kernel=(2, 2), dtype
 
 @pytest.fixture(scope="module")
 def tiny() -> DataflowGraph:
-    return fold(lower(mlp(16, (6,), 3)), target_cycles=32, time_limit_s=3).graph
+    return fold(lower(mlp(16, (6,), 3)), Target(cycles=32), Effort(time_limit_s=3)).graph
 
 
 def test_a_design_block_by_block(tiny: DataflowGraph, synthesis_cache: Path) -> None:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 WORKER = """
 import hashlib, json, sys, warnings
 from pathlib import Path
@@ -42,6 +44,7 @@ with joined("cpu") as team:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_decide_alike_and_resume(tmp_path):
     script = tmp_path / "worker.py"
     script.write_text(WORKER)

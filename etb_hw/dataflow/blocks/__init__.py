@@ -3,6 +3,7 @@
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
 from etb_hw.dataflow.blocks.channelwise import Channelwise
+from etb_hw.dataflow.blocks.concat import Concat
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
 from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.label_select import LabelSelect
@@ -29,6 +30,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Channelwise,
     DuplicateStreams,
     WindowPool,
+    Concat,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
@@ -36,6 +38,7 @@ __all__ = [
     "BLOCKS",
     "AddStreams",
     "Channelwise",
+    "Concat",
     "DuplicateStreams",
     "Fifo",
     "LabelSelect",

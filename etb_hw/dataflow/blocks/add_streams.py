@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.machine import Machine, every_beat
-from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.lane_block import LaneBlock
+from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
+from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.words import operand
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AddStreams(Block):
+class AddStreams(LaneBlock):
     """Two streams of one shape (H, W, C) or (C,), each with its own type, to their sum."""
 
     OP: ClassVar[str] = "AddStreams_hls"
@@ -41,33 +42,17 @@ class AddStreams(Block):
     def outputs(self) -> tuple[Stream, ...]:
         return (Stream(self.shape, self.output_dtype, self.pe),)
 
-    @property
-    def cycles(self) -> int:
-        return self.outputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.shape[-1]))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
+    def finn_attributes(self) -> Mapping[str, Attribute]:
         # FINN knows one input type: the smallest that holds both
         low, high = min(d.min for d in self.dtypes), max(d.max for d in self.dtypes)
         both = self.dtypes[0] if self.dtypes[0] == self.dtypes[1] else DataType.smallest(low, high)
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "NumChannels": self.shape[-1],
-                "PE": self.pe,
-                "inputDataType": stream_type(both).name,
-                "numInputVectors": vectors(self.shape),
-                "inFIFODepths": (2, 2),
-            },
-        )
+        return {
+            "NumChannels": self.shape[-1],
+            "PE": self.pe,
+            "inputDataType": stream_type(both).name,
+            "numInputVectors": vectors(self.shape),
+            "inFIFODepths": (2, 2),
+        }
 
     def rtl(self) -> RtlInstance:
         a, b = self.dtypes
@@ -75,12 +60,8 @@ class AddStreams(Block):
             "add_streams",
             {
                 "PE": self.pe,
-                "A_BITS": a.bits,
-                "A_SIGNED": int(a.signed and a != BIPOLAR),
-                "A_BIPOLAR": int(a == BIPOLAR),
-                "B_BITS": b.bits,
-                "B_SIGNED": int(b.signed and b != BIPOLAR),
-                "B_BIPOLAR": int(b == BIPOLAR),
+                **operand("A", a),
+                **operand("B", b),
                 "OUT_BITS": self.output_dtype.bits,
             },
         )
@@ -89,7 +70,7 @@ class AddStreams(Block):
         return (frames[0] + frames[1],)
 
     def machines(self) -> tuple[Machine, ...]:
-        return every_beat()
+        return (Machine(PATTERN, np.array([TAKE | TAKE_SECOND | SEND], dtype=np.uint8)),)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

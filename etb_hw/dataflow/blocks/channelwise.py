@@ -7,6 +7,7 @@ FINN's formula: ``LUT = bits PE`` for the operators plus, where a PE serves seve
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import ClassVar, Literal, Self
@@ -14,8 +15,14 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance, RtlMemory
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import (
+    Amounts,
+    Attribute,
+    Caption,
+    FinnParameter,
+    RtlInstance,
+    RtlMemory,
+)
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -24,17 +31,18 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
-from etb_hw.dataflow.words import encode, pack_words
+from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.words import encode, operand, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Channelwise(Block):
+class Channelwise(LaneBlock):
     """``y = x + parameters[c]`` or ``y = x * parameters[c]`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "ChannelwiseOp_hls"
@@ -63,35 +71,24 @@ class Channelwise(Block):
     def outputs(self) -> tuple[Stream, ...]:
         return (Stream((*self.pixels, self.channels), self.output_dtype, self.pe),)
 
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.channels))
-
     def resources(self) -> Resources:
         bits, fold = self.input_dtype.bits, self.channels // self.pe
         return Resources(lut=bits * self.pe * (1 + (ceil(fold / 64) if fold > 1 else 0)))
 
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "Func": self.func,
-                "NumChannels": self.channels,
-                "PE": self.pe,
-                "ram_style": "distributed",
-                "inputDataType": stream_type(self.input_dtype).name,
-                "paramDataType": self.parameter_dtype.name,
-                "outputDataType": self.output_dtype.name,
-                "numInputVectors": vectors(self.inputs[0].shape),
-            },
-            (("parameters", self.parameters.astype(np.float32)[:, None], self.parameter_dtype),),
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "Func": self.func,
+            "NumChannels": self.channels,
+            "PE": self.pe,
+            "ram_style": "distributed",
+            "inputDataType": stream_type(self.input_dtype).name,
+            "paramDataType": self.parameter_dtype.name,
+            "outputDataType": self.output_dtype.name,
+            "numInputVectors": vectors(self.inputs[0].shape),
+        }
+
+    def finn_parameters(self) -> tuple[FinnParameter, ...]:
+        return (("parameters", self.parameters.astype(np.float32)[:, None], self.parameter_dtype),)
 
     def parameter_fields(self) -> tuple[NDArray[np.int64], int]:
         """The parameter memory: bit patterns (channels / PE, PE), and their bits."""
@@ -107,9 +104,7 @@ class Channelwise(Block):
                 "C": self.channels,
                 "PE": self.pe,
                 "MULTIPLY": int(self.func == "mul"),
-                "IN_BITS": self.input_dtype.bits,
-                "IN_SIGNED": int(self.input_dtype.signed and self.input_dtype != BIPOLAR),
-                "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
+                **operand("IN", self.input_dtype),
                 "P_BITS": kind.bits,
                 "P_SIGNED": int(kind.signed),
                 "OUT_BITS": self.output_dtype.bits,

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import DUPLICATE, Machine
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
+from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DuplicateStreams(Block):
+class DuplicateStreams(LaneBlock):
     """(H, W, C) or (C,) to ``copies`` streams of the same."""
 
     OP: ClassVar[str] = "DuplicateStreams_hls"
@@ -41,31 +41,15 @@ class DuplicateStreams(Block):
     def outputs(self) -> tuple[Stream, ...]:
         return self.inputs * self.copies
 
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.shape[-1]))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "NumChannels": self.shape[-1],
-                "PE": self.pe,
-                "NumOutputStreams": self.copies,
-                "inputDataType": stream_type(self.dtype).name,
-                "numInputVectors": vectors(self.shape),
-                "outFIFODepths": (2,) * self.copies,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "NumChannels": self.shape[-1],
+            "PE": self.pe,
+            "NumOutputStreams": self.copies,
+            "inputDataType": stream_type(self.dtype).name,
+            "numInputVectors": vectors(self.shape),
+            "outFIFODepths": (2,) * self.copies,
+        }
 
     def rtl(self) -> RtlInstance:
         return RtlInstance("duplicate_streams", {"WIDTH": self.inputs[0].width, "COPIES": self.copies})

@@ -8,6 +8,7 @@ and the words move to block RAM or UltraRAM.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log2
 from typing import ClassVar, Self
@@ -15,7 +16,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, LargeMemory, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, LargeMemory, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -26,7 +27,7 @@ from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.integer.datatype import DataType
 
 
@@ -68,22 +69,17 @@ class Fifo(Block):
             uram=urams(width, depth) if self.ram_style == "ultra" else 0,
         )
 
-    def finn_node(self) -> FinnNode:
+    def finn_attributes(self) -> Mapping[str, Attribute]:
         shape = self.stream.shape
         folded = (1, *shape[:-1], self.stream.channels // self.stream.lanes, self.stream.lanes)
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "depth": self.depth,
-                "folded_shape": folded,
-                "normal_shape": (1, *shape),
-                "dataType": stream_type(self.stream.dtype).name,
-                "impl_style": "vivado" if self.vivado else "rtl",
-                "ram_style": self.ram_style,
-            },
-        )
+        return {
+            "depth": self.depth,
+            "folded_shape": folded,
+            "normal_shape": (1, *shape),
+            "dataType": stream_type(self.stream.dtype).name,
+            "impl_style": "vivado" if self.vivado else "rtl",
+            "ram_style": self.ram_style,
+        }
 
     @property
     def rtl_ram_style(self) -> str:

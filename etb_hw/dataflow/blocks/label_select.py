@@ -6,30 +6,30 @@ The first of equal logits wins, as numpy's argmax has it. FINN's formulas give t
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, at_the_last
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
-from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.dataflow.vocabulary import stream_type
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LabelSelect(Block):
+class LabelSelect(LaneBlock):
     """(C,) logits to (1,) label."""
 
     OP: ClassVar[str] = "LabelSelect_hls"
@@ -38,6 +38,10 @@ class LabelSelect(Block):
     labels: int
     dtype: DataType
     pe: int = 1
+
+    @property
+    def folded_channels(self) -> int:
+        return self.labels
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -49,31 +53,15 @@ class LabelSelect(Block):
         bits = -(-DataType.smallest(0, self.labels - 1).bits // 8) * 8
         return (Stream((1,), DataType.unsigned(bits), 1),)
 
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.labels))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "Labels": self.labels,
-                "PE": self.pe,
-                "K": 1,
-                "inputDataType": stream_type(self.dtype).name,
-                "outputDataType": self.outputs[0].dtype.name,
-                "numInputVectors": (1,),
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "Labels": self.labels,
+            "PE": self.pe,
+            "K": 1,
+            "inputDataType": stream_type(self.dtype).name,
+            "outputDataType": self.outputs[0].dtype.name,
+            "numInputVectors": (1,),
+        }
 
     def rtl(self) -> RtlInstance:
         return RtlInstance(
@@ -82,7 +70,7 @@ class LabelSelect(Block):
                 "LABELS": self.labels,
                 "PE": self.pe,
                 "BITS": self.dtype.bits,
-                "SIGNED": int(self.dtype.signed and self.dtype != BIPOLAR),
+                "SIGNED": int(self.dtype.twos_complement),
                 "OUT_BITS": self.outputs[0].dtype.bits,
             },
         )

@@ -8,30 +8,30 @@ FINN folds this block only at full width (PE = C); ours takes any PE that divide
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
 from etb_hw.dataflow.fabric.parts import counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
-from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.dataflow.vocabulary import stream_type
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(Block):
+class MaxPool(LaneBlock):
     """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride."""
 
     OP: ClassVar[str] = "StreamingMaxPool_hls"
@@ -53,34 +53,18 @@ class MaxPool(Block):
         return (Stream((height, width, self.channels), self.dtype, self.pe),)
 
     @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
     def finn_cycles(self) -> int:
         return self.inputs[0].beats + self.outputs[0].beats
 
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.channels))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "ImgDim": self.size,
-                "PoolDim": self.kernel,
-                "NumChannels": self.channels,
-                "PE": self.pe,
-                "CeilMode": 0,
-                "dataType": stream_type(self.dtype).name,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "ImgDim": self.size,
+            "PoolDim": self.kernel,
+            "NumChannels": self.channels,
+            "PE": self.pe,
+            "CeilMode": 0,
+            "dataType": stream_type(self.dtype).name,
+        }
 
     def rtl(self) -> RtlInstance:
         return RtlInstance(
@@ -91,7 +75,7 @@ class MaxPool(Block):
                 "C": self.channels,
                 "PE": self.pe,
                 "BITS": self.dtype.bits,
-                "SIGNED": int(self.dtype.signed and self.dtype != BIPOLAR),
+                "SIGNED": int(self.dtype.twos_complement),
                 "KH": self.kernel[0],
                 "KW": self.kernel[1],
             },

@@ -14,29 +14,29 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.dataflow.words import encode
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Padding(Block):
+class Padding(LaneBlock):
     """(H, W, C) to (H + top + bottom, W + left + right, C), the border filled with ``value``."""
 
     OP: ClassVar[str] = "FMPadding_rtl"
     RUNS_AHEAD: ClassVar[bool] = True
+    LANES: ClassVar[str] = "SIMD"
     CAPTION: ClassVar[Caption] = Caption("Padding", "window", small=True)
 
     size: tuple[int, int]
@@ -60,27 +60,15 @@ class Padding(Block):
     def cycles(self) -> int:
         return self.outputs[0].beats
 
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"SIMD": simd} for simd in divisors(self.channels))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "ImgDim": self.size,
-                "Padding": self.pads,
-                "NumChannels": self.channels,
-                "SIMD": self.simd,
-                "inputDataType": stream_type(self.dtype).name,
-                "numInputVectors": 1,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "ImgDim": self.size,
+            "Padding": self.pads,
+            "NumChannels": self.channels,
+            "SIMD": self.simd,
+            "inputDataType": stream_type(self.dtype).name,
+            "numInputVectors": 1,
+        }
 
     def rtl(self) -> RtlInstance:
         top, left, bottom, right = self.pads

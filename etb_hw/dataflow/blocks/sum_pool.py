@@ -7,6 +7,7 @@ the block no resources.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar, Self
@@ -14,8 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -23,16 +23,17 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
-from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.words import operand
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SumPool(Block):
+class SumPool(LaneBlock):
     """(H, W, C) to (1, 1, C)."""
 
     OP: ClassVar[str] = "GlobalAccPool_hls"
@@ -53,32 +54,16 @@ class SumPool(Block):
         return (Stream((1, 1, self.channels), self.output_dtype, self.pe),)
 
     @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
     def finn_cycles(self) -> int:
         return self.inputs[0].beats + self.outputs[0].beats
 
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.channels))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "NumChannels": self.channels,
-                "PE": self.pe,
-                "inputDataType": stream_type(self.dtype).name,
-                "numInputVectors": vectors(self.inputs[0].shape),
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "NumChannels": self.channels,
+            "PE": self.pe,
+            "inputDataType": stream_type(self.dtype).name,
+            "numInputVectors": vectors(self.inputs[0].shape),
+        }
 
     def rtl(self) -> RtlInstance:
         return RtlInstance(
@@ -87,9 +72,7 @@ class SumPool(Block):
                 "PIXELS": prod(self.size),
                 "C": self.channels,
                 "PE": self.pe,
-                "IN_BITS": self.dtype.bits,
-                "IN_SIGNED": int(self.dtype.signed and self.dtype != BIPOLAR),
-                "IN_BIPOLAR": int(self.dtype == BIPOLAR),
+                **operand("IN", self.dtype),
                 "OUT_BITS": self.output_dtype.bits,
             },
         )

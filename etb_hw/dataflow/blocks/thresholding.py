@@ -8,6 +8,7 @@ URAM shapes; LUTRAM wins wherever a memory is not nearly full.)
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -16,9 +17,15 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance, RtlMemory
+from etb_hw.dataflow.block import (
+    Amounts,
+    Attribute,
+    Caption,
+    FinnParameter,
+    RtlInstance,
+    RtlMemory,
+)
 from etb_hw.dataflow.blocks.mvau import multi_threshold
-from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -27,17 +34,18 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
-from etb_hw.dataflow.words import encode, pack_words
+from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.words import encode, lowest_value, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Thresholding(Block):
+class Thresholding(LaneBlock):
     """``y = dtype.min + dtype.step * #{t : x >= thresholds[c, t]}`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "Thresholding_rtl"
@@ -61,14 +69,6 @@ class Thresholding(Block):
     def outputs(self) -> tuple[Stream, ...]:
         return (Stream((*self.pixels, self.channels), self.output_dtype, self.pe),)
 
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.channels))
-
     @cached_property
     def threshold_dtype(self) -> DataType:
         """The input's type with one value more at the top, for thresholds that are never reached."""
@@ -91,25 +91,22 @@ class Thresholding(Block):
         stages = range(self.output_dtype.bits)
         return Resources(lut=sum(self.pe * bits * ceil(fold * 2**stage / 64) for stage in stages))
 
-    def finn_node(self) -> FinnNode:
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "NumChannels": self.channels,
+            "PE": self.pe,
+            "numSteps": int(self.thresholds.shape[1]),
+            "inputDataType": stream_type(self.input_dtype).name,
+            "weightDataType": self._finn_thresholds[1].name,
+            "outputDataType": stream_type(self.output_dtype).name,
+            "ActVal": lowest_value(self.output_dtype),
+            "numInputVectors": vectors(self.inputs[0].shape),
+            "runtime_writeable_weights": 0,
+        }
+
+    def finn_parameters(self) -> tuple[FinnParameter, ...]:
         values, kind = self._finn_thresholds
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "NumChannels": self.channels,
-                "PE": self.pe,
-                "numSteps": int(self.thresholds.shape[1]),
-                "inputDataType": stream_type(self.input_dtype).name,
-                "weightDataType": kind.name,
-                "outputDataType": stream_type(self.output_dtype).name,
-                "ActVal": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
-                "numInputVectors": vectors(self.inputs[0].shape),
-                "runtime_writeable_weights": 0,
-            },
-            (("thresholds", values.astype(np.float32), kind),),
-        )
+        return (("thresholds", values.astype(np.float32), kind),)
 
     def threshold_fields(self) -> tuple[NDArray[np.int64], int]:
         """The threshold memory: bit patterns (channels / PE, PE x T), T fastest, and their bits."""
@@ -131,7 +128,7 @@ class Thresholding(Block):
                 "T_SIGNED": int(self.threshold_dtype.signed),
                 "STEPS": steps,
                 "OUT_BITS": self.output_dtype.bits,
-                "OUT_BIAS": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
+                "OUT_BIAS": lowest_value(self.output_dtype),
             },
             (RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)),),
         )

@@ -8,6 +8,7 @@ width of its target register.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor, lcm, log2
 from typing import ClassVar, Self
@@ -15,7 +16,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, RtlInstance
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
@@ -26,7 +27,7 @@ from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.integer.datatype import DataType
 
 
@@ -63,18 +64,13 @@ class WidthConverter(Block):
     def resources(self) -> Resources:
         return Resources(lut=converter_luts(self.inputs[0].width, self.outputs[0].width))
 
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "shape": (1, *self.shape),
-                "inWidth": self.inputs[0].width,
-                "outWidth": self.outputs[0].width,
-                "dataType": stream_type(self.dtype).name,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "shape": (1, *self.shape),
+            "inWidth": self.inputs[0].width,
+            "outWidth": self.outputs[0].width,
+            "dataType": stream_type(self.dtype).name,
+        }
 
     def rtl(self) -> RtlInstance:
         return RtlInstance(

@@ -7,29 +7,29 @@ cycles are the beats of its input.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, RtlInstance
-from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
 from etb_hw.dataflow.fabric.parts import counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, at_the_last
-from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
-from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.dataflow.vocabulary import stream_type
+from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WindowPool(Block):
+class WindowPool(LaneBlock):
     """Depthwise windows (OH, OW, taps*C) to (OH, OW, C); PE is the SIMD of the sliding window before it."""
 
     OP: ClassVar[str] = "Pool_hls"
@@ -53,35 +53,19 @@ class WindowPool(Block):
     def outputs(self) -> tuple[Stream, ...]:
         return (Stream((*self.size, self.channels), self.dtype, self.pe),)
 
-    @property
-    def cycles(self) -> int:
-        return self.inputs[0].beats
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        return tuple({"PE": pe} for pe in divisors(self.channels))
-
-    def resources(self) -> Resources:
-        return Resources()
-
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "Channels": self.channels,
-                "PE": self.pe,
-                "KernelSize": self.kernel,
-                "Function": "MaxPool",
-                "OutImgDims": self.size,
-                "InputDataType": stream_type(self.dtype).name,
-                "OutputDataType": stream_type(self.dtype).name,
-                "AccumBits": 0,
-                "Size": 1,
-                "BatchSize": 1,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "Channels": self.channels,
+            "PE": self.pe,
+            "KernelSize": self.kernel,
+            "Function": "MaxPool",
+            "OutImgDims": self.size,
+            "InputDataType": stream_type(self.dtype).name,
+            "OutputDataType": stream_type(self.dtype).name,
+            "AccumBits": 0,
+            "Size": 1,
+            "BatchSize": 1,
+        }
 
     def rtl(self) -> RtlInstance:
         folds = self.channels // self.pe
@@ -93,7 +77,7 @@ class WindowPool(Block):
                 "C": self.pe,
                 "PE": self.pe,
                 "BITS": self.dtype.bits,
-                "SIGNED": int(self.dtype.signed and self.dtype != BIPOLAR),
+                "SIGNED": int(self.dtype.twos_complement),
                 "KH": 1,
                 "KW": self.taps,
             },

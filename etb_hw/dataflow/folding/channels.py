@@ -25,7 +25,7 @@ class Groups:
     """Tensors that share one channel count: the group that a block reads and the one it yields.
 
     ``counts[group]`` are the counts a group may have, the present one first; ``maker[group]`` names the
-    MVAU whose rows it counts (None: the design's input).
+    MVAU whose rows it counts (None: the design's input, or channels that are joined).
     """
 
     reads: Mapping[str, int]
@@ -52,6 +52,9 @@ def channel_groups(graph: DataflowGraph, pad: bool) -> Groups:
         if isinstance(block, Mvau):
             group = len(maker)
             maker[group], members[group], sizes[group] = block.name, [], block.mh
+        elif not block.SAME_CHANNELS:
+            group = len(maker)
+            maker[group], members[group], sizes[group] = None, [], block.outputs[0].channels
         yields[block.name] = group
     last = yields[graph.output_port.block]
     growing = {g for g in sizes if pad and g != last and _may_grow(graph, maker[g], members[g])}

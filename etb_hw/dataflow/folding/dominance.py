@@ -49,10 +49,9 @@ def _prices(
     """Measures of the converter between every pair of forms; infinite where they cannot meet."""
     kinds = len(measure(Resources()))
     table = np.full((len(given), len(taken), kinds), np.inf)
-    rigid = graph[edge.source.block].fixes_lanes
     for i, a in enumerate(given):
         for j, b in enumerate(taken):
-            if a[0] == b[0] and not (rigid and a[1] != b[1]):
+            if graph.may_meet(edge, a, b):
                 table[i, j] = measure(converter(edge, a, b))
     return table
 

@@ -9,16 +9,16 @@ from math import floor
 from etb_hw.dataflow.block import Block, Fold
 from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
-from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding.channels import Groups, channel_groups
 from etb_hw.dataflow.folding.dominance import needed
+from etb_hw.dataflow.folding.effort import Effort
 from etb_hw.dataflow.folding.options import Option, all_options, useful
 from etb_hw.dataflow.folding.solver import Solution, solve
-from etb_hw.dataflow.folding.target import cycles_for, too_fast
-from etb_hw.dataflow.folding.weights import Weights
+from etb_hw.dataflow.folding.target import Target, cycles_for
+from etb_hw.dataflow.folding.too_fast import too_fast
 from etb_hw.dataflow.graph import DataflowGraph, Edge
 from etb_hw.dataflow.refold import refold, strip
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer.datatype import DataType
@@ -48,83 +48,41 @@ class Folding:
     model: str
 
 
-def fold(
-    graph: DataflowGraph,
-    *,
-    target_fps: float | None = None,
-    target_cycles: int | None = None,
-    device: Device | None = None,
-    max_utilization: float = 0.7,
-    limit: Resources | None = None,
-    clk_ns: float | None = None,
-    weights: Weights | None = None,
-    model: ResourceModel = finn_model,
-    pad_channels: bool = False,
-    choose_memory: bool = True,
-    hint: DataflowGraph | None = None,
-    time_limit_s: float = 30.0,
-) -> Folding:
+def fold(graph: DataflowGraph, target: Target, effort: Effort = Effort()) -> Folding:  # noqa: B008 (frozen)
     """Fold a design, by CP-SAT over all legal divisors.
-
-    With a target (``target_fps``, or ``target_cycles`` a frame): least weighted resources that meet it,
-    within the device or ``limit`` if given. With a device alone: the highest frame rate that fits it, and
-    the least resources at that rate.
-
-    Args:
-        max_utilization: share of every resource of the device that may be used.
-        limit: a budget instead of a device's; what is left at 0 may not be used.
-        clk_ns: clock period, instead of the design's.
-        model: what blocks cost; FINN's formulas by default.
-        pad_channels: let channel counts grow by dead channels where that is cheaper (exact).
-        choose_memory: choose LUTRAM, block RAM or UltraRAM for each memory; otherwise styles stay.
-        hint: a folded design to start from.
-        time_limit_s: for each call of the solver; at the limit the best design so far is returned.
 
     Raises:
         InfeasibleTarget: naming the block that limits and the nearest target that can be met.
-        BadInput: if neither a target nor a device is given.
+        BadInput: if the target is neither a rate nor a device.
     """
-    if device is not None and limit is None:
-        limit = device.budget(max_utilization)
-    if target_cycles is None and target_fps is not None:
-        target_cycles = cycles_for(target_fps, graph.clk_ns if clk_ns is None else clk_ns)
-    if pad_channels and hint is None and target_cycles is not None:
+    cycles = target.cycles_at(graph.clk_ns)
+    if effort.pad_channels and effort.hint is None and cycles is not None:
         # the search with more channel counts is larger by far: start it from the best without them
-        search = _Search(graph, device, limit, clk_ns, weights, model, False, choose_memory)
-        search.time_limit_s = time_limit_s / 2
-        hint = search.attempt(target_cycles)
-    search = _Search(graph, device, limit, clk_ns, weights, model, pad_channels, choose_memory)
-    search.hint, search.time_limit_s = hint, time_limit_s
-    if target_cycles is not None:
-        return search.cheapest(target_cycles)
-    if search.limit is None:
-        raise BadInput("folding", "has neither a target nor a device", "give target_fps or a device")
+        narrow = replace(effort, pad_channels=False, time_limit_s=effort.time_limit_s / 2)
+        effort = replace(effort, hint=_Search(graph, target, narrow).attempt(cycles))
+    search = _Search(graph, target, effort)
+    if cycles is not None:
+        return search.cheapest(cycles)
+    if target.budget is None:
+        raise BadInput("folding", "has neither a target nor a device", "give a frame rate or a device")
     return search.fastest()
 
 
 def pareto(
     graph: DataflowGraph,
-    fps: Iterable[float],
-    *,
-    device: Device | None = None,
-    max_utilization: float = 0.7,
-    clk_ns: float | None = None,
-    weights: Weights | None = None,
-    model: ResourceModel = finn_model,
-    pad_channels: bool = False,
-    time_limit_s: float = 30.0,
+    rates: Iterable[float],
+    target: Target = Target(),  # noqa: B008 (frozen)
+    effort: Effort = Effort(),  # noqa: B008 (frozen)
 ) -> tuple[Folding, ...]:
-    """The front of frame rate against weighted resources, at the given targets, slowest first.
+    """The front of frame rate against weighted resources, at the given rates, slowest first.
 
-    Targets that cannot be met are left out, and so is every design that another one equals or beats.
+    Rates that cannot be met are left out, and so is every design that another one equals or beats.
     """
-    limit = None if device is None else device.budget(max_utilization)
-    search = _Search(graph, device, limit, clk_ns, weights, model, pad_channels, True)
-    search.time_limit_s = time_limit_s
+    search = _Search(graph, target, effort)
     found: list[Folding] = []
-    for target in sorted(fps):
+    for fps in sorted(rates):
         try:
-            found.append(search.cheapest(cycles_for(target, search.graph.clk_ns)))
+            found.append(search.cheapest(cycles_for(fps, search.graph.clk_ns)))
         except InfeasibleTarget:
             break
     front: list[Folding] = []
@@ -137,31 +95,18 @@ def pareto(
 class _Search:
     """One design, its options, and the questions about them."""
 
-    hint: DataflowGraph | None = None
-    time_limit_s = 30.0
-
-    def __init__(
-        self,
-        graph: DataflowGraph,
-        device: Device | None,
-        limit: Resources | None,
-        clk_ns: float | None,
-        weights: Weights | None,
-        model: ResourceModel,
-        pad_channels: bool,
-        choose_memory: bool,
-    ) -> None:
-        self.graph = strip(graph if clk_ns is None else replace(graph, clk_ns=clk_ns))
-        self.device = device
-        self.limit = limit
-        self.weights = weights or Weights()
-        self.model = model
-        self.groups: Groups = channel_groups(self.graph, pad_channels)
+    def __init__(self, graph: DataflowGraph, target: Target, effort: Effort) -> None:
+        self.graph = strip(graph)
+        self.target = target
+        self.limit = target.budget
+        self.weights, self.model = target.weights, target.model
+        self.hint, self.time_limit_s = effort.hint, effort.time_limit_s
+        self.groups: Groups = channel_groups(self.graph, effort.pad_channels)
         styles = None
-        if choose_memory:
+        if effort.choose_memory:
             urams = self.limit is not None and self.limit.uram > 0
             styles = ("block", "distributed", "ultra") if urams else ("block", "distributed")
-        self.options = all_options(self.graph, self.groups, model, styles)
+        self.options = all_options(self.graph, self.groups, self.model, styles)
         self.converters: dict[tuple[Edge, tuple[int, int], tuple[int, int]], Resources] = {}
         self.fifos: dict[tuple[int, int], Resources] = {}  # by bits of a value and lanes
 
@@ -298,8 +243,8 @@ class _Search:
         wanted = 1e9 / (self.graph.clk_ns * cycles)
         name, need = self._largest(cycles)
         reason = (
-            f"no folding fits {self._where()}; {name} ({self.graph[name].layer}) alone needs {need:,.0f} LUT "
-            "equivalents"
+            f"no folding fits {self.target.place}; {name} ({self.graph[name].layer}) alone needs "
+            f"{need:,.0f} LUT equivalents"
         )
         if not found.proved:
             reason = f"no folding was found in {self.time_limit_s:g} s; " + reason
@@ -313,8 +258,8 @@ class _Search:
         name, need = self._largest(steps)
         return InfeasibleTarget(
             "the design",
-            f"does not fit {self._where()} at any frame rate; {name} ({self.graph[name].layer}) alone needs "
-            f"{need:,.0f} LUT equivalents",
+            f"does not fit {self.target.place} at any frame rate; {name} ({self.graph[name].layer}) alone "
+            f"needs {need:,.0f} LUT equivalents",
             "raise max_utilization, take a larger device or prune the network further",
         )
 
@@ -324,11 +269,6 @@ class _Search:
             for name, of in self.options.items()
         }
         return max(costs.items(), key=lambda item: item[1])
-
-    def _where(self) -> str:
-        if self.device is None or self.limit is None:
-            return "the given limits"
-        return f"{self.limit.lut / self.device.resources.lut:.0%} of {self.device.part}"
 
 
 def _each(resources: Resources) -> tuple[float, ...]:

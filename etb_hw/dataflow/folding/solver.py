@@ -60,11 +60,10 @@ def solve(
         )
         out: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
         into: defaultdict[tuple[int, int], list[Any]] = defaultdict(list)
-        rigid = graph[source].fixes_lanes
         for a in given:
             for b in taken:
-                if a[0] != b[0] or (rigid and a[1] != b[1]):
-                    continue  # both ends of a stream have the same channels
+                if not graph.may_meet(edge, a, b):
+                    continue
                 pair = model.new_bool_var(f"{source}.{a}>{target}.{b}")
                 out[a].append(pair)
                 into[b].append(pair)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.machine import Machine
-from etb_hw.dataflow.simulation.kernel import run
+from etb_hw.dataflow.simulation.kernel import FIFO, MACHINE, WINDOW_FORM, Table, run
 from etb_hw.errors import EtbError
 
 
@@ -75,15 +74,15 @@ def simulate_streams(
     slowest = max(graph.bottleneck.cycles, interval)
     if max_cycles is None:
         max_cycles = 10_000 + 4 * (frames + 2) * slowest + 2 * sum(block.cycles for block in graph.blocks)
-    tables = network.tables(given)
-    start, ends, busy, starved, blocked, most, stuck = run(
-        *tables, network.source, network.sink, graph.input_stream.beats, graph.output_stream.beats,
-        interval, frames, goal, max_cycles,
+    machines, fifos = network.machines, network.empty_fifos(given)
+    start, ends, stuck = run(
+        machines, fifos, network.steps, network.sends, network.source, network.sink,
+        graph.input_stream.beats, graph.output_stream.beats, interval, frames, goal, max_cycles,
     )  # fmt: skip
     activity = {}
     for name, members in network.members.items():
         last = members[-1]
-        activity[name] = Activity(int(busy[last]), int(starved[last]), int(blocked[last]))
+        activity[name] = Activity(*(int(machines[last][kind]) for kind in ("busy", "starved", "blocked")))
     if stuck >= 0 or ends[-1] < 0:
         waiting = [name for name, of in activity.items() if of.blocked > of.busy] or list(activity)[-1:]
         raise Deadlock(
@@ -99,52 +98,64 @@ def simulate_streams(
         int(ends[0] - start),  # the sink's own FIFO took the cycle that both counted would add
         tuple(int(end) for end in ends),
         activity,
-        {edge: int(most[i]) for edge, i in network.fifos.items()},
+        {edge: int(fifos[i]["most"]) for edge, i in network.fifos.items()},
         len(gaps) > 1 and bool(gaps[-1] == gaps[-2]),
     )
 
 
 class _Network:
-    """Machines and FIFOs of a design as the kernel's tables."""
+    """Machines and FIFOs of a design as the kernel's tables, before the first cycle."""
 
     def __init__(self, graph: DataflowGraph) -> None:
-        self.machines: list[Machine] = []
+        machines: list[Machine] = []
         self.members: dict[str, list[int]] = {}
         for block in graph.blocks:
             parts = block.machines()
-            self.members[block.name] = list(range(len(self.machines), len(self.machines) + len(parts)))
-            self.machines += parts
+            self.members[block.name] = list(range(len(machines), len(machines) + len(parts)))
+            machines += parts
         self.fifos = {edge: i for i, edge in enumerate(graph.edges)}
         self.source, self.sink = len(self.fifos), len(self.fifos) + 1
-        self.extra = self.sink + 1
-        width = max([1, *(len(block.outputs) for block in graph.blocks)])
-        self.reads = np.full((len(self.machines), 2), -1, dtype=np.int64)
-        self.sends = np.full((len(self.machines), width), -1, dtype=np.int64)
+        self.steps = np.concatenate([machine.steps for machine in machines])
+        self.machines = np.zeros(len(machines), dtype=MACHINE)
+        lengths = [len(machine.steps) for machine in machines]
+        self.machines["kind"] = [machine.kind for machine in machines]
+        self.machines["length"], self.machines["first"] = lengths, np.cumsum([0, *lengths[:-1]])
+        self.machines["latency"] = [machine.latency for machine in machines]
+        for i, name in enumerate(WINDOW_FORM):
+            self.machines[name] = [machine.window[i] for machine in machines]
+        most = max([1, *(len(block.outputs) for block in graph.blocks)])
+        self.sends = np.full((len(machines), most), -1, dtype=np.int64)
+        self.count = self._connect(graph)
+
+    def _connect(self, graph: DataflowGraph) -> int:
+        """Which FIFOs each machine reads and sends to; how many there are with those within blocks."""
+        reads = np.full((len(self.machines), 2), -1, dtype=np.int64)
         readers = {edge.source: i for edge, i in self.fifos.items()}
+        count = self.sink + 1
         for block in graph.blocks:
             first, last = self.members[block.name][0], self.members[block.name][-1]
             for i in range(len(block.inputs)):
                 edge = graph.driver.get(Port(block.name, i))
-                self.reads[first, i] = self.source if edge is None else self.fifos[edge]
+                reads[first, i] = self.source if edge is None else self.fifos[edge]
             for i in range(len(block.outputs)):
                 self.sends[last, i] = readers.get(Port(block.name, i), self.sink)
             for before in self.members[block.name][:-1]:
-                self.sends[before, 0] = self.reads[before + 1, 0] = self.extra
-                self.extra += 1
+                self.sends[before, 0] = reads[before + 1, 0] = count
+                count += 1
+        self.machines["read"] = reads[:, 0]
+        self.machines["read_too"] = np.where(reads[:, 1] < 0, reads[:, 0], reads[:, 1])
+        self.machines["send"] = self.sends[:, 0]
+        return count
 
-    def tables(self, depths: Mapping[Edge, int]) -> tuple[NDArray[np.generic], ...]:
-        depth = np.full(self.extra, 2, dtype=np.int64)
+    def empty_fifos(self, depths: Mapping[Edge, int]) -> Table:
+        """FIFOs of these depths, before the first cycle."""
+        fifos = np.zeros(self.count, dtype=FIFO)
+        fifos["depth"] = 2
         for edge, i in self.fifos.items():
-            depth[i] = depths[edge]
-        lengths = np.array([len(machine.steps) for machine in self.machines], dtype=np.int64)
-        return (
-            np.array([machine.kind for machine in self.machines], dtype=np.int64),
-            np.concatenate([machine.steps for machine in self.machines]),
-            np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
-            lengths,
-            np.array([machine.latency for machine in self.machines], dtype=np.int64),
-            np.array([machine.window for machine in self.machines], dtype=np.int64),
-            self.reads,
-            self.sends,
-            depth,
-        )
+            fifos["depth"][i] = depths[edge]
+        fifos["writer"] = fifos["reader"] = -1
+        reads = np.stack([self.machines["read"], self.machines["read_too"]], axis=1)
+        for end, of in (("reader", reads), ("writer", self.sends)):
+            for machine, row in enumerate(of):
+                fifos[end][row[row >= 0]] = machine
+        return fifos

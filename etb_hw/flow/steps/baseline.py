@@ -15,8 +15,31 @@ from etb_hw.flow.watch import watch
 from etb_hw.models import BinaryNet, specify
 from etb_hw.models.float_twin import FloatTwin
 from etb_hw.pruning import deployable, harden
+from etb_hw.training.distributed import joined
 from etb_hw.training.state import remove_snapshot
 from etb_hw.verification import Proof
+
+
+def _taught(context: Context) -> FloatTwin | None:
+    """The teacher of the step before, if there is one."""
+    flow = context.flow
+    with joined(flow.training.device) as team:
+        return training.teach(
+            flow.model, flow.training, context.dataset, context.run_dir, watch(context), team
+        )
+
+
+def _trained(context: Context) -> tuple[FloatTwin | None, training.TrainResult | None]:
+    """The teacher, if there is one, and the dense network; None where the flow does without it."""
+    flow, teacher = context.flow, _taught(context)
+    if not flow.baseline.train:
+        return teacher, None
+    dense, folder = EvolutionConfig(ratio=0.0), context.path(BASELINE_MODEL).parent
+    result = training.train(
+        flow.model, flow.training, dense, context.dataset, folder, watch(context), teacher=teacher
+    )
+    assert result is not None, "only stop_after ends a training early"
+    return teacher, result
 
 
 def _run(context: Context) -> list[Proof]:
@@ -24,15 +47,9 @@ def _run(context: Context) -> list[Proof]:
     if context.fresh:
         remove_snapshot(folder / TRAINING_STATE)
     folder.mkdir(exist_ok=True)
-    flow = context.flow
-    show = watch(context)
-    # the teacher of the step before, if there is one
-    teacher = training.teach(flow.model, flow.training, context.dataset, context.run_dir, show)
-    dense = EvolutionConfig(ratio=0.0)
-    if not flow.baseline.train:
+    teacher, result = _trained(context)
+    if result is None:
         return _untrained(context, teacher)
-    result = training.train(flow.model, flow.training, dense, context.dataset, folder, show, teacher=teacher)
-    assert result is not None, "only stop_after ends a training early"
     module = deployable(result.hard)
     qonnx_io.export_model(module, context.path(BASELINE_MODEL), module.input_shape)
     context.write(BASELINE, DenseBaseline(result.accuracy, result.teacher_accuracy, result.seconds))
@@ -61,5 +78,5 @@ def _untrained(context: Context, teacher: FloatTwin | None) -> list[Proof]:
 STEP = Step(
     "baseline", "Train the dense network to compare with",
     lambda flow: [*settings(flow), *([] if flow.baseline.train else ["untrained"])],
-    (), (BASELINE, BASELINE_MODEL, BASELINE_METRICS), _run,
+    (), (BASELINE, BASELINE_MODEL, BASELINE_METRICS), _run, help=_trained,
 )  # fmt: skip

@@ -20,7 +20,8 @@ def _run(context: Context) -> list[Proof]:
     x = torch.from_numpy(samples(context.dataset, context.flow.verification))
     full = logits(slim.widened(dense, keep), x)
     proof = prove("slim", "hardened at full width", logits(slim, x).numpy(), full.numpy(), "logits")
-    sizes = report(dense, slim.spec, notes["count"], notes["target"], notes["reached"])
+    target = (notes["count"], notes["target"], notes["reached"], notes.get("budget"))
+    sizes = report(dense, slim.spec, *target)
     context.write(PRUNING, sizes)
     return [proof]
 

@@ -7,7 +7,7 @@ from typing import Any
 from etb_hw import training
 from etb_hw.artifacts.run_files import CHECKPOINT, METRICS, TEACHER_STATE, TRAINING_STATE
 from etb_hw.config import Flow
-from etb_hw.flow.hardware_cost import training_cost
+from etb_hw.flow.hardware_cost import training_budget, training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.pruning import save_checkpoint
@@ -21,15 +21,13 @@ def settings(flow: Flow) -> Any:
 
 
 def _settings(flow: Flow) -> Any:
-    hardware = flow.build.model_dump() if flow.evolution.count == "luts" else None
+    by_hardware = flow.evolution.count == "luts" or flow.evolution.budgeted
+    hardware = flow.build.model_dump() if by_hardware else None
     return [*settings(flow), flow.evolution.model_dump(), hardware]
 
 
-def _run(context: Context) -> list[Proof]:
+def _trained(context: Context) -> training.TrainResult:
     flow = context.flow
-    if context.fresh:
-        for name in (TRAINING_STATE, TEACHER_STATE):
-            remove_snapshot(context.run_dir / name)
     result = training.train(
         flow.model,
         flow.training,
@@ -38,14 +36,24 @@ def _run(context: Context) -> list[Proof]:
         context.run_dir,
         watch(context),
         training_cost(flow, context.dataset),
+        budget=training_budget(flow, context.dataset),
     )
     assert result is not None, "only stop_after ends a training early"
+    return result
+
+
+def _run(context: Context) -> list[Proof]:
+    if context.fresh:
+        for name in (TRAINING_STATE, TEACHER_STATE):
+            remove_snapshot(context.run_dir / name)
+    result = _trained(context)
     notes = {
         "dense": result.dense.to_json(),
         "keep": {group: channels.tolist() for group, channels in result.keep.items()},
-        "count": flow.evolution.count,
-        "target": flow.evolution.ratio,
+        "count": result.report.count,
+        "target": result.report.target,
         "reached": result.report.reached,
+        "budget": result.report.budget,
         "accuracy": result.accuracy,
         "data": context.dataset.source,
         "seconds": result.seconds,
@@ -56,5 +64,5 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "train", "Train from ternary to binary or zero", _settings, (),
-    (CHECKPOINT, METRICS), _run,
+    (CHECKPOINT, METRICS), _run, help=_trained,
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """LLVM vector code of the tiles. The only file with machine-level tricks; each is explained where it stands.
 
-Numba sees six intrinsics: `tile` (multiply), `gather64` (build panels), `bits_below` and `bits_reaching`
-(compare 64 results with their thresholds and return the bits), `put_word`, `spread`. Pointers are integers.
+Numba sees a few intrinsics: `tile` (multiply), `copy64` and `pair64` (build panels), `bits_below` and
+`bits_reaching` (compare 64 results with their thresholds and return the bits), `put_word`, `at`, `call`.
+Addresses are integers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from etb_hw.integer.packed.kernel import BLOCK, BYTE_KERNELS, KERNELS, ByteKernel, Kernel
+from etb_hw.integer.packed.kernel import BLOCK, BYTE_KERNELS, KERNELS, VECTORS, ByteKernel, Kernel
 
 Builder = Any
 Value = Any
@@ -59,33 +60,43 @@ def _find(key: str) -> Kernel | ByteKernel:
 
 
 @intrinsic(prefer_literal=True)
-def tile(typing, key, panel, stride, weights, groups, sums, vectors, fresh, table):  # type: ignore[no-untyped-def]
-    """Multiply a tile.
+def tile(typing, key, panel, stride, weights, groups, sums, pixels, vectors, fresh, table):  # type: ignore[no-untyped-def]
+    """Multiply a tile and return how many pixels it took.
 
     Args:
         key: kernel's cache key, a constant.
         panel: address of the first panel row; ``stride`` bytes to the next.
-        weights: address of this block's weights, ``groups`` x ``vectors`` x lanes bytes.
-        groups: byte groups to run over, at most the kernel's ``flush``.
+        weights: address of this block's weights, ``groups`` x ``vectors`` x lanes.
+        groups: groups to run over, at most the kernel's ``flush``.
         sums: address of the results, rows of BLOCK: uint16 mismatches or int32 sums.
-        vectors: vectors in this block, 1 to BLOCK / lanes, at most 4.
+        pixels: pixels that are left; the largest of the kernel's tiles that they fill is taken, or the
+            smallest tile.
+        vectors: vectors in this block, 1 to VECTORS.
         fresh: whether to write the results, or to add to those that are there.
         table: address of the mismatch table (unused by some kernels).
     """
     kernel = _find(key.literal_value)
-    signature = types.void(key, *[types.intp] * 6, types.boolean, types.intp)
+    signature = types.intp(key, *[types.intp] * 7, types.boolean, types.intp)
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        _, panel, stride, weights, groups, sums, vectors, fresh, table = args
+        _, panel, stride, weights, groups, sums, pixels, vectors, fresh, table = args
         # all ones keeps what is there, zero forgets it
         old = b.sext(b.not_(b.trunc(fresh, _I1)), _I32)
-        body = _BODIES[kernel.name]
-        widest = min(4, BLOCK // kernel.lanes)  # more accumulators would not fit the registers
-        for count in range(1, widest + 1):
-            with b.if_then(b.icmp_signed("==", vectors, _I64(count))):
-                rows = [b.add(panel, b.mul(stride, _I64(p))) for p in range(kernel.pixels)]
-                body(b, kernel, rows, weights, groups, (sums, old), count, table)
-        return context.get_dummy_value()
+        taken = _I64(kernel.pixels[-1])
+        for size in kernel.pixels[-2::-1]:
+            taken = b.select(b.icmp_signed(">=", pixels, _I64(size)), _I64(size), taken)
+        end = b.append_basic_block("tile.end")
+        shapes = b.switch(b.add(b.mul(taken, _I64(VECTORS)), vectors), end)
+        for size in kernel.pixels:
+            for count in range(1, VECTORS + 1):
+                here = b.append_basic_block(f"tile.{size}x{count}")
+                shapes.add_case(_I64(size * VECTORS + count), here)
+                b.position_at_end(here)
+                rows = [b.add(panel, b.mul(stride, _I64(p))) for p in range(size)]
+                _BODIES[kernel.name](b, kernel, rows, weights, groups, (sums, old), count, table)
+                b.branch(end)
+        b.position_at_end(end)
+        return taken
 
     return signature, generate
 
@@ -132,54 +143,36 @@ def _add_to(b: Builder, value: Value, place: Value, old: Value) -> None:
     _store(b, b.add(there, value), place, min(64, bits // 8))
 
 
-def _avx512(
-    b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Sums, v: int, table: Value
-) -> None:
-    """Six channels of a pixel choose one of 64 table rows; ``vpermb`` looks up 64 output channels in it.
-
-    One vpermb and one vpaddb make 384 binary multiply-accumulates. Zen 4 does one 512-bit vpermb and two
-    512-bit additions a cycle, Ice Lake one vector operation on each of two ports: 384 a cycle on both.
-    Two pixels in the nibbles of a byte, as in the AVX2 kernel, gained 10 % in this loop on Zen 4 (with
-    GFNI splitting the nibbles), too little for what it costs elsewhere.
-    """
-    vector = _vector(_I8, k.lanes)
-    counts = _accumulators(b, vector, k.pixels, v)
-    _reset(b, counts)
-    with cgutils.for_range(b, groups, intp=_I64) as loop:
-        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes)))
-        filters = [_load(b, b.add(at, _I64(i * k.lanes)), vector, 64) for i in range(v)]
-        for pixel, row in enumerate(rows):
-            channels = b.zext(_load(b, b.add(row, loop.index), _I8), _I64)
-            entry = _load(b, b.add(table, b.shl(channels, _I64(6))), vector, 64)
-            for i in range(v):
-                found = _call(b, "llvm.x86.avx512.permvar.qi.512", vector, entry, filters[i])
-                _increase(b, counts[pixel][i], found)
-    for pixel in range(k.pixels):
-        for i in range(v):
-            _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
-
-
 def _popcount(
     b: Builder, k: Kernel, rows: list[Value], weights: Value, groups: Value, sums: Sums, v: int, table: Value
 ) -> None:
-    """XNOR-popcount of bytes in portable vectors: LLVM lowers ctpop to what the CPU has.
+    """Exclusive or, count, add: in 64-bit words with AVX512-VPOPCNTDQ, in bytes elsewhere.
 
-    That is cnt on ARM, vpopcntb with AVX512-BITALG, shuffles or shifts elsewhere.
+    On words that is 512 binary multiply-accumulates in three vector operations, 341 a cycle on the two
+    ports of an Intel core; a lane's count never overflows. On bytes LLVM lowers ctpop to what the CPU has:
+    cnt on ARM, shuffles or shifts elsewhere.
     """
-    vector = _vector(_I8, k.lanes)
-    counts = _accumulators(b, vector, k.pixels, v)
+    word = ir.IntType(k.group)
+    vector = _vector(word, k.lanes)
+    size = k.group // 8
+    counts = _accumulators(b, vector, len(rows), v)
     _reset(b, counts)
     with cgutils.for_range(b, groups, intp=_I64) as loop:
-        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes)))
-        filters = [_load(b, b.add(at, _I64(i * k.lanes)), vector, k.lanes) for i in range(v)]
+        offset = b.mul(loop.index, _I64(size))
+        at = b.add(weights, b.mul(loop.index, _I64(v * k.lanes * size)))
+        filters = [_load(b, b.add(at, _I64(i * k.lanes * size)), vector, k.lanes * size) for i in range(v)]
         for pixel, row in enumerate(rows):
-            channels = _broadcast(b, _load(b, b.add(row, loop.index), _I8), k.lanes)
+            channels = _broadcast(b, _load(b, b.add(row, offset), word), k.lanes)
             for i in range(v):
-                found = _call(b, f"llvm.ctpop.v{k.lanes}i8", vector, b.xor(channels, filters[i]))
+                found = _call(b, f"llvm.ctpop.v{k.lanes}i{k.group}", vector, b.xor(channels, filters[i]))
                 _increase(b, counts[pixel][i], found)
-    for pixel in range(k.pixels):
+    for pixel in range(len(rows)):
         for i in range(v):
-            _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
+            if k.group == 8:
+                _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
+            else:
+                place = b.add(sums[0], _I64((pixel * BLOCK + i * k.lanes) * 2))
+                _store(b, b.trunc(b.load(counts[pixel][i]), _vector(_I16, k.lanes)), place, k.lanes * 2)
 
 
 def _avx2(
@@ -240,7 +233,7 @@ def _bytes(
     ``step`` names its running vector and how it takes one more group of four channels.
     """
     running, add, finish = step(k)
-    total = _accumulators(b, running, k.pixels, v)
+    total = _accumulators(b, running, len(rows), v)
     _reset(b, total)
     lanes32 = _vector(_I32, k.lanes)
     with cgutils.for_range(b, groups, intp=_I64) as loop:
@@ -251,7 +244,7 @@ def _bytes(
             four = _broadcast(b, _load(b, b.add(row, offset), _I32), k.lanes)
             for i in range(v):
                 b.store(add(b, b.load(total[pixel][i]), four, filters[i]), total[pixel][i])
-    for pixel in range(k.pixels):
+    for pixel in range(len(rows)):
         for i in range(v):
             place = b.add(sums[0], _I64((pixel * BLOCK + i * k.lanes) * 4))
             _add_to(b, finish(b, b.load(total[pixel][i])), place, sums[1])
@@ -300,7 +293,7 @@ def _plain(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Valu
 
 
 _BODIES: dict[str, Callable[..., None]] = {
-    "avx512": _avx512,
+    "vpopcnt": _popcount,
     "avx2": _avx2,
     "generic": _popcount,
     "vnni": partial(_bytes, _vnni),
@@ -309,58 +302,69 @@ _BODIES: dict[str, Callable[..., None]] = {
 }
 
 
-@intrinsic(prefer_literal=True)
-def gather64(typing, pixels_a_row, target, first, second):  # type: ignore[no-untyped-def]
-    """Copy 64 bytes into a panel; with two pixels a row, the second's nibbles go on top of the first's."""
-    signature = types.void(pixels_a_row, *[types.intp] * 3)
+@intrinsic
+def copy64(typing, source, target):  # type: ignore[no-untyped-def]
+    """Copy 64 bytes."""
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        _, target, first, second = args
-        vector = _vector(_I8, 64)
-        value = _load(b, first, vector)
-        if pixels_a_row.literal_value == 2:
-            value = b.or_(value, b.shl(_load(b, second, vector), _splat(vector, 4)))
-        _store(b, value, target)
+        source, target = args
+        _store(b, _load(b, source, _vector(_I8, 64)), target)
         return context.get_dummy_value()
 
-    return signature, generate
-
-
-@intrinsic(prefer_literal=True)
-def spread(typing, key, word):  # type: ignore[no-untyped-def]
-    """Deal the low bits of a uint64 out to eight bytes, as many to each as the kernel's bytes hold."""
-    kernel = _find(key.literal_value)
-    assert isinstance(kernel, Kernel)
-    channels = kernel.channels
-
-    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        word = args[1]
-        if channels == 8:
-            return word
-        if "bmi2" in kernel.features:
-            return _call(b, "llvm.x86.bmi.pdep.64", _I64, word, _I64(0x0101010101010101 * (2**channels - 1)))
-        # pdep is missing or slow (Zen 2): halve three times, 8 bytes' worth -> 4 + 4 -> 2 each -> bytes
-        for parts in (2, 4, 8):
-            field, room = 8 * channels // parts, 64 // parts
-            low = sum(((1 << field) - 1) << (2 * room * i) for i in range(parts // 2))
-            high = b.and_(b.shl(word, _I64(room - field)), _I64(low << room))
-            word = b.or_(b.and_(word, _I64(low)), high)
-        return word
-
-    return types.uint64(key, types.uint64), generate
+    return types.void(types.intp, types.intp), generate
 
 
 @intrinsic
-def put_word(typing, address, word, merge):  # type: ignore[no-untyped-def]
-    """Write an unaligned uint64, or OR it to what is there."""
+def pair64(typing, first, second, high, target):  # type: ignore[no-untyped-def]
+    """The low (or ``high``) nibbles of two pixels' 64 bytes, the second's on top of the first's."""
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        address, word, merge = args
-        mask = b.sext(b.trunc(merge, _I1), _I64)
-        _store(b, b.or_(word, b.and_(_load(b, address, _I64), mask)), address)
+        first, second, high, target = args
+        vector = _vector(_I8, 64)
+        one, two = _load(b, first, vector), _load(b, second, vector)
+        low_mask, high_mask, four = _splat(vector, 15), _splat(vector, 0xF0), _splat(vector, 4)
+        lower = b.or_(b.and_(one, low_mask), b.shl(two, four))
+        upper = b.or_(b.lshr(one, four), b.and_(two, high_mask))
+        _store(b, b.select(b.trunc(high, _I1), upper, lower), target)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.uint64, types.boolean), generate
+    return types.void(types.intp, types.intp, types.boolean, types.intp), generate
+
+
+@intrinsic
+def put_word(typing, address, word, keep):  # type: ignore[no-untyped-def]
+    """Write an unaligned uint64; bits that are set in ``keep`` stay what they are, or become one."""
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        address, word, keep = args
+        _store(b, b.or_(word, b.and_(_load(b, address, _I64), keep)), address)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.uint64, types.uint64), generate
+
+
+@intrinsic
+def at(typing, address):  # type: ignore[no-untyped-def]
+    """An address as a pointer, for `numba.carray`."""
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        return b.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.intp), generate
+
+
+@intrinsic
+def call(typing, function, record, batch, source, target):  # type: ignore[no-untyped-def]
+    """Call a compiled operation (see `loops.Operation`) by its address."""
+
+    def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
+        kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), _I64, _I64, _I64])
+        function, record, *rest = args
+        pointer = b.inttoptr(function, kind.as_pointer())
+        b.call(pointer, [b.inttoptr(record, _I8.as_pointer()), *rest])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), generate
 
 
 def _compare64(element: Any, predicate: str) -> Any:

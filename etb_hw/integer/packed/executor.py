@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from etb_hw.integer import graph as g
 from etb_hw.integer.packed.kernel import Choice, choose
-from etb_hw.integer.packed.plan import Plan, make_plan
-from etb_hw.integer.packed.steps import Workspace
+from etb_hw.integer.packed.plan import make_plan
+from etb_hw.integer.packed.program import Program
 from etb_hw.integer.reference import Trace, check_input
 
-CHUNK_VALUES = 2**21
-"""Values of the largest tensor that a thread takes at a time: enough images to share weights in caches
-and to forget the overhead of a call, few enough to bound memory."""
+CACHE_BYTES = 2**20
+"""What the tensors of a thread's chunk of images may take together: about half of a core's own cache, so that
+a layer finds there what the one before has written."""
+
+FEWEST, MOST = 4, 512
+"""Images of a chunk: enough to share weights in caches and to forget the overhead of a call, and not so many
+that Ctrl-C waits."""
 
 MACS_A_THREAD = 2**25
 """Multiply-accumulates that are worth another thread: about a tenth of a millisecond."""
@@ -45,17 +49,16 @@ class PackedExecutor:
         self._kernels = choose(kernel)
         self.kernel = self._kernels[0].name
         self._plan = make_plan(graph, *self._kernels, keep_all=False)
-        self._traced: Plan | None = None
-        self._spare: list[Workspace] = []  # one for each thread that ran at once
-        largest = max(int(np.prod(kind.shape)) for kind in graph.types.values())
+        self._dtype = np.dtype(self._plan.source.dtype)
+        self._shape = graph.types[graph.output].shape
+        self._spare: list[Program] = []  # one for each thread that ran at once
         self._macs = sum(
             node.weights.size * graph.types[node.name].pixels
             for node in graph.nodes
             if isinstance(node, g.Conv | g.Dense)
         )
-        self._chunk = min(512, max(16, CHUNK_VALUES // largest))
-        lowest = graph.input.dtype.min
-        self._run_chunk(np.full((1, *graph.input.shape), lowest, dtype=np.int64))  # compiles
+        self._chunk = min(MOST, max(FEWEST, CACHE_BYTES // self._plan.image_bytes))
+        self._run_chunk(np.full((1, *graph.input.shape), graph.input.dtype.min, dtype=np.int64))  # compiles
         self.compile_seconds = time.perf_counter() - start
 
     def run(self, x: g.Ints, trace: Trace | None = None) -> NDArray[np.int64]:
@@ -69,24 +72,20 @@ class PackedExecutor:
         Returns:
             The integer result, int64 (N, ...).
         """
-        check_input(self.graph, x[:0] if trace is None else x)
-        shape = self.graph.types[self.graph.output].shape
         if trace is not None:
-            if self._traced is None:
-                self._traced = make_plan(self.graph, *self._kernels, keep_all=True)
-            arrays = _execute(self._traced, x, Workspace())
-            for name, array in self._traced.results.items():
-                trace(name, _as_tensor(arrays[array], self.graph.types[name].shape))
-            return _as_tensor(arrays[self._traced.results[self.graph.output]], shape)
-        out = np.empty((x.shape[0], *shape), dtype=np.int64)
-
-        threads = min(self.threads, 1 + x.shape[0] * self._macs // MACS_A_THREAD)
-        chunk = max(1, min(self._chunk, -(-x.shape[0] // threads)))
+            return self._traced(x, trace)
+        count = len(x)
+        if count <= self._chunk and count * self._macs <= MACS_A_THREAD:
+            return self._run_chunk(x)
+        check_input(self.graph, x[:0])
+        out = np.empty((count, *self._shape), dtype=np.int64)
+        threads = min(self.threads, 1 + count * self._macs // MACS_A_THREAD)
+        chunk = max(1, min(self._chunk, -(-count // threads)))
 
         def run(start: int) -> None:
             out[start : start + chunk] = self._run_chunk(x[start : start + chunk])
 
-        starts = range(0, x.shape[0], chunk)
+        starts = range(0, count, chunk)
         if threads == 1 or len(starts) <= 1:
             for start in starts:
                 run(start)
@@ -101,26 +100,28 @@ class PackedExecutor:
     def _run_chunk(self, x: g.Ints) -> NDArray[np.int64]:
         x = np.asarray(x)
         check_input(self.graph, x)
-        work = self._spare.pop() if self._spare else Workspace()
-        arrays = _execute(self._plan, x, work)
-        output = self.graph.output
-        result = _as_tensor(arrays[self._plan.results[output]], self.graph.types[output].shape)
-        self._spare.append(work)
-        return result
+        x = np.ascontiguousarray(x, dtype=self._dtype)
+        out = np.empty((len(x), *self._shape), dtype=np.int64)
+        program = self._spare.pop() if self._spare else None
+        if program is None or program.batch < len(x):
+            program = Program(self._plan, len(x))
+        program.run(x, out)
+        self._spare.append(program)
+        return out
 
-
-def _execute(plan: Plan, x: g.Ints, work: Workspace) -> dict[str, NDArray[np.generic]]:
-    """All arrays that are results of the plan, by name."""
-    batch = x.shape[0]
-    work.begin(batch)
-    image = x.reshape(batch, *x.shape[1:], *(1,) * (4 - x.ndim)).transpose(0, 2, 3, 1)
-    arrays: dict[str, NDArray[np.generic]] = {plan.input: image}
-    for i, step in enumerate(plan.steps):
-        arrays[step.name] = step.run([arrays[name] for name in step.inputs], work)
-        for name in step.inputs:
-            if plan.last_use[name] == i:
-                arrays.pop(name, None)
-    return arrays
+    def _traced(self, x: g.Ints, trace: Trace) -> NDArray[np.int64]:
+        x = np.asarray(x)
+        check_input(self.graph, x)
+        plan = make_plan(self.graph, *self._kernels, keep_all=True)
+        program = Program(plan, len(x))
+        program.run(np.ascontiguousarray(x, dtype=self._dtype), np.empty(0, dtype=np.int64))
+        tensors = {
+            name: _as_tensor(program.memory.arrays[array], self.graph.types[name].shape)
+            for name, array in plan.results.items()
+        }
+        for name, tensor in tensors.items():
+            trace(name, tensor)
+        return tensors[self.graph.output]
 
 
 def _as_tensor(array: NDArray[np.generic], shape: g.Shape) -> NDArray[np.int64]:

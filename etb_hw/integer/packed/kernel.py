@@ -1,11 +1,11 @@
 """Which machine code multiplies: three binary kernels, three 8-bit kernels, and the choice between them.
 
-All kernels share one scheme, and differ in what a byte holds and in how a byte of activations meets a
-vector of weights:
+All kernels share one scheme, and differ in how a few bytes of activations meet a vector of weights:
 
-* A *panel* holds a few output pixels, one row of bytes each: the pixel's window, channel-packed.
-* A *block* of weights holds up to 128 output channels side by side, one byte each, group by group.
-* A *tile* multiplies a few pixels of a panel by a block and adds to 16-bit mismatch counts
+* A bit tensor holds eight channels a byte, pixel after pixel.
+* A *panel* holds a few output pixels, one row of bytes each: the pixel's window.
+* A *block* of weights holds up to 128 output channels, a few vectors of them side by side, group by group.
+* A *tile* multiplies a few pixels of a panel by a few vectors of a block and gives 16-bit mismatch counts
   (or 32-bit sums for 8-bit inputs).
 
 Binary kernels count mismatches m of +-1 vectors of length K; the dot product is K - 2 m.
@@ -31,7 +31,10 @@ from etb_hw.errors import BadInput
 BLOCK = 128
 """Output channels of a full weight block, in every kernel."""
 
-Choice = Literal["auto", "avx512", "avx2", "generic"]
+VECTORS = 4
+"""Vectors of output channels that a tile takes at most: more accumulators would not fit the registers."""
+
+Choice = Literal["auto", "vpopcnt", "avx2", "generic"]
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,20 @@ class Kernel:
     """A binary kernel.
 
     Attributes:
-        channels: activations in one byte of a panel row.
+        group: activations that meet an output channel's weights at once.
         lanes: output channels of one vector.
-        pixels: output pixels of a tile.
-        pixels_a_row: 2 where a byte carries two pixels, one in each nibble.
-        flush: byte groups after which 8-bit counts must move to 16 bits.
-        unroll: byte groups handled together; the number of groups is padded to a multiple.
+        pixels: output pixels of a tile, all sizes that there are, largest first.
+        flush: groups after which counts must move to 16 bits.
+        unroll: bytes of a window that are handled together; windows are padded to a multiple.
         macs_a_cycle: binary multiply-accumulates a cycle at most, see `emit.py`.
         bytes: the 8-bit kernels that go with it, best first; none needs more than its own family.
         features: LLVM names of the host features it needs.
     """
 
     name: str
-    channels: int
+    group: int
     lanes: int
-    pixels: int
-    pixels_a_row: int
+    pixels: tuple[int, ...]
     flush: int
     unroll: int
     macs_a_cycle: int
@@ -62,8 +63,9 @@ class Kernel:
     features: tuple[str, ...] = ()
 
     @property
-    def vectors(self) -> int:
-        return BLOCK // self.lanes
+    def paired(self) -> bool:
+        """Whether a byte of the panel carries four channels of two pixels, one in each nibble."""
+        return self.group == 4
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,23 @@ class ByteKernel:
 
     name: str
     lanes: int
-    pixels: int
+    pixels: tuple[int, ...]
     features: tuple[str, ...] = ()
 
 
 _AVX512 = ("avx512f", "avx512bw", "avx512vl")
 
 KERNELS = (
-    Kernel("avx512", 6, 64, 6, 1, 42, 1, 384, ("vnni", "maddubs"), (*_AVX512, "avx512vbmi", "bmi2")),
-    Kernel("avx2", 4, 32, 2, 2, 63, 3, 384, ("maddubs",), ("avx2",)),
-    Kernel("generic", 8, 32, 2, 1, 31, 1, 106, ("plain",)),
+    Kernel("vpopcnt", 64, 8, (6, 4, 2, 1), 8192, 8, 341, ("vnni", "maddubs"), (*_AVX512, "avx512vpopcntdq")),
+    Kernel("avx2", 4, 32, (2,), 63, 3, 384, ("maddubs",), ("avx2",)),
+    Kernel("generic", 8, 32, (2, 1), 31, 1, 106, ("plain",)),
 )
 """Fastest first. ``generic`` runs anywhere; the others only where LLVM and numba both report the features."""
 
 BYTE_KERNELS = (
-    ByteKernel("vnni", 16, 4, (*_AVX512, "avx512vnni")),
-    ByteKernel("maddubs", 8, 2, ("avx2",)),
-    ByteKernel("plain", 8, 2),
+    ByteKernel("vnni", 16, (4, 2, 1), (*_AVX512, "avx512vnni")),
+    ByteKernel("maddubs", 8, (2, 1), ("avx2",)),
+    ByteKernel("plain", 8, (2, 1)),
 )
 
 
@@ -130,30 +132,26 @@ def cache_key(name: str) -> str:
 
 
 @cache
-def mismatch_table(name: str) -> NDArray[np.uint8]:
-    """The look-up table that turns a byte of activations and a byte of weights into mismatches.
+def mismatch_table() -> NDArray[np.uint8]:
+    """The look-up table of the AVX2 kernel (4 KiB).
 
-    ``avx512``: row a of 64 holds popcount(a ^ w) for all 64 patterns w of six channels (4 KiB).
-    ``avx2``: row a | b << 4 of 256 holds popcount(a ^ w) | popcount(b ^ w) << 4 for all 16 patterns w
-    of four channels: two pixels are looked up at once (4 KiB).
+    Row a | b << 4 of 256 holds popcount(a ^ w) | popcount(b ^ w) << 4 for all 16 patterns w of four
+    channels: two pixels are looked up at once.
     """
-    match name:
-        case "avx512":
-            a, w = np.ogrid[:64, :64]
-            table = np.bitwise_count(a ^ w)
-        case "avx2":
-            ab, w = np.ogrid[:256, :16]
-            table = np.bitwise_count((ab & 15) ^ w) | np.bitwise_count((ab >> 4) ^ w) << 4
-        case _:
-            table = np.zeros(0)
+    ab, w = np.ogrid[:256, :16]
+    table = np.bitwise_count((ab & 15) ^ w) | np.bitwise_count((ab >> 4) ^ w) << 4
     out = aligned(table.size, np.uint8)
     out[:] = table.ravel()
     return out
 
 
-def aligned(size: int, dtype: type[np.generic]) -> NDArray[Any]:
-    """A flat zeroed array that begins on a cache line and may be read and written 64 bytes past its end."""
+SLACK = 256
+"""Bytes past the end of an `aligned` array that vector code may read and write."""
+
+
+def aligned(size: int, dtype: Any) -> NDArray[Any]:
+    """A flat zeroed array that begins on a cache line and may be used SLACK bytes past both ends."""
     nbytes = size * np.dtype(dtype).itemsize
-    raw = np.zeros(nbytes + 128, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.zeros(nbytes + 2 * SLACK + 64, dtype=np.uint8)
+    start = SLACK + -raw.ctypes.data % 64
     return raw[start : start + nbytes].view(dtype)

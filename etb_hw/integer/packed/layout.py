@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned
+from etb_hw.integer.packed.kernel import BLOCK, VECTORS, ByteKernel, Kernel, aligned
 
 Bits = NDArray[np.bool_]
 Ints64 = NDArray[np.int64]
@@ -24,6 +26,9 @@ class Encoding:
     @property
     def highest(self) -> int:
         return self.low + self.step * ((1 << self.planes) - 1)
+
+    def level(self, value: int) -> int:
+        return (value - self.low) // self.step
 
     def holds(self, value: int) -> bool:
         return self.low <= value <= self.highest and (value - self.low) % self.step == 0
@@ -62,10 +67,14 @@ def lane_order(lanes: int) -> NDArray[np.int64]:
     return order
 
 
-def groups_of(kernel: Kernel, channels: int, pixels: int) -> int:
-    """Byte groups of a window of ``pixels``, padded to the kernel's unrolling."""
-    groups = pixels * -(-channels // kernel.channels)
-    return -(-groups // kernel.unroll) * kernel.unroll
+def window_bytes(kernel: Kernel, channels: int, pixels: int) -> int:
+    """Bytes of a window of ``pixels``, padded to the kernel's unrolling."""
+    return -(-pixels * bytes_of(channels) // kernel.unroll) * kernel.unroll
+
+
+def bytes_of(channels: int) -> int:
+    """Bytes of a pixel of a bit tensor."""
+    return -(-channels // 8)
 
 
 def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.uint8]:
@@ -75,39 +84,40 @@ def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.uint8]:
         bits: (O, KH, KW, C) signs, True for +1.
 
     Returns:
-        Flat bytes, [block][group][lane]; the last block is only as wide as it must be.
+        Flat bytes, [up to VECTORS vectors][group][lane]; the last part is only as wide as it must be.
     """
     outputs, height, width, channels = bits.shape
-    a_group = -(-channels // kernel.channels)
-    padded = np.zeros((outputs, height * width, a_group * kernel.channels), dtype=np.uint8)
-    padded[:, :, :channels] = bits.reshape(outputs, -1, channels)
-    place = (1 << np.arange(kernel.channels)).astype(np.uint8)
-    codes = (padded.reshape(outputs, -1, kernel.channels) * place).sum(axis=2, dtype=np.uint8)
-    groups = groups_of(kernel, channels, height * width)
-    wide = -(-outputs // kernel.lanes) * kernel.lanes
-    rows = np.zeros((wide, groups), dtype=np.uint8)
-    rows[:outputs, : codes.shape[1]] = codes
-    order = lane_order(kernel.lanes)
-    rows = rows.reshape(-1, kernel.lanes, groups)[:, order].reshape(wide, groups)
-    blocks = [rows[start : start + BLOCK].T.ravel() for start in range(0, wide, BLOCK)]
-    return _flat(np.concatenate(blocks))
+    rows = np.packbits(bits, axis=-1, bitorder="little").reshape(outputs, -1)
+    padded = np.zeros((outputs, window_bytes(kernel, channels, height * width)), dtype=np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    if kernel.paired:
+        return _by_lane(np.concatenate([padded & 15, padded >> 4], axis=1), kernel.lanes, lane_order)
+    if kernel.group == 64:
+        return _by_lane(padded.view(np.uint64), kernel.lanes)
+    return _by_lane(padded, kernel.lanes, lane_order)
 
 
 def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.uint8]:
-    """Blocks of signed 8-bit weights (O, K): [block][four vectors][group][lane][4 channels]."""
+    """Blocks of signed 8-bit weights (O, K): [up to VECTORS vectors][group][lane][4 channels]."""
     outputs, taps = weights.shape
-    groups = -(-taps // 4)
-    wide = -(-outputs // kernel.lanes) * kernel.lanes
-    padded = np.zeros((wide, groups * 4), dtype=np.int8)
-    padded[:outputs, :taps] = weights
-    by_lane = padded.reshape(wide, groups, 4).transpose(1, 0, 2)
-    step = 4 * kernel.lanes  # the loops run over four vectors at a time
+    padded = np.zeros((outputs, -(-taps // 4) * 4), dtype=np.int8)
+    padded[:, :taps] = weights
+    return _by_lane(padded.view(np.uint32), kernel.lanes)
+
+
+def _by_lane(
+    groups: NDArray[Any], lanes: int, order: Callable[[int], NDArray[np.int64]] = np.arange
+) -> NDArray[np.uint8]:
+    """Rows of groups, one an output channel, dealt to the lanes of vectors as tiles read them."""
+    outputs, count = groups.shape
+    wide = -(-outputs // lanes) * lanes
+    rows = np.zeros((wide, count), dtype=groups.dtype)
+    rows[:outputs] = groups
+    rows = rows.reshape(-1, lanes, count)[:, order(lanes)].reshape(wide, count)
+    step = VECTORS * lanes
     assert BLOCK % step == 0
-    parts = [by_lane[:, start : start + step].ravel() for start in range(0, wide, step)]
-    return _flat(np.concatenate(parts).view(np.uint8))
-
-
-def _flat(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    parts = [rows[start : start + step].T.ravel() for start in range(0, wide, step)]
+    values = np.concatenate(parts).view(np.uint8)
     out = aligned(values.size, np.uint8)
     out[:] = values
     return out

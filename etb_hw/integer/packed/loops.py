@@ -1,8 +1,12 @@
-"""The compiled loops: expand bit rows to bytes, convolve, threshold, pool, encode and decode.
+"""The compiled operations: convolve, threshold, pool, encode, decode, and copies between layouts.
 
-A *bit row* is the channels of one pixel in uint64 words, channel 0 in bit 0 of word 0, unused bits 0.
-Binary tensors are uint64 (planes, N, H, W, words), integers int32 or int64 (N, H, W, C).
-All functions release the interpreter lock, allocate nothing and may run in several threads at once.
+A bit tensor is bytes (planes, N, H, W, ceil(C / 8)), channel 0 in bit 0 of byte 0, unused bits 0; integers
+lie as (N, H, W, C). Either may lie inside a larger array (borders), so operations know addresses and
+strides, all in bytes.
+
+Each operation reads its arguments from a record of 64-bit fields that is prepared once, and all have one
+signature: that is what lets one compiled call (`execute`) run a whole network. They release the
+interpreter lock, allocate nothing and may run in several threads at once.
 """
 
 from __future__ import annotations
@@ -10,300 +14,408 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
+from numba import carray, types
 
-from etb_hw.integer.packed.emit import bits_below, bits_reaching, gather64, put_word, spread, tile
-from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, cache_key
-
-
-class Geometry(NamedTuple):
-    """How output pixels find their windows in the expanded input, all in bytes and pixels.
-
-    A window is ``runs`` stretches of ``run`` contiguous bytes; run r begins ``step_y`` * (r // across) +
-    ``step_x`` * (r % across) bytes after the window's corner (``across`` is 1 unless the kernel is dilated
-    along x).
-    """
-
-    batch: int
-    height: int
-    width: int
-    image: int
-    corner_y: int
-    corner_x: int
-    runs: int
-    run: int
-    across: int
-    step_y: int
-    step_x: int
-    groups: int
-    outputs: int
-    pool_y: int
-    pool_x: int
-    flush: int
-
+from etb_hw.integer.packed.emit import at, bits_below, bits_reaching, call, copy64, pair64, put_word, tile
+from etb_hw.integer.packed.kernel import BLOCK, VECTORS, ByteKernel, Kernel, cache_key
 
 PANEL = 24
 """Output pixels of a panel, a multiple of every kernel's tile."""
 
 
-def _jit(function: Callable[..., Any]) -> Any:
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A compiled function ``(record, batch, source, target)`` and the names of its record's fields.
+
+    ``source`` and ``target`` are the addresses of the network's input and result; few operations use them.
+    """
+
+    address: int
+    fields: tuple[str, ...]
+    compiled: Any
+
+    def record(self, **values: int) -> np.ndarray[Any, Any]:
+        """The arguments of one use, int64 in the order of the fields."""
+        assert values.keys() == set(self.fields), set(self.fields) ^ values.keys()
+        return np.array([int(values[name]) for name in self.fields], dtype=np.int64)
+
+
+def _operation(fields: str, function: Callable[..., None]) -> Operation:
+    names = tuple(fields.split())
+    record = numba.from_dtype(np.dtype([(name, np.int64) for name in names]))
+    signature = types.void(types.CPointer(record), types.int64, types.int64, types.int64)
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        compiled = numba.cfunc(signature, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor a user cache can be written
-        return numba.njit(nogil=True)(function)
+        compiled = numba.cfunc(signature)(function)
+    return Operation(compiled.address, names, compiled)
 
 
-@dataclass(frozen=True)
-class Loops:
-    """Compiled functions of one choice of kernels (compiled at the first call, cached on disk)."""
-
-    binary: Any
-    bytewise: Any
-    expand: Any
-    threshold: Any
-    threshold_bits: Any
-    encode: Any
-    decode: Any
-    pool_bits: Any
+def _execute(program, batch, source, target):  # type: ignore[no-untyped-def]
+    """Run a program: int64 rows of an operation's address and its record's."""
+    for i in range(program.shape[0]):
+        call(program[i, 0], program[i, 1], batch, source, target)
 
 
 @cache
-def build(kernel: Kernel, byte_kernel: ByteKernel) -> Loops:
-    binary = _convolution(
-        cache_key(kernel.name), True, kernel.lanes, kernel.vectors, kernel.pixels, kernel.pixels_a_row
-    )
-    bytewise = _convolution(cache_key(byte_kernel.name), False, byte_kernel.lanes, 4, byte_kernel.pixels, 1)
-    return Loops(binary, bytewise, *_common(cache_key("common"), cache_key(kernel.name), kernel.channels))
+def executor() -> Any:
+    """The compiled `_execute`."""
+    try:
+        return numba.njit(nogil=True, cache=True)(_execute)
+    except RuntimeError:
+        return numba.njit(nogil=True)(_execute)
 
 
-def _convolution(key: str, binary: bool, lanes: int, widest: int, pixels: int, pixels_a_row: int) -> Any:
-    """A convolution with a fused end.
+@cache
+def convolution(kernel: Kernel | ByteKernel) -> Operation:
+    """A convolution with a fused end: one-bit thresholds and max-pooling, or integers.
 
-    It is one long function on purpose: numba caches a function on disk by the constants it closes over
-    (``key`` above all), and compiled helpers among those would change the cache's key in every process.
+    Fields: ``x`` is the first window's address; the window of an output pixel begins ``corner_y``,
+    ``corner_x`` and ``image`` bytes after its neighbours'. A window is ``runs`` stretches of ``run``
+    contiguous bytes; run r begins ``step_y`` * (r // across) + ``step_x`` * (r % across) bytes after the
+    corner (``across`` is 1 unless the kernel is dilated along x). In the panel a window takes ``bytes``, its
+    padding included, and ``stride`` from one to the next. ``flush`` groups of weights are a chunk.
+
+    With ``fused``, an output bit is 1 where mismatches are below ``limits`` (uint16), or sums reach them
+    (int32), and is pooled over ``pool_y`` x ``pool_x`` into the tensor at ``out``, of ``out_height`` x
+    ``out_width`` pixels and the strides ``out_image``, ``out_row``, ``out_pixel``. Otherwise ``out`` is int32
+    (N, H, W, outputs) and gets ``(there + factor * result) >> shift``, where ``there`` is what is in it, or
+    where ``bias`` is not 0, bias[outputs] plus ``other``, an array like ``out``, if that is not 0.
+    ``panel``, ``sums`` (PANEL, BLOCK) and ``where`` (3, PANEL) are scratch; ``table`` is the mismatch table.
     """
-    unit = 1 if binary else 4  # bytes of a weight lane
+    key = cache_key(kernel.name)
+    binary = isinstance(kernel, Kernel)
+    paired = isinstance(kernel, Kernel) and kernel.paired
+    group = kernel.group if isinstance(kernel, Kernel) else 32  # bits that meet a lane's weights at once
+    lane = max(8, group) // 8  # bytes of a weight lane
+    step = lane if not paired else 1  # bytes of a panel row that a group takes
     result = 2 if binary else 4  # bytes of a result
-    rows = PANEL // pixels_a_row
+    kind = np.uint16 if binary else np.int32
+    lanes = kernel.lanes
+    smallest = kernel.pixels[-1]
 
-    def convolve(x, weights, limits, factor, panel, sums, where, bits, integers, g, table):  # type: ignore[no-untyped-def]
-        """Convolve a batch.
-
-        Args:
-            x: expanded input, bytes (N, H, W, bytes a pixel), borders included.
-            weights: blocks of `layout.pack_binary` or `layout.pack_bytes`.
-            limits: mismatches below (uint16) or sums from (int32) which an output bit is 1.
-            factor: if not 0, add ``factor * result`` to ``integers`` instead of writing ``bits``.
-            panel: scratch, bytes; ``sums``: scratch (PANEL, BLOCK), uint16 or int32.
-            where: scratch int64 (2, PANEL): each pixel's window address and its row in ``bits``.
-            bits: output bit rows (N, H', W', words), max-pooled.
-            integers: output int32 (N * H * W, outputs).
-            table: address of the mismatch table.
-        """
-        stride = panel.size // rows
-        pooled = g.pool_y * g.pool_x > 1
-        if factor == 0 and pooled:
-            bits[:] = 0
-        image = y = column = 0
-        done = g.batch == 0
-        first = 0
-        while not done:
+    def convolve(pointer, batch, source, target):  # type: ignore[no-untyped-def]
+        r = carray(pointer, 1)[0]
+        runs, run, across, step_y, step_x = r.runs, r.run, r.across, r.step_y, r.step_x
+        stride, window = r.stride, r.bytes
+        groups = window * 8 // group
+        fused = r.fused != 0
+        width, height, pool_y, pool_x = r.width, r.height, r.pool_y, r.pool_x
+        corner_x, out_pixel = r.corner_x, r.out_pixel
+        outputs, flush, factor, shift = r.outputs, r.flush, r.factor, r.shift
+        where = carray(at(r.where), (3, PANEL), np.int64)
+        sums = carray(at(r.sums), (PANEL, BLOCK), kind)
+        integers = carray(at(r.out), (batch * height * width, outputs), np.int32)
+        bias = carray(at(r.bias), outputs, np.int32)
+        other = carray(at(r.other), (batch * height * width, outputs), np.int32)
+        image = y = column = first = 0
+        pooled_y = pooled_x = 0  # place in the pool's window
+        out_y = out_x = 0
+        corner, out = r.x, r.out
+        while image < batch:
             # 1. where the next pixels come from and go to (counters: divisions would cost as much as a tile)
             used = 0
-            for p in range(PANEL):
-                if done:
-                    break
-                where[0, p] = x.ctypes.data + image * g.image + y * g.corner_y + column * g.corner_x
-                row, at = y // g.pool_y, column // g.pool_x
-                inside = row < bits.shape[1] and at < bits.shape[2]
-                where[1, p] = (image * bits.shape[1] + row) * bits.shape[2] + at if inside else -1
+            while used < PANEL and image < batch:
+                where[0, used] = corner
+                where[1, used] = out if out_y < r.out_height and out_x < r.out_width else 0
+                where[2, used] = 0 if pooled_y == 0 and pooled_x == 0 else -1  # or to what is there
                 used += 1
+                corner += corner_x
                 column += 1
-                if column == g.width:
-                    column = 0
+                pooled_x += 1
+                if pooled_x == pool_x:
+                    pooled_x = 0
+                    out_x += 1
+                    out += out_pixel
+                if column == width:
+                    column = pooled_x = out_x = 0
                     y += 1
-                    if y == g.height:
-                        y = 0
+                    pooled_y += 1
+                    if pooled_y == pool_y:
+                        pooled_y = 0
+                        out_y += 1
+                    if y == height:
+                        y = pooled_y = out_y = 0
                         image += 1
-                        done = image == g.batch
-            tiled = (used + pixels - 1) // pixels * pixels
+                    corner = r.x + image * r.image + y * r.corner_y
+                    out = r.out + image * r.out_image + out_y * r.out_row
 
             # 2. gather the windows; the last pixel repeats up to a whole tile
-            for row in range(tiled // pixels_a_row):
-                start_a = where[0, min(row * pixels_a_row, used - 1)]
-                start_b = where[0, min(row * pixels_a_row + pixels_a_row - 1, used - 1)]
-                target = panel.ctypes.data + row * stride
-                for run in range(g.runs):
-                    shift = (
-                        run * g.step_y
-                        if g.across == 1
-                        else run // g.across * g.step_y + run % g.across * g.step_x
+            tiled = (used + smallest - 1) // smallest * smallest
+            for p in range(tiled):
+                begin = where[0, min(p, used - 1)]
+                row = r.panel + p * stride
+                for i in range(runs):
+                    start = begin + (
+                        i * step_y if across == 1 else i // across * step_y + i % across * step_x
                     )
-                    for offset in range(shift, shift + g.run, 64):
-                        # up to 63 bytes too many: the next run or the row's slack takes them
-                        gather64(pixels_a_row, target + offset - shift, start_a + offset, start_b + offset)
-                    target += g.run
-                for byte in range(g.runs * g.run, g.groups * unit):
-                    panel[row * stride + byte] = 0
+                    # up to 63 bytes too many: the next run or the row's slack takes them
+                    for offset in range(0, run, 64):
+                        copy64(start + offset, row + offset)
+                    row += run
+                end = r.panel + p * stride + window
+                while row + 8 <= end:
+                    put_word(row, np.uint64(0), np.uint64(0))
+                    row += 8
+                rest = carray(at(row), 8, np.uint8)
+                for i in range(end - row):
+                    rest[i] = 0
+            panel = r.panel
+            if paired:  # rows of two pixels: all low nibbles, then all high ones
+                panel += PANEL * stride
+                for p in range(0, tiled, 2):
+                    one = r.panel + p * stride
+                    row = panel + p * stride
+                    for high in range(2):
+                        for offset in range(0, window, 64):
+                            pair64(
+                                one + offset, one + stride + offset, high == 1, row + high * window + offset
+                            )
 
-            for block in range((g.outputs + BLOCK - 1) // BLOCK):
+            for block in range((outputs + BLOCK - 1) // BLOCK):
                 # 3. multiply; chunks of weights stay in L1 while all the panel's pixels meet them
-                here = min(BLOCK, g.outputs - block * BLOCK)
+                here = min(BLOCK, outputs - block * BLOCK)
                 vectors = (here + lanes - 1) // lanes
-                for start in range(0, g.groups, g.flush):
-                    chunk = min(g.flush, g.groups - start)
-                    for pixel in range(0, tiled, pixels):
-                        for vector in range(0, vectors, widest):
-                            wide = min(widest, vectors - vector)
-                            skipped = block * BLOCK * g.groups + (vector * g.groups + start * wide) * lanes
-                            tile(
+                for begin in range(0, groups, flush):
+                    chunk = min(flush, groups - begin)
+                    for vector in range(0, vectors, VECTORS):
+                        wide = min(VECTORS, vectors - vector)
+                        skipped = (block * BLOCK + vector * lanes) * groups + begin * wide * lanes
+                        pixel = 0
+                        while pixel < used:
+                            pixel += tile(
                                 key,
-                                panel.ctypes.data + pixel // pixels_a_row * stride + start * unit,
-                                stride,
-                                weights.ctypes.data + skipped * unit,
+                                panel + pixel * stride + begin * step,
+                                stride * 2 if paired else stride,
+                                r.weights + skipped * lane,
                                 chunk,
-                                sums.ctypes.data + (pixel * BLOCK + vector * lanes) * result,
+                                r.sums + (pixel * BLOCK + vector * lanes) * result,
+                                tiled - pixel,
                                 wide,
-                                start == 0,
-                                table,
+                                begin == 0,
+                                r.table,
                             )
 
                 # 4. finish: integers, or bits by thresholds
-                if factor != 0:
+                if not fused:
+                    columns = slice(block * BLOCK, block * BLOCK + here)
                     for p in range(used):
-                        for c in range(here):
-                            integers[first + p, block * BLOCK + c] += factor * np.int32(sums[p, c])
+                        row = integers[first + p, columns]
+                        found = sums[p]
+                        if r.bias == 0:
+                            for c in range(here):
+                                row[c] = (row[c] + factor * found[c]) >> shift
+                        elif r.other == 0:
+                            for c in range(here):
+                                row[c] = (bias[block * BLOCK + c] + factor * found[c]) >> shift
+                        else:
+                            more = other[first + p, columns]
+                            for c in range(here):
+                                start = bias[block * BLOCK + c] + more[c]
+                                row[c] = (start + factor * found[c]) >> shift
                     continue
                 for half in range((here + 63) // 64):
-                    word = block * (BLOCK // 64) + half
-                    right = limits.ctypes.data + word * 64 * result
+                    left = min(8, out_pixel - block * (BLOCK // 8) - half * 8)
+                    # bytes beyond the pixel's end belong to the next
+                    outside = np.uint64(0) if left == 8 else ~np.uint64(0) << np.uint64(8 * left)
+                    limits = r.limits + (block * BLOCK + half * 64) * result
                     for p in range(used):
-                        if where[1, p] >= 0:
-                            left = sums.ctypes.data + (p * BLOCK + half * 64) * result
-                            found = bits_below(left, right) if binary else bits_reaching(left, right)
-                            target = bits.ctypes.data + (where[1, p] * bits.shape[3] + word) * 8
-                            put_word(target, found, pooled)
+                        if where[1, p] != 0:
+                            counts = r.sums + (p * BLOCK + half * 64) * result
+                            found = bits_below(counts, limits) if binary else bits_reaching(counts, limits)
+                            place = where[1, p] + block * (BLOCK // 8) + half * 8
+                            put_word(place, found, outside | np.uint64(where[2, p]))
             first += used
 
-    return _jit(convolve)
+    fields = (
+        "x image corner_y corner_x height width runs run across step_y step_x bytes stride outputs flush "
+        "fused limits pool_y pool_x out out_height out_width out_image out_row out_pixel "
+        "factor bias other shift weights panel sums where table"
+    )
+    return _operation(fields, convolve)
 
 
-def _common(key: str, kernel_key: str, channels: int) -> tuple[Any, ...]:
-    width = 8 * channels  # bits that fill eight bytes
+@cache
+def copy(kind: type[np.generic], to: type[np.generic]) -> Operation:
+    """Copy tensors between layouts and element types: ``y = x - offset``.
 
-    def expand(bits, out, top, left):  # type: ignore[no-untyped-def]
-        """Spread bit rows (N, H, W, words) to bytes of a few channels, inside (N, H + .., W + .., bytes)."""
-        unit = out.shape[3]
-        for n in range(bits.shape[0]):
-            for y in range(bits.shape[1]):
-                row = out.ctypes.data + ((n * out.shape[1] + y + top) * out.shape[2] + left) * unit
-                end = row + bits.shape[2] * unit
-                for x in range(bits.shape[2]):
-                    for start in range(0, unit, 8):
-                        word, shift = start * channels // 64, start * channels % 64
-                        v = bits[n, y, x, word] >> np.uint64(shift)
-                        if shift + width > 64 and word + 1 < bits.shape[3]:
-                            v |= bits[n, y, x, word + 1] << np.uint64(64 - shift)
-                        v = spread(kernel_key, v)
-                        target = row + x * unit + start
-                        if end - target >= 8:  # bytes beyond this pixel are written again by the next
-                            put_word(target, v, False)
-                        else:
-                            for i in range(min(8, unit - start)):
-                                byte = np.uint8(v >> np.uint64(8 * i) & np.uint64(255))
-                                out[n, y + top, x + left, start + i] = byte
+    Strides of axes (n, h, w, c) are in bytes; an address of 0 is the network's input or its result.
+    """
+    key = cache_key("copy")
+    x_size, y_size = np.dtype(kind).itemsize, np.dtype(to).itemsize
 
-    def threshold(x, thresholds, out):  # type: ignore[no-untyped-def]
-        """Levels (how many thresholds are reached) of integers (N, H, W, C), as int32 of that shape."""
+    def convert(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
-        for n in range(x.shape[0]):
-            for i in range(x.shape[1]):
-                for j in range(x.shape[2]):
-                    for c in range(x.shape[3]):
-                        # thresholds rise: bisect
-                        low, high = 0, thresholds.shape[1]
-                        while low < high:
-                            middle = (low + high) // 2
-                            if x[n, i, j, c] >= thresholds[c, middle]:
-                                low = middle + 1
-                            else:
-                                high = middle
-                        out[n, i, j, c] = low
+        r = carray(pointer, 1)[0]
+        begin = r.x if r.x != 0 else source
+        end = r.y if r.y != 0 else target
+        channels, x_c, y_c = r.channels, r.x_c, r.y_c
+        contiguous = x_c == x_size and y_c == y_size
+        for n in range(batch):
+            for i in range(r.height):
+                for j in range(r.width):
+                    x = begin + n * r.x_n + i * r.x_h + j * r.x_w
+                    y = end + n * r.y_n + i * r.y_h + j * r.y_w
+                    if contiguous:
+                        values, copies = carray(at(x), channels, kind), carray(at(y), channels, to)
+                        for c in range(channels):
+                            copies[c] = values[c] - r.offset
+                    else:
+                        for c in range(channels):
+                            carray(at(y + c * y_c), 1, to)[0] = carray(at(x + c * x_c), 1, kind)[0] - r.offset
 
-    def threshold_bits(x, thresholds, out):  # type: ignore[no-untyped-def]
-        """Bit planes (planes, N, H, W, words) of the levels of int32 (N, H, W, C).
+    return _operation("x x_n x_h x_w x_c y y_n y_h y_w y_c height width channels offset", convert)
 
-        ``thresholds`` is int32 (T, words * 64). Each threshold gives a word of bits for 64 channels; a
-        counter of bit slices, one a plane, counts them for all 64 at once.
-        """
+
+@cache
+def threshold_levels(kind: type[np.generic]) -> Operation:
+    """Int32 ``low + step * level`` of integers (``pixels``, C) of a type.
+
+    The level is how many of the channel's ``limits``, int64 (C, ``count``), are reached.
+    """
+    key = cache_key("levels")
+
+    def threshold(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
-        channels = x.shape[3]
-        end = x.ctypes.data + x.size * 4
-        for n in range(x.shape[0]):
-            for i in range(x.shape[1]):
-                for j in range(x.shape[2]):
-                    row = x.ctypes.data + ((n * x.shape[1] + i) * x.shape[2] + j) * channels * 4
-                    for word in range(out.shape[4]):
-                        here = min(64, channels - word * 64)
-                        valid = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - here)
-                        for plane in range(out.shape[0]):
-                            out[plane, n, i, j, word] = 0
-                        for t in range(thresholds.shape[0]):
-                            if row + (word + 1) * 256 <= end:
-                                limits = thresholds.ctypes.data + (t * thresholds.shape[1] + word * 64) * 4
-                                carry = bits_reaching(row + word * 256, limits) & valid
-                            else:  # 64 values would reach past the array
-                                carry = np.uint64(0)
-                                for lane in range(here):
-                                    c = word * 64 + lane
-                                    reached = x[n, i, j, c] >= thresholds[t, c]
-                                    carry |= np.uint64(reached) << np.uint64(lane)
-                            for plane in range(out.shape[0]):
-                                old = out[plane, n, i, j, word]
-                                out[plane, n, i, j, word] = old ^ carry
+        r = carray(pointer, 1)[0]
+        x = carray(at(r.x), (batch * r.pixels, r.channels), kind)
+        y = carray(at(r.y), (batch * r.pixels, r.channels), np.int32)
+        limits = carray(at(r.limits), (r.channels, r.count), np.int64)
+        count = r.count
+        for n in range(batch * r.pixels):
+            for c in range(r.channels):
+                # thresholds rise: bisect
+                low, high = 0, count
+                while low < high:
+                    middle = (low + high) // 2
+                    if x[n, c] >= limits[c, middle]:
+                        low = middle + 1
+                    else:
+                        high = middle
+                y[n, c] = r.low + r.step * low
+
+    return _operation("x y pixels channels limits count low step", threshold)
+
+
+@cache
+def threshold_bits() -> Operation:
+    """Bit planes of the levels of int32 (N, H, W, C) at ``x``.
+
+    ``limits`` is int32 (``count``, words * 64). Each threshold gives a word of bits for 64 channels; a
+    counter of bit slices, one a plane, counts them for all 64 at once.
+    """
+    key = cache_key("bits")
+
+    def threshold(pointer, batch, source, target):  # type: ignore[no-untyped-def]
+        key  # noqa: B018
+        r = carray(pointer, 1)[0]
+        channels, pixel, count, planes = r.channels, r.y_pixel, r.count, r.planes
+        words = (channels + 63) // 64
+        x = r.x
+        for n in range(batch):
+            for i in range(r.height):
+                for j in range(r.width):
+                    y = r.y + n * r.y_image + i * r.y_row + j * pixel
+                    for word in range(words):
+                        valid = ~np.uint64(0)
+                        if channels - word * 64 < 64:  # the array's slack is read, and forgotten
+                            valid >>= np.uint64(64 - (channels - word * 64))
+                        left = min(8, pixel - word * 8)
+                        outside = np.uint64(0) if left == 8 else ~np.uint64(0) << np.uint64(8 * left)
+                        for plane in range(planes):
+                            put_word(y + plane * r.y_plane + word * 8, np.uint64(0), outside)
+                        for t in range(count):
+                            limits = r.limits + (t * words + word) * 256
+                            carry = bits_reaching(x + word * 256, limits) & valid
+                            for plane in range(planes):
+                                place = y + plane * r.y_plane + word * 8
+                                old = carray(at(place), 1, np.uint64)[0]
+                                put_word(place, (old ^ carry) & ~outside, outside)
                                 carry &= old
+                    x += channels * 4
 
-    def encode(x, low, step, out):  # type: ignore[no-untyped-def]
-        """Bit planes (planes, N, H, W, words) of the levels (x - low) / step of integers (N, H, W, C)."""
+    return _operation(
+        "x channels height width limits count planes y y_plane y_image y_row y_pixel", threshold
+    )
+
+
+@cache
+def encode() -> Operation:
+    """Bit planes of the levels (x - low) / step of int32 (N, H, W, C)."""
+    key = cache_key("encode")
+
+    def pack(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
-        for plane in range(out.shape[0]):
-            for n in range(x.shape[0]):
-                for i in range(x.shape[1]):
-                    for j in range(x.shape[2]):
-                        for word in range(out.shape[4]):
-                            bits = np.uint64(0)
-                            for lane in range(min(64, x.shape[3] - word * 64)):
-                                level = (np.int64(x[n, i, j, word * 64 + lane]) - low) // step
-                                bits |= np.uint64(level >> plane & 1) << np.uint64(lane)
-                            out[plane, n, i, j, word] = bits
+        r = carray(pointer, 1)[0]
+        low, step, channels = r.low, r.step, r.channels
+        x = carray(at(r.x), (batch, r.height, r.width, channels), np.int32)
+        for plane in range(r.planes):
+            for n in range(batch):
+                for i in range(r.height):
+                    for j in range(r.width):
+                        place = r.y + plane * r.y_plane + n * r.y_image + i * r.y_row + j * r.y_pixel
+                        y = carray(at(place), r.y_pixel, np.uint8)
+                        for byte in range(r.y_pixel):
+                            bits = 0
+                            for c in range(byte * 8, min(channels, byte * 8 + 8)):
+                                level = (x[n, i, j, c] - low) // step
+                                bits |= (level >> plane & 1) << (c - byte * 8)
+                            y[byte] = bits
 
-    def decode(bits, low, step, out):  # type: ignore[no-untyped-def]
-        """Integers (N, H, W, C) of bit planes: the inverse of encode."""
+    return _operation("x channels height width low step planes y y_plane y_image y_row y_pixel", pack)
+
+
+@cache
+def decode() -> Operation:
+    """Int32 (N, H, W, C) of bit planes: the inverse of encode."""
+    key = cache_key("decode")
+
+    def unpack(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
-        for n in range(out.shape[0]):
-            for i in range(out.shape[1]):
-                for j in range(out.shape[2]):
-                    for c in range(out.shape[3]):
-                        level = np.int64(0)
-                        for plane in range(bits.shape[0]):
-                            word = bits[plane, n, i, j, c // 64]
-                            level |= np.int64(word >> np.uint64(c % 64) & np.uint64(1)) << plane
-                        out[n, i, j, c] = low + step * level
+        r = carray(pointer, 1)[0]
+        channels = r.channels
+        x = carray(at(r.x), (batch, r.height, r.width, channels), np.int32)
+        for n in range(batch):
+            for i in range(r.height):
+                for j in range(r.width):
+                    place = r.y + n * r.y_image + i * r.y_row + j * r.y_pixel
+                    for c in range(channels):
+                        level = 0
+                        for plane in range(r.planes):
+                            byte = carray(at(place + plane * r.y_plane + c // 8), 1, np.uint8)[0]
+                            level |= (byte >> (c % 8) & 1) << plane
+                        x[n, i, j, c] = r.low + r.step * level
 
-    def pool_bits(x, out, kernel_y, kernel_x, stride_y, stride_x, top, left):  # type: ignore[no-untyped-def]
-        """Max-pool one-bit rows (N, H, W, words): the OR over each window."""
+    return _operation("x channels height width low step planes y y_plane y_image y_row y_pixel", unpack)
+
+
+@cache
+def pool_bits() -> Operation:
+    """Max-pool one-bit pixels of ``unit`` bytes: the OR over each window, borders left out."""
+    key = cache_key("pool")
+
+    def pool(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
-        for n in range(x.shape[0]):
-            for i in range(out.shape[1]):
-                for j in range(out.shape[2]):
-                    out[n, i, j] = 0
-                    y0, x0 = i * stride_y - top, j * stride_x - left
-                    for y in range(max(0, y0), min(x.shape[1], y0 + kernel_y)):
-                        for k in range(max(0, x0), min(x.shape[2], x0 + kernel_x)):
-                            for word in range(x.shape[3]):
-                                out[n, i, j, word] |= x[n, y, k, word]
+        r = carray(pointer, 1)[0]
+        for n in range(batch):
+            for i in range(r.out_height):
+                for j in range(r.out_width):
+                    y = carray(at(r.y + n * r.y_image + i * r.y_row + j * r.unit), r.unit, np.uint8)
+                    y[:] = 0
+                    top, left = i * r.stride_y - r.top, j * r.stride_x - r.left
+                    for row in range(max(0, top), min(r.height, top + r.kernel_y)):
+                        for column in range(max(0, left), min(r.width, left + r.kernel_x)):
+                            place = r.x + n * r.x_image + row * r.x_row + column * r.unit
+                            x = carray(at(place), r.unit, np.uint8)
+                            for byte in range(r.unit):
+                                y[byte] |= x[byte]
 
-    return tuple(_jit(f) for f in (expand, threshold, threshold_bits, encode, decode, pool_bits))
+    return _operation(
+        "x x_image x_row height width unit kernel_y kernel_x stride_y stride_x top left "
+        "y y_image y_row out_height out_width",
+        pool,
+    )

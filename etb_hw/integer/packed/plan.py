@@ -10,9 +10,16 @@ import numpy as np
 
 from etb_hw.integer import graph as g
 from etb_hw.integer.packed import steps as s
-from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned, mismatch_table
-from etb_hw.integer.packed.layout import Encoding, groups_of, pack_binary, pack_bytes, weight_planes
-from etb_hw.integer.packed.loops import PANEL, Loops, build
+from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned
+from etb_hw.integer.packed.layout import (
+    Encoding,
+    bytes_of,
+    pack_binary,
+    pack_bytes,
+    weight_planes,
+    window_bytes,
+)
+from etb_hw.integer.packed.memory import Array, Form, Image
 
 MOST_PLANES = 4
 """Products of bit planes up to which popcounts beat 8-bit products."""
@@ -21,26 +28,29 @@ MOST_TAPS = 65_534
 """Mismatches of one filter, and their limit one above, fit 16 bits."""
 
 
-@dataclass(frozen=True)
-class Form:
-    """How a tensor is held: (C, H, W) as bit planes of an encoding, or as integers.
-
-    ``flat`` tensors are logically (C*H*W,), channels slowest, though they still lie as (H, W, C).
-    """
-
-    shape: s.Image
-    encoding: Encoding | None = None
-    flat: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Steps in order; ``results`` tells for every graph node the integer array that holds its tensor."""
+    """Steps in order.
+
+    Attributes:
+        input: the tensor that the caller gives, (N, C, H, W) of ``source.dtype``.
+        results: the integer tensor that holds a graph node's, by node.
+    """
 
     input: str
+    source: Form
     steps: tuple[s.Step, ...]
     results: dict[str, str]
-    last_use: dict[str, int]
+
+    @property
+    def panel_bytes(self) -> int:
+        """What the largest panel takes."""
+        return max((step.panel_bytes for step in self.steps if isinstance(step, s.Conv)), default=64)
+
+    @property
+    def image_bytes(self) -> int:
+        """What the tensors of one image take."""
+        return sum(step.form.bytes for step in self.steps if not isinstance(step, s.Alias))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,27 +75,28 @@ class _Planner:
         self.kernel = kernel
         self.byte_kernel = byte_kernel
         self.keep_all = keep_all
-        self.loops: Loops = build(kernel, byte_kernel)
         self.steps: list[s.Step] = []
         self.forms: dict[str, Form] = {}
         self.fused: set[str] = set()
+        self.derived: dict[tuple[str, str], str] = {}
 
     def plan(self) -> Plan:
         for node in self.graph.nodes:
             if node.name not in self.fused:
                 self._lower(node)
-        wanted = [n.name for n in self.graph.nodes] if self.keep_all else [self.graph.output]
-        results = {name: self._flat_integers(name) for name in wanted}
-        last_use = {name: i for i, step in enumerate(self.steps) for name in step.inputs}
-        for name in results.values():
-            last_use[name] = len(self.steps)
-        return Plan(self.graph.input.name, tuple(self.steps), results, last_use)
+        source = self.graph.input.name
+        if self.keep_all:
+            results = {node.name: self._flat_integers(node.name) for node in self.graph.nodes}
+        else:
+            last = self._integers(self.graph.output)
+            results = {self.graph.output: last}
+            self._add(s.ToResult(self._derived(last, "result"), (last,), self.forms[last]))
+        return Plan(source, self.forms[source], tuple(self.steps), results)
 
     def _lower(self, node: g.Node) -> None:
-        types = self.graph.types
         match node:
             case g.Input():
-                self.forms[node.name] = Form(_image(node.shape))
+                self.forms[node.name] = Form(_image(node.shape), dtype=_source_dtype(node))
             case g.Conv():
                 self._conv(node)
             case g.Dense():
@@ -104,19 +115,17 @@ class _Planner:
             case g.MaxPool():
                 self._pool(node)
             case g.SumPool():
-                dtype = _dtype(types[node.name])
-                self._map(node, lambda a: a[0].sum(axis=(1, 2), keepdims=True, dtype=dtype))
+                self._map(node, lambda a, dtype: a[0].sum(axis=(1, 2), keepdims=True, dtype=dtype))
             case g.Add():
-                dtype = _dtype(types[node.name])
-                self._map(node, lambda a: np.add(a[0], a[1], dtype=dtype))
+                self._map(node, lambda a, dtype: np.add(a[0], a[1], dtype=dtype))
+            case g.Concat():
+                self._map(node, lambda a, dtype: np.concatenate(a, axis=-1))
             case g.ChannelAffine():
-                dtype = _dtype(types[node.name])
                 mul, add = node.mul, node.add
-                self._map(node, lambda a: (a[0].astype(np.int64) * mul + add).astype(dtype))
+                self._map(node, lambda a, dtype: a[0].astype(np.int64) * mul + add)
             case g.Flatten():
-                form = self.forms[node.inputs[0]]
-                self.forms[node.name] = replace(form, flat=True)
-                self._add_step(s.Elementwise(node.name, node.inputs, lambda a: a[0]))
+                form = replace(self.forms[node.inputs[0]], flat=True)
+                self._add(s.Alias(node.name, node.inputs, form))
             case _:
                 raise AssertionError(f"node kind {type(node).__name__} has no packed form")
 
@@ -131,8 +140,7 @@ class _Planner:
         largest = max(abs(min(kind.low)), abs(max(kind.high)), abs(node.pad_value))
         bound = int(np.abs(node.weights.astype(np.int64)).sum(axis=(1, 2, 3)).max()) * largest
         exact = np.float32 if bound < 2**24 else np.float64 if bound < 2**53 else np.int64
-        result = _dtype(self.graph.types[node.name])
-        self._add(s.FloatConv(node.name, (x,), node, np.dtype(exact), np.dtype(result)), self._output(node))
+        self._add(s.FloatConv(node.name, (x,), self._output(node.name), node, np.dtype(exact)))
 
     def _binary_conv(self, node: g.Conv, fused: _Fused | None) -> bool:
         weights = node.weights.astype(np.int64).transpose(0, 2, 3, 1)
@@ -143,12 +151,10 @@ class _Planner:
             return False
         if any(node.pads) and not encoding.holds(node.pad_value):
             return False
-        x = self._bits(node.inputs[0], encoding)
+        x = self._bits(node.inputs[0], encoding, node)
         shape = self.forms[x].shape
         channels = shape[0]
         kernel = self.kernel
-        unit = -(-channels // kernel.channels)
-        groups = groups_of(kernel, channels, weights.shape[1] * weights.shape[2])
 
         # 4 * dot = bias - 2 * sum of a[i, j] * mismatches[i, j]; see Encoding and WeightPlane
         a = np.array(
@@ -165,24 +171,26 @@ class _Planner:
             # bias - |factor| * m >= t * 2**shift
             highest = (bias - (_one_threshold(fused.threshold) << shift)) // -factors[0, 0]
             limits = _padded(np.clip(highest + 1, 0, 65_535), np.uint16, 0)
-        border_level = (node.pad_value - encoding.low) // encoding.step if any(node.pads) else 0
-        borders = tuple(self._border(channels, bool(border_level >> i & 1)) for i in range(encoding.planes))
-        pool = fused.pool.kernel if limits is not None and fused is not None and fused.pool else (1, 1)
-        step = s.BinaryConv(
-            name=fused.name if limits is not None and fused is not None else node.name,
-            inputs=(x,),
-            loops=self.loops,
-            window=s.Window(node, shape, unit, groups, kernel.flush, pool),
-            weights=tuple(pack_binary(kernel, plane.bits) for plane in planes),
-            borders=borders,
-            factors=factors,
-            bias=bias.astype(np.int32),
-            shift=shift,
-            table=int(mismatch_table(kernel.name).ctypes.data),
-            panel_bytes=_row_bytes(groups) * PANEL // kernel.pixels_a_row,
-            limits=limits,
+        fused = fused if limits is not None else None
+        added = self._added(node) if fused is None and shift == 0 else None
+        pool = fused.pool.kernel if fused is not None and fused.pool else (1, 1)
+        inside = window_bytes(kernel, channels, weights.shape[1] * weights.shape[2])
+        self._add_conv(
+            s.BinaryConv(
+                name=fused.name if fused else added[0] if added else node.name,
+                inputs=(x, added[1]) if added else (x,),
+                form=self._ending(node, fused),
+                kernel=kernel,
+                window=s.Window(node, shape, bytes_of(channels), inside, pool),
+                flush=kernel.flush,
+                bias=bias.astype(np.int32),
+                limits=limits,
+                weights=tuple(pack_binary(kernel, plane.bits) for plane in planes),
+                factors=factors,
+                shift=shift,
+            ),
+            fused,
         )
-        self._add_conv(step, node, fused if limits is not None else None)
         return True
 
     def _byte_conv(self, node: g.Conv, fused: _Fused | None) -> bool:
@@ -201,38 +209,46 @@ class _Planner:
             flush = 32_767 // (2 * 255 * max(1, largest))
             if flush == 0:
                 return False
-        x = self._integers(node.inputs[0])
+        x = node.inputs[0]
+        if x != self.graph.input.name or self.forms[x].encoding is not None:
+            x = self._integers(x)
         shape = self.forms[x].shape
         bias = offset * weights.sum(axis=(1, 2, 3))
         limits = None
         if fused is not None:
             lowest = _one_threshold(fused.threshold) - bias
             limits = _padded(np.clip(lowest, -(2**31), 2**31 - 1), np.int32, 2**31 - 1)
-        groups = -(-taps // 4)
-        step = s.ByteConv(
-            name=fused.name if fused is not None else node.name,
-            inputs=(x,),
-            loops=self.loops,
-            window=s.Window(
-                node, shape, shape[0], groups, flush, fused.pool.kernel if fused and fused.pool else (1, 1)
+        added = self._added(node) if fused is None else None
+        pool = fused.pool.kernel if fused is not None and fused.pool else (1, 1)
+        self._add_conv(
+            s.ByteConv(
+                name=fused.name if fused else added[0] if added else node.name,
+                inputs=(x, added[1]) if added else (x,),
+                form=self._ending(node, fused),
+                kernel=self.byte_kernel,
+                window=s.Window(node, shape, shape[0], -(-taps // 4) * 4, pool),
+                flush=flush,
+                bias=bias.astype(np.int32),
+                limits=limits,
+                weights=pack_bytes(self.byte_kernel, weights.reshape(weights.shape[0], -1)),
+                offset=offset,
             ),
-            weights=pack_bytes(self.byte_kernel, weights.reshape(weights.shape[0], -1)),
-            offset=offset,
-            bias=bias.astype(np.int32),
-            panel_bytes=_row_bytes(groups * 4) * PANEL,
-            limits=limits,
+            fused,
         )
-        self._add_conv(step, node, fused)
         return True
 
-    def _add_conv(self, step: s.Step, node: g.Conv, fused: _Fused | None) -> None:
+    def _ending(self, node: g.Conv, fused: _Fused | None) -> Form:
         if fused is None:
-            self._add(step, self._output(node))
-            return
-        chain = [fused.threshold.name] + ([fused.pool.name] if fused.pool else [])
-        self.fused.update(chain)
+            return self._output(node.name)
         dtype = fused.threshold.dtype
-        self._add(step, _image(self.graph.types[fused.name].shape), Encoding(dtype.min, dtype.step, 1))
+        return self._bordered(fused.name, Encoding(dtype.min, dtype.step, 1))
+
+    def _add_conv(self, step: s.Step, fused: _Fused | None) -> None:
+        self._add(step)
+        if fused is not None:
+            self.fused.update([fused.threshold.name] + ([fused.pool.name] if fused.pool else []))
+        elif step.name in self.graph.by_name:
+            self.fused.add(step.name)  # the addition, or the convolution itself, which is done
 
     def _fusable(self, node: g.Conv) -> _Fused | None:
         """The one-bit threshold after a convolution, with a pool before or after it."""
@@ -252,18 +268,43 @@ class _Planner:
                 pool, name = then, then.name
         return _Fused(name, after, pool)
 
+    def _added(self, node: g.Conv) -> tuple[str, str] | None:
+        """The addition after a convolution, and its other tensor as int32, if that is computed already."""
+        after = self._only_consumer(node.name)
+        if self.keep_all or not isinstance(after, g.Add):
+            return None
+        others = [name for name in after.inputs if name != node.name]
+        types = self.graph.types
+        if len(others) != 1 or others[0] not in self.forms:
+            return None
+        if any(_dtype(types[name]) is not np.int32 for name in (node.name, after.name, others[0])):
+            return None
+        other = self._flat_integers(others[0])
+        if self.forms[other].shape != _image(types[after.name].shape):
+            return None
+        return after.name, other
+
     def _only_consumer(self, name: str) -> g.Node | None:
         consumers = self.graph.consumers(name)
         return consumers[0] if len(consumers) == 1 and name != self.graph.output else None
 
-    def _border(self, channels: int, one: bool) -> Any:
-        a_byte = self.kernel.channels
-        ones = np.zeros(-(-channels // a_byte) * a_byte, dtype=np.uint8)
-        ones[:channels] = one
-        return (ones.reshape(-1, a_byte) << np.arange(a_byte)).sum(axis=1).astype(np.uint8)
+    def _output(self, name: str) -> Form:
+        """A node's tensor as plain integers."""
+        kind = self.graph.types[name]
+        return Form(_image(kind.shape), dtype=_dtype(kind))
 
-    def _output(self, node: g.Node) -> s.Image:
-        return _image(self.graph.types[node.name].shape)
+    def _bordered(self, name: str, encoding: Encoding) -> Form:
+        """A node's tensor as bits, with the border that the convolutions after it want."""
+        form = Form(_image(self.graph.types[name].shape), encoding)
+        convs = [n for n in self.graph.consumers(name) if isinstance(n, g.Conv) and any(n.pads)]
+        convs = [n for n in convs if encoding.holds(n.pad_value)]
+        if not convs or self.keep_all:
+            return form
+        value = convs[0].pad_value
+        top, left, bottom, right = (
+            max(sides) for sides in zip(*(n.pads for n in convs if n.pad_value == value), strict=True)
+        )
+        return replace(form, pads=(top, left, bottom, right), border=encoding.level(value))
 
     def _threshold(self, node: g.Threshold) -> None:
         x = self._flat_integers(node.inputs[0])
@@ -272,16 +313,15 @@ class _Planner:
         planes = (node.dtype.levels - 1).bit_length()
         if planes > MOST_PLANES or _dtype(kind) is not np.int32 or not self._meets_weights(node.name):
             thresholds = np.ascontiguousarray(node.thresholds)
-            self._add(
-                s.ThresholdLevels(node.name, (x,), self.loops, thresholds, low, step, _dtype(kind)), shape
-            )
+            self._add(s.ThresholdLevels(node.name, (x,), Form(shape), thresholds, low, step))
             return
         # out of reach stays out of reach: tensors hold less than the largest int32
         thresholds = np.clip(node.thresholds.T, -(2**31), 2**31 - 1)
-        rows = np.full((len(thresholds), s.words_of(shape[0]) * 64), 2**31 - 1, dtype=np.int32)
+        rows = aligned(len(thresholds) * -(-shape[0] // 64) * 64, np.int32).reshape(len(thresholds), -1)
+        rows[:] = 2**31 - 1
         rows[:, : shape[0]] = thresholds
-        encoding = Encoding(low, step, planes)
-        self._add(s.ThresholdBits(node.name, (x,), self.loops, rows, shape, planes), shape, encoding)
+        form = self._bordered(node.name, Encoding(low, step, planes))
+        self._add(s.ThresholdBits(node.name, (x,), form, rows))
 
     def _meets_weights(self, name: str) -> bool:
         """Whether bits are what a consumer wants: a product, or what passes bits on to one."""
@@ -295,25 +335,27 @@ class _Planner:
 
     def _pool(self, node: g.MaxPool) -> None:
         name = node.inputs[0]
-        form = self.forms[name]
-        if form.encoding is not None and form.encoding.planes == 1:
-            self._add(
-                s.PoolBits(node.name, (name,), self.loops, node, self._output(node)), self._output(node)
-            )
-            self.forms[node.name] = replace(self.forms[node.name], encoding=form.encoding)
+        encoding = self.forms[name].encoding
+        if encoding is not None and encoding.planes == 1:
+            self._add(s.PoolBits(node.name, (name,), self._bordered(node.name, encoding), node))
         else:
-            self._map(node, lambda a: s.pool_integers(node, a[0]))
+            self._map(node, lambda a, dtype: s.pool_integers(node, a[0]))
 
-    def _map(self, node: g.Node, function: Callable[[list[s.Array]], s.Array]) -> None:
+    def _map(self, node: g.Node, function: Callable[[list[Array], Any], Array]) -> None:
         inputs = tuple(self._flat_integers(name) for name in node.inputs)
-        self._add(s.Elementwise(node.name, inputs, function), self._output(node))
+        form = self._output(node.name)
+        self._add(s.Elementwise(node.name, inputs, form, lambda arrays: function(arrays, form.dtype)))
 
-    def _add(self, step: s.Step, shape: s.Image, encoding: Encoding | None = None) -> None:
-        self._add_step(step)
-        self.forms[step.name] = Form(shape, encoding)
+    def _derived(self, name: str, what: str) -> str:
+        """Another form of a tensor; its name is none that a node could have."""
+        new = f"{name}:{what}"
+        while new in self.graph.by_name:
+            new += "'"
+        return self.derived.setdefault((name, what), new)
 
-    def _add_step(self, step: s.Step) -> None:
+    def _add(self, step: s.Step) -> None:
         self.steps.append(step)
+        self.forms[step.name] = step.form
 
     def _encoding(self, name: str) -> Encoding | None:
         """The bit encoding that ``name`` has, or could get."""
@@ -326,25 +368,46 @@ class _Planner:
         planes = (kind.dtype.levels - 1).bit_length()
         return Encoding(kind.dtype.min, kind.dtype.step, max(1, planes))
 
-    def _bits(self, name: str, encoding: Encoding) -> str:
+    def _bits(self, name: str, encoding: Encoding, conv: g.Conv) -> str:
+        """Bits of a tensor, within the border that a convolution wants."""
         form = self.forms[name]
-        if form.encoding is not None:
+        level = encoding.level(conv.pad_value) if any(conv.pads) else 0
+        if form.encoding is None:
+            new = self._derived(name, f"bits{conv.pads}{level}")
+            if new not in self.forms:
+                x = self._integers(name)
+                bordered = Form(form.shape, encoding, flat=form.flat, pads=conv.pads, border=level)
+                self._add(s.Encode(new, (x,), bordered))
+            return new
+        wide = all(there >= wanted for there, wanted in zip(form.pads, conv.pads, strict=True))
+        if not any(conv.pads) or (wide and form.border == level):
             return name
-        new = f"{name}:bits"
+        new = self._derived(name, f"bits{conv.pads}{level}")
         if new not in self.forms:
-            self._add(s.Encode(new, (name,), self.loops, encoding, form.shape), form.shape, encoding)
-            self.forms[new] = replace(self.forms[new], flat=form.flat)
+            self._add(s.CopyBits(new, (name,), replace(form, pads=conv.pads, border=level)))
         return new
 
     def _integers(self, name: str) -> str:
+        """Integers (N, H, W, C) of the type that all steps but convolutions of bytes expect."""
         form = self.forms[name]
-        if form.encoding is None:
+        if form.encoding is not None:
+            new = self._derived(name, "ints")
+            if new not in self.forms:
+                self._add(s.Decode(new, (name,), Form(form.shape, flat=form.flat)))
+            return new
+        if not self._is_source(name):
             return name
-        new = f"{name}:ints"
+        new = self._derived(name, "ints")
         if new not in self.forms:
-            self._add(s.Decode(new, (name,), self.loops, form.encoding, form.shape), form.shape)
-            self.forms[new] = replace(self.forms[new], flat=form.flat)
+            dtype = _dtype(self.graph.types[self.graph.input.name])
+            self._add(s.CopyIntegers(new, (name,), replace(form, dtype=dtype)))
         return new
+
+    def _is_source(self, name: str) -> bool:
+        """Whether a tensor is the caller's array, (N, C, H, W)."""
+        while isinstance(node := self.graph.by_name.get(name), g.Flatten):
+            name = node.inputs[0]
+        return name == self.graph.input.name
 
     def _flat_integers(self, name: str) -> str:
         """Integers (N, H, W, C), where C is really the tensor's first axis: flattened ones are reordered."""
@@ -353,14 +416,15 @@ class _Planner:
         channels, height, width = form.shape
         if not form.flat or height * width == 1:
             return name
-        new = f"{name}:flat"
+        new = self._derived(name, "flat")
         if new not in self.forms:
+            flat = replace(form, shape=(channels * height * width, 1, 1), flat=False)
             reorder = lambda a: a[0].transpose(0, 3, 1, 2).reshape(a[0].shape[0], 1, 1, -1)  # noqa: E731
-            self._add(s.Elementwise(new, (name,), reorder), (channels * height * width, 1, 1))
+            self._add(s.Elementwise(new, (name,), flat, reorder))
         return new
 
 
-def _image(shape: g.Shape) -> s.Image:
+def _image(shape: g.Shape) -> Image:
     if len(shape) == 1:
         return shape[0], 1, 1
     channels, height, width = shape
@@ -385,10 +449,12 @@ def _padded(values: Any, dtype: type[np.generic], fill: int) -> Any:
     return out
 
 
-def _row_bytes(used: int) -> int:
-    """Panel row stride: whole cache lines and one more for what the gather copies too much."""
-    return (used + 63) // 64 * 64 + 64
-
-
 def _dtype(kind: g.TensorType) -> type[np.signedinteger[Any]]:
     return np.int32 if min(kind.low) >= -(2**31) and max(kind.high) < 2**31 - 1 else np.int64
+
+
+def _source_dtype(node: g.Input) -> type[np.integer[Any]]:
+    """The type in which the caller's array is handed over."""
+    if node.dtype.min >= 0 and node.dtype.max <= 255:
+        return np.uint8
+    return np.int32 if node.dtype.min >= -(2**31) and node.dtype.max < 2**31 else np.int64

@@ -1,83 +1,73 @@
-"""The steps of a compiled plan: each turns runtime arrays into the next one, with scratch from a workspace.
+"""The steps of a plan. Each, given the memory of a thread, becomes calls: compiled ones, or Python.
 
-Runtime arrays are uint64 bit planes (planes, N, H, W, words) or integers (N, H, W, C).
+A compiled call is an operation of `loops` with its record; a Python call is a function of the batch's size.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from etb_hw.integer import graph as g
-from etb_hw.integer.packed.kernel import BLOCK, aligned
-from etb_hw.integer.packed.layout import Encoding
-from etb_hw.integer.packed.loops import PANEL, Geometry, Loops
+from etb_hw.integer.packed import loops
+from etb_hw.integer.packed.kernel import ByteKernel, Kernel, aligned, mismatch_table
+from etb_hw.integer.packed.loops import PANEL, Operation
+from etb_hw.integer.packed.memory import Array, Form, Image, Memory, Place, channels_first
 
-Array = NDArray[Any]
-Image = tuple[int, int, int]
-
-
-class Workspace:
-    """Scratch arrays of one thread, kept from chunk to chunk (a chunk and a shorter last one)."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[tuple[int, object, str], Any] = {}
-        self._batches: list[int] = []
-
-    def begin(self, batch: int) -> None:
-        if batch not in self._batches:
-            self._batches = [*self._batches[-1:], batch]
-            self._arrays = {key: a for key, a in self._arrays.items() if key[0] in self._batches}
-
-    def get(self, batch: int, owner: object, use: str, make: Callable[[], Any]) -> Any:
-        key = (batch, owner, use)
-        if key not in self._arrays:
-            self._arrays[key] = make()
-        return self._arrays[key]
+Compiled = tuple[Operation, Array]
+Python = Callable[[int], None]
+Call = Compiled | Python
 
 
 @dataclass(frozen=True, eq=False)
 class Step(ABC):
-    """Computes the array ``name`` from the arrays ``inputs``."""
+    """Computes the tensor ``name``, of the form ``form``, from the tensors ``inputs``."""
 
     name: str
     inputs: tuple[str, ...]
+    form: Form
 
     @abstractmethod
-    def run(self, args: list[Array], work: Workspace) -> Array: ...
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        """The calls that compute it; its array is added to the memory."""
 
 
-def words_of(channels: int) -> int:
-    return -(-channels // 64)
+@dataclass(frozen=True, eq=False)
+class Alias(Step):
+    """The input's array under another name and form."""
 
-
-def new_bits(shape: Image, planes: int, batch: int) -> Array:
-    channels, height, width = shape
-    return np.zeros((planes, batch, height, width, words_of(channels)), dtype=np.uint64)
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        memory.forms[self.name] = self.form
+        memory.places[self.name] = memory.places[self.inputs[0]]
+        if self.inputs[0] in memory.arrays:  # the network's input is wherever the caller has it
+            memory.arrays[self.name] = memory.arrays[self.inputs[0]]
+        return ()
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The geometry of a convolution before the batch is known.
+    """The geometry of a convolution.
 
     Attributes:
         shape: input (C, H, W) without borders; ``unit`` bytes hold one of its pixels.
-        groups: byte groups of a packed window, padding of the kernel's unrolling included.
-        flush: byte groups a chunk of weights.
+        bytes: of a window in the panel, padding of the kernel's unrolling included.
         pool: max-pooling of the output, kernel = stride.
     """
 
     conv: g.Conv
     shape: Image
     unit: int
-    groups: int
-    flush: int
+    bytes: int
     pool: g.Pair = (1, 1)
+
+    @property
+    def stride(self) -> int:
+        """Panel row: whole cache lines, and one more for what the gather copies too much."""
+        return (self.bytes + 63) // 64 * 64 + 64
 
     @property
     def padded(self) -> tuple[int, int]:
@@ -93,162 +83,182 @@ class Window:
         height, width = ((size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes)
         return height, width
 
-    def geometry(self, batch: int) -> Geometry:
-        conv, (height, width) = self.conv, self.padded
+    def fields(self, start: int, image: int, row: int) -> dict[str, int]:
+        """Fields of a convolution's record; ``start`` is the first window's address."""
+        conv, (height, width) = self.conv, self.output
         outputs, _, kernel_y, kernel_x = conv.weights.shape
-        row = width * self.unit
         dense_x = conv.dilation[1] == 1
-        return Geometry(
-            batch=batch,
-            height=self.output[0],
-            width=self.output[1],
-            image=height * row,
-            corner_y=conv.stride[0] * row,
-            corner_x=conv.stride[1] * self.unit,
-            runs=kernel_y if dense_x else kernel_y * kernel_x,
-            run=kernel_x * self.unit if dense_x else self.unit,
-            across=1 if dense_x else kernel_x,
-            step_y=conv.dilation[0] * row,
-            step_x=conv.dilation[1] * self.unit,
-            groups=self.groups,
-            outputs=outputs,
-            pool_y=self.pool[0],
-            pool_x=self.pool[1],
-            flush=self.flush,
-        )
-
-    def buffer(self, batch: int, border: Array) -> Array:
-        """The expanded input, its borders already filled with ``border``, the bytes of one pixel."""
-        height, width = self.padded
-        # the gather reads up to 64 bytes past the end, which `aligned` allows
-        flat = aligned(batch * height * width * self.unit, np.uint8)
-        out = flat.reshape(batch, height, width, self.unit)
-        if any(self.conv.pads):
-            out[:] = border
-        return out
-
-    def inside(self, buffer: Array) -> Array:
-        top, left = self.conv.pads[:2]
-        return buffer[:, top : top + self.shape[1], left : left + self.shape[2]]
+        return {
+            "x": start,
+            "image": image,
+            "corner_y": conv.stride[0] * row,
+            "corner_x": conv.stride[1] * self.unit,
+            "height": height,
+            "width": width,
+            "runs": kernel_y if dense_x else kernel_y * kernel_x,
+            "run": kernel_x * self.unit if dense_x else self.unit,
+            "across": 1 if dense_x else kernel_x,
+            "step_y": conv.dilation[0] * row,
+            "step_x": conv.dilation[1] * self.unit,
+            "bytes": self.bytes,
+            "stride": self.stride,
+            "outputs": outputs,
+            "pool_y": self.pool[0],
+            "pool_x": self.pool[1],
+        }
 
 
 @dataclass(frozen=True, eq=False)
-class BinaryConv(Step):
-    """XNOR-popcount convolution of bit planes with weight planes.
+class Conv(Step):
+    """What the convolutions of both kinds of kernel share: how they end.
 
     With ``limits`` the one-bit threshold (and pooling) is fused and the result is bits; otherwise it is
-    int32: ``(bias + sum of factors[i, j] * mismatches(plane i, weight plane j)) >> shift``.
+    int32, and the second input, if there is one, is added.
     """
 
-    loops: Loops
+    kernel: Kernel | ByteKernel
     window: Window
-    weights: tuple[Array, ...]
-    borders: tuple[Array, ...]
-    factors: Array
+    flush: int
     bias: Array
-    shift: int
-    table: int
-    panel_bytes: int
     limits: Array | None
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        (bits,) = args
-        batch = bits.shape[1]
-        bound: _Bound = work.get(batch, self, "bound", lambda: self._bind(work, batch))
+    @property
+    def panel_bytes(self) -> int:
+        paired = isinstance(self.kernel, Kernel) and self.kernel.paired
+        # rows of pairs are as long as two rows of pixels
+        return self.window.stride * PANEL * (2 if paired else 1)
+
+    def _records(
+        self, memory: Memory, products: list[tuple[int, int, int, Array, int]], shift: int
+    ) -> Iterable[Call]:
+        """Calls for products (start, image and row of the input, weights, factor) that are summed up."""
+        place = memory.add(self.name, self.form)
+        fused = self.limits is not None
+        operation = loops.convolution(self.kernel)
+        for i, (start, image, row, weights, factor) in enumerate(products):
+            first, last = i == 0, i == len(products) - 1
+            yield (
+                operation,
+                operation.record(
+                    **self.window.fields(start, image, row),
+                    flush=self.flush,
+                    fused=fused,
+                    limits=self.limits.ctypes.data if self.limits is not None else 0,
+                    out=place.start,
+                    out_height=self.form.shape[1],
+                    out_width=self.form.shape[2],
+                    out_image=place.image,
+                    out_row=place.row,
+                    out_pixel=place.pixel,
+                    factor=factor,
+                    bias=self.bias.ctypes.data if first else 0,
+                    other=memory.places[self.inputs[1]].start if first and len(self.inputs) > 1 else 0,
+                    shift=shift if last else 0,
+                    weights=weights.ctypes.data,
+                    panel=memory.panel,
+                    sums=memory.sums,
+                    where=memory.where,
+                    table=mismatch_table().ctypes.data,
+                ),
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class BinaryConv(Conv):
+    """XNOR-popcount convolution of bit planes with weight planes.
+
+    The integer result is ``(bias + sum of factors[i, j] * mismatches(plane i, weight plane j)) >> shift``.
+    """
+
+    weights: tuple[Array, ...]
+    factors: Array
+    shift: int
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x = memory.places[self.inputs[0]]
         top, left = self.window.conv.pads[:2]
-        if self.limits is None:
-            bound.sums[:] = self.bias
-        for i, x in enumerate(bound.inputs):
-            self.loops.expand(bits[i], x, top, left)
-            for j, weights in enumerate(self.weights):
-                factor = 0 if self.limits is not None else int(self.factors[i, j])
-                self.loops.binary(x, weights, bound.limits, factor, *bound.rest, self.table)
-        if self.shift:
-            np.right_shift(bound.sums, self.shift, out=bound.sums)
-        return bound.result
-
-    def _bind(self, work: Workspace, batch: int) -> _Bound:
-        inputs = [self.window.buffer(batch, border) for border in self.borders]
-        return _bind(work, self.window, batch, inputs, self.limits, np.uint16, self.panel_bytes)
+        corner = x.start - top * x.row - left * x.pixel
+        products = [
+            (corner + i * x.plane, x.image, x.row, weights, int(self.factors[i, j]))
+            for i in range(len(self.factors))
+            for j, weights in enumerate(self.weights)
+        ]
+        return self._records(memory, products, self.shift)
 
 
 @dataclass(frozen=True, eq=False)
-class _Bound:
-    """The arrays of a convolution for one batch size; ``rest`` are its loop's later arguments."""
-
-    inputs: list[Array]
-    limits: Array
-    sums: Array
-    rest: tuple[Any, ...]
-    result: Array
-
-
-def _bind(
-    work: Workspace,
-    window: Window,
-    batch: int,
-    inputs: list[Array],
-    limits: Array | None,
-    kind: type[np.generic],
-    panel_bytes: int,
-) -> _Bound:
-    geometry = window.geometry(batch)
-    height, width = window.output
-    outputs = geometry.outputs
-    fused = limits is not None
-    bits = new_bits(
-        (outputs, height // window.pool[0], width // window.pool[1]) if fused else (1, 1, 1), 1, batch
-    )
-    sums = np.empty((batch * height * width, outputs) if not fused else (1, 1), dtype=np.int32)
-    # the panel's results, and where its pixels come from and go to, serve all layers
-    partial = work.get(batch, kind, "partial", lambda: aligned(PANEL * BLOCK, kind).reshape(PANEL, BLOCK))
-    where = work.get(batch, None, "where", lambda: np.empty((2, PANEL), dtype=np.int64))
-    panel = aligned(panel_bytes, np.uint8)
-    return _Bound(
-        inputs=inputs,
-        limits=limits if limits is not None else np.zeros(1, dtype=kind),
-        sums=sums,
-        rest=(panel, partial, where, bits[0], sums, geometry),
-        result=bits if fused else sums.reshape(batch, height, width, outputs),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class ByteConv(Step):
+class ByteConv(Conv):
     """Convolution of 8-bit integers: ``x - offset`` is an unsigned byte, weights are signed bytes.
 
-    With ``limits`` the result is bits, otherwise int32 ``bias + sums``.
+    The integer result is ``bias + sums``.
     """
 
-    loops: Loops
-    window: Window
     weights: Array
     offset: int
-    bias: Array
-    panel_bytes: int
-    limits: Array | None
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        (values,) = args
-        batch = values.shape[0]
-        bound: _Bound = work.get(batch, self, "bound", lambda: self._bind(work, batch))
-        (x,) = bound.inputs
-        inside = self.window.inside(x)
-        if self.offset:
-            np.subtract(values, self.offset, out=inside, casting="unsafe")
-        else:
-            np.copyto(inside, values, casting="unsafe")
-        if self.limits is None:
-            bound.sums[:] = self.bias
-        factor = 0 if self.limits is not None else 1
-        self.loops.bytewise(x, self.weights, bound.limits, factor, *bound.rest, 0)
-        return bound.result
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, window = memory.places[self.inputs[0]], self.window
+        height, width = window.padded
+        row = width * window.unit
+        image = height * row
+        dtype = memory.forms[self.inputs[0]].dtype
+        buffer = aligned(memory.batch * image, np.uint8)
+        start = memory.keep(buffer)
+        if any(window.conv.pads):
+            buffer[:] = window.conv.pad_value - self.offset
+        top, left = window.conv.pads[:2]
+        inside = Place(start + top * row + left * window.unit, 0, image, row, window.unit, 1)
+        yield copied(window.shape, x, dtype, inside, np.uint8, self.offset)
+        yield from self._records(memory, [(start, image, row, self.weights, 1)], 0)
 
-    def _bind(self, work: Workspace, batch: int) -> _Bound:
-        window = self.window
-        border = np.full(window.unit, window.conv.pad_value - self.offset if any(window.conv.pads) else 0)
-        inputs = [window.buffer(batch, border)]
-        return _bind(work, window, batch, inputs, self.limits, np.int32, self.panel_bytes)
+
+def copied(shape: Image, x: Place, kind: Any, y: Place, to: Any, offset: int = 0) -> Compiled:
+    """``y = x - offset`` between two places and element types."""
+    operation = loops.copy(kind, to)
+    axes = [("n", "image"), ("h", "row"), ("w", "pixel"), ("c", "channel")]
+    channels, height, width = shape
+    record = operation.record(
+        x=x.start,
+        y=y.start,
+        **{f"x_{axis}": getattr(x, name) for axis, name in axes},
+        **{f"y_{axis}": getattr(y, name) for axis, name in axes},
+        height=height,
+        width=width,
+        channels=channels,
+        offset=offset,
+    )
+    return operation, record
+
+
+@dataclass(frozen=True, eq=False)
+class CopyIntegers(Step):
+    """Integers to another type of integers."""
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, dtype = memory.places[self.inputs[0]], memory.forms[self.inputs[0]].dtype
+        yield copied(self.form.shape, x, dtype, memory.add(self.name, self.form), self.form.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class CopyBits(Step):
+    """Bits to a place with another border."""
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, y = memory.places[self.inputs[0]], memory.add(self.name, self.form)
+        assert self.form.encoding is not None
+        _, height, width = self.form.shape
+        for plane in range(self.form.encoding.planes):
+            source, target = (p._replace(start=p.start + plane * p.plane) for p in (x, y))
+            yield copied((x.pixel, height, width), source, np.uint8, target, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class ToResult(Step):
+    """Integers to the caller's int64 array (N, C, H, W)."""
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, dtype = memory.places[self.inputs[0]], memory.forms[self.inputs[0]].dtype
+        yield copied(self.form.shape, x, dtype, channels_first(self.form.shape, np.int64), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,10 +267,19 @@ class FloatConv(Step):
 
     conv: g.Conv
     dtype: np.dtype[Any]
-    result: np.dtype[Any]
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        conv, (values,) = self.conv, args
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x = memory.arrays[self.inputs[0]]
+        memory.add(self.name, self.form)
+        y = memory.arrays[self.name]
+
+        def call(batch: int) -> None:
+            y[:batch] = self._products(x[:batch])
+
+        return (call,)
+
+    def _products(self, values: Array) -> Array:
+        conv = self.conv
         top, left, bottom, right = conv.pads
         x = np.pad(
             values.astype(self.dtype),
@@ -275,98 +294,132 @@ class FloatConv(Step):
         columns = views.reshape(batch * height * width, conv.groups, -1).transpose(1, 0, 2)
         filters = conv.weights.astype(self.dtype).reshape(conv.groups, outputs // conv.groups, -1)
         sums = columns @ filters.transpose(0, 2, 1)  # (groups, pixels, outputs a group)
-        rows = sums.transpose(1, 0, 2).reshape(batch, height, width, outputs)
-        return np.asarray(rows, dtype=self.result)
+        rows: Array = sums.transpose(1, 0, 2).reshape(batch, height, width, outputs)
+        return rows
 
 
 @dataclass(frozen=True, eq=False)
 class ThresholdLevels(Step):
-    """Integers of a threshold: ``low + step * levels``; ``kind`` holds the values before it."""
+    """Integers of a threshold: ``low + step * levels``; thresholds are int64 (C, T)."""
 
-    loops: Loops
     thresholds: Array
     low: int
     step: int
-    kind: type[np.generic]
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        x = np.ascontiguousarray(args[0], dtype=self.kind)
-        out: Array = work.get(x.shape[0], self, "levels", lambda: np.empty(x.shape, dtype=np.int32))
-        self.loops.threshold(x, self.thresholds, out)
-        if self.step != 1:
-            out *= self.step
-        if self.low:
-            out += self.low
-        return out
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        operation = loops.threshold_levels(memory.forms[self.inputs[0]].dtype)
+        channels, height, width = self.form.shape
+        record = operation.record(
+            x=memory.places[self.inputs[0]].start,
+            y=memory.add(self.name, self.form).start,
+            pixels=height * width,
+            channels=channels,
+            limits=self.thresholds.ctypes.data,
+            count=self.thresholds.shape[1],
+            low=self.low,
+            step=self.step,
+        )
+        yield operation, record
 
 
 @dataclass(frozen=True, eq=False)
 class ThresholdBits(Step):
-    """Bit planes of a threshold's levels; ``thresholds`` are int32 (T, words * 64)."""
+    """Bit planes of a threshold's levels; ``thresholds`` are int32 (T, C rounded up to 64)."""
 
-    loops: Loops
     thresholds: Array
-    shape: Image
-    planes: int
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        x = np.ascontiguousarray(args[0], dtype=np.int32)
-        batch = x.shape[0]
-        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.planes, batch))
-        self.loops.threshold_bits(x, self.thresholds, out)
-        return out
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        operation = loops.threshold_bits()
+        record = operation.record(
+            x=memory.places[self.inputs[0]].start,
+            limits=self.thresholds.ctypes.data,
+            count=self.thresholds.shape[0],
+            **_planes(self.form, memory.add(self.name, self.form)),
+        )
+        yield operation, record
+
+
+def _planes(form: Form, y: Place) -> dict[str, int]:
+    """Fields of a record that deals with the bit planes ``y``."""
+    assert form.encoding is not None
+    channels, height, width = form.shape
+    return {
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "planes": form.encoding.planes,
+        "y": y.start,
+        "y_plane": y.plane,
+        "y_image": y.image,
+        "y_row": y.row,
+        "y_pixel": y.pixel,
+    }
 
 
 @dataclass(frozen=True, eq=False)
 class Encode(Step):
-    """Integers to bit planes."""
+    """Int32 to bit planes."""
 
-    loops: Loops
-    encoding: Encoding
-    shape: Image
-
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        x = np.ascontiguousarray(args[0], dtype=np.int32)
-        batch = x.shape[0]
-        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, self.encoding.planes, batch))
-        self.loops.encode(x, self.encoding.low, self.encoding.step, out)
-        return out
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        encoding = self.form.encoding
+        assert encoding is not None
+        operation = loops.encode()
+        record = operation.record(
+            x=memory.places[self.inputs[0]].start,
+            low=encoding.low,
+            step=encoding.step,
+            **_planes(self.form, memory.add(self.name, self.form)),
+        )
+        yield operation, record
 
 
 @dataclass(frozen=True, eq=False)
 class Decode(Step):
-    """Bit planes to integers."""
+    """Bit planes to int32."""
 
-    loops: Loops
-    encoding: Encoding
-    shape: Image
-
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        (bits,) = args
-        batch = bits.shape[1]
-        channels, height, width = self.shape
-        out: Array = work.get(
-            batch, self, "ints", lambda: np.empty((batch, height, width, channels), np.int32)
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        source = memory.forms[self.inputs[0]]
+        assert source.encoding is not None
+        operation = loops.decode()
+        record = operation.record(
+            x=memory.add(self.name, self.form).start,
+            low=source.encoding.low,
+            step=source.encoding.step,
+            **_planes(source, memory.places[self.inputs[0]]),
         )
-        self.loops.decode(bits, self.encoding.low, self.encoding.step, out)
-        return out
+        yield operation, record
 
 
 @dataclass(frozen=True, eq=False)
 class PoolBits(Step):
     """Max-pool of one-bit values."""
 
-    loops: Loops
     pool: g.MaxPool
-    shape: Image
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        (bits,) = args
-        batch = bits.shape[1]
-        out: Array = work.get(batch, self, "bits", lambda: new_bits(self.shape, 1, batch))
-        pads = self.pool.pads
-        self.loops.pool_bits(bits[0], out[0], *self.pool.kernel, *self.pool.stride, pads[0], pads[1])
-        return out
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, shape = memory.places[self.inputs[0]], memory.forms[self.inputs[0]].shape
+        y = memory.add(self.name, self.form)
+        operation = loops.pool_bits()
+        record = operation.record(
+            x=x.start,
+            x_image=x.image,
+            x_row=x.row,
+            height=shape[1],
+            width=shape[2],
+            unit=x.pixel,
+            kernel_y=self.pool.kernel[0],
+            kernel_x=self.pool.kernel[1],
+            stride_y=self.pool.stride[0],
+            stride_x=self.pool.stride[1],
+            top=self.pool.pads[0],
+            left=self.pool.pads[1],
+            y=y.start,
+            y_image=y.image,
+            y_row=y.row,
+            out_height=self.form.shape[1],
+            out_width=self.form.shape[2],
+        )
+        yield operation, record
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,8 +428,15 @@ class Elementwise(Step):
 
     function: Callable[[list[Array]], Array] = field(repr=False)
 
-    def run(self, args: list[Array], work: Workspace) -> Array:
-        return self.function(args)
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        args = [memory.arrays[name] for name in self.inputs]
+        memory.add(self.name, self.form)
+        y = memory.arrays[self.name]
+
+        def call(batch: int) -> None:
+            y[:batch] = self.function([x[:batch] for x in args])
+
+        return (call,)
 
 
 def pool_integers(pool: g.MaxPool, x: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.ops import classes, constants, elementwise, linear, pooling, quantizers, shapes
+from etb_hw.qonnx_io.ops import classes, concat, constants, elementwise, linear, pooling, quantizers, shapes
 from etb_hw.qonnx_io.value import Tensor
 
 # an op with several outputs gives a tensor for each, None for those that have no integer form
@@ -40,6 +40,8 @@ HANDLERS: Mapping[str, Handler] = {
     "Sigmoid": elementwise.saturating,
     "Sum": elementwise.total,
     "BatchNormalization": elementwise.batch_normalization,
+    # several tensors
+    "Concat": concat.concat,
     # pools
     "MaxPool": pooling.max_pool,
     "GlobalAveragePool": pooling.global_average,
@@ -62,7 +64,6 @@ HANDLERS: Mapping[str, Handler] = {
     "Constant": constants.constant,
     "ConstantOfShape": constants.shape_arithmetic,
     "Gather": constants.shape_arithmetic,
-    "Concat": constants.shape_arithmetic,
     "Slice": constants.shape_arithmetic,
     # classes
     "TopK": classes.top_k,

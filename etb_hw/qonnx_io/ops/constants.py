@@ -23,8 +23,8 @@ def constant(call: Call) -> Tensor:
 
 
 def shape_arithmetic(call: Call) -> Tensor:
-    """Gather, Concat, Slice and ConstantOfShape of small constants."""
+    """Gather, Slice, ConstantOfShape, and Concat where it joins small constants only."""
     if not all(isinstance(t, Const) for t in call.inputs if t is not None):
-        call.fail("works on a tensor", "only constants may be gathered, sliced or concatenated")
+        call.fail("works on a tensor", "only constants may be gathered or sliced")
     arrays = [call.const(i).value for i in range(len(call.inputs)) if call.inputs[i] is not None]
     return Const(evaluate(call.node, arrays, call.opset))

@@ -165,14 +165,16 @@ def _absorbed(
 
 
 def _ratios(affine: Affine, inputs: int, groups: int) -> NDArray[np.int64] | None:
+    """The channels' scales in whole units, the largest that divide all of them; a row a group."""
     scale = np.broadcast_to(affine.scale, (inputs * groups,)).reshape(groups, inputs)
     ratio = scale / np.abs(scale).min(axis=1, keepdims=True)
     if (ratio < 0).all():
         ratio = -ratio
-    whole: NDArray[np.int64] = np.rint(ratio).astype(np.int64)
-    if (np.abs(ratio - whole) > 1e-6 * np.abs(ratio)).any() or np.abs(whole).max() > 127:
-        return None
-    return whole
+    for part in range(1, 9):  # scales of 2 to 3 are twice and three times the half of the smaller
+        whole: NDArray[np.int64] = np.rint(part * ratio).astype(np.int64)
+        if (np.abs(part * ratio - whole) <= 1e-6 * np.abs(part * ratio)).all():
+            return whole if np.abs(whole).max() <= 127 else None
+    return None
 
 
 def _output_chain(

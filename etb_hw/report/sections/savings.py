@@ -36,6 +36,10 @@ def savings(run: Run) -> Section:
         ),
     ]
     caption = f"Target: cut {found.target:.1%} of the {found.count}; reached {found.reached:.1%}."
+    if found.budget is not None:
+        caption = (
+            f"Target: {found.budget}. By LUTs of the matrix products, {found.reached:.1%} was cut for that."
+        )
     body = legend(("binary", "pruned network"), ("cut", "cut")) + figure(
         bar_chart("Dense against pruned", bars), caption
     )

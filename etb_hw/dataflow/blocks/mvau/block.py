@@ -22,7 +22,17 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, LargeMemory, RtlInstance, RtlMemory
+from etb_hw.dataflow.block import (
+    Amounts,
+    Attribute,
+    Block,
+    Caption,
+    FinnParameter,
+    Fold,
+    LargeMemory,
+    RtlInstance,
+    RtlMemory,
+)
 from etb_hw.dataflow.blocks.mvau.cost import ff_amounts, lut_amounts
 from etb_hw.dataflow.blocks.mvau.samples import SAMPLERS
 from etb_hw.dataflow.divisors import divisors
@@ -35,9 +45,19 @@ from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type, vectors
-from etb_hw.dataflow.words import encode, pack_words
+from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.words import encode, lowest_value, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
+
+
+@dataclass(frozen=True, eq=False)
+class _FinnTerms:
+    """Constants as FINN holds them: weights (MW, MH), thresholds (MH, T), and their types."""
+
+    weights: NDArray[np.integer]
+    weight_dtype: DataType
+    thresholds: NDArray[np.int64] | None
+    accumulator: DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -150,47 +170,48 @@ class Mvau(Block):
             found[f"param_threshold_{self._finn_accumulator_bits}b"] = self.mh
         return found
 
-    def finn_node(self) -> FinnNode:
-        weights, weight_type = self.weights.T.astype(np.float32), self.weight_dtype
-        accumulator, thresholds = self.accumulator, self.thresholds
+    @cached_property
+    def _finn_terms(self) -> _FinnTerms:
+        weights, accumulator, thresholds = self.weights.T, self.accumulator, self.thresholds
         if self.xnor:
             # FINN counts matches: sum = 2 matches - MW, so t becomes ceil((t + MW) / 2)
-            weights = ((self.weights.T + 1) // 2).astype(np.float32)
-            weight_type = DataType.unsigned(1)
             accumulator = DataType.unsigned(self._finn_accumulator_bits)
             if thresholds is not None:
                 thresholds = np.clip(-(-(thresholds + self.mw) // 2), 0, self.mw + 1)
                 accumulator = DataType.smallest(0, self.mw + 1)
-        elif thresholds is not None:
-            thresholds = self.clipped_thresholds
-        output = accumulator if thresholds is None else stream_type(self.output_dtype)
-        initializers = [("weights", weights, weight_type)]
+            return _FinnTerms((weights + 1) // 2, DataType.unsigned(1), thresholds, accumulator)
         if thresholds is not None:
-            initializers.append(("thresholds", thresholds.astype(np.float32), accumulator))
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "MW": self.mw,
-                "MH": self.mh,
-                "PE": self.pe,
-                "SIMD": self.simd,
-                "inputDataType": stream_type(self.input_dtype).name,
-                "weightDataType": weight_type.name,
-                "outputDataType": output.name,
-                "accDataType": accumulator.name,
-                "ActVal": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
-                "binaryXnorMode": int(self.xnor),
-                "noActivation": int(thresholds is None),
-                "numInputVectors": vectors(self.outputs[0].shape),
-                "resType": "lut",
-                "mem_mode": "internal_decoupled",
-                "ram_style": self.ram_style,
-                "runtime_writeable_weights": int(self.ram_style == "ultra"),
-            },
-            tuple(initializers),
-        )
+            thresholds = self.clipped_thresholds
+        return _FinnTerms(weights, self.weight_dtype, thresholds, accumulator)
+
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        terms = self._finn_terms
+        output = terms.accumulator if self.thresholds is None else stream_type(self.output_dtype)
+        return {
+            "MW": self.mw,
+            "MH": self.mh,
+            "PE": self.pe,
+            "SIMD": self.simd,
+            "inputDataType": stream_type(self.input_dtype).name,
+            "weightDataType": terms.weight_dtype.name,
+            "outputDataType": output.name,
+            "accDataType": terms.accumulator.name,
+            "ActVal": lowest_value(self.output_dtype),
+            "binaryXnorMode": int(self.xnor),
+            "noActivation": int(self.thresholds is None),
+            "numInputVectors": vectors(self.outputs[0].shape),
+            "resType": "lut",
+            "mem_mode": "internal_decoupled",
+            "ram_style": self.ram_style,
+            "runtime_writeable_weights": int(self.ram_style == "ultra"),
+        }
+
+    def finn_parameters(self) -> tuple[FinnParameter, ...]:
+        terms = self._finn_terms
+        weights = ("weights", terms.weights.astype(np.float32), terms.weight_dtype)
+        if terms.thresholds is None:
+            return (weights,)
+        return (weights, ("thresholds", terms.thresholds.astype(np.float32), terms.accumulator))
 
     @property
     def rtl_ram_style(self) -> str:
@@ -259,7 +280,7 @@ class Mvau(Block):
                 "ACC_SIGNED": int(self.rtl_accumulator.signed),
                 "STEPS": steps,
                 "OUT_BITS": self.output_dtype.bits,
-                "OUT_BIAS": 0 if self.output_dtype == BIPOLAR else self.output_dtype.min,
+                "OUT_BIAS": lowest_value(self.output_dtype),
                 "RAM_STYLE": self.rtl_ram_style,
             },
             tuple(memories),

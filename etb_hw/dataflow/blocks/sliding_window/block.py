@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Block, Caption, FinnNode, Fold, LargeMemory, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, Fold, LargeMemory, RtlInstance
 from etb_hw.dataflow.blocks.sliding_window.cyclic import Cyclic
 from etb_hw.dataflow.blocks.sliding_window.form import Form
 from etb_hw.dataflow.blocks.sliding_window.parallel import Parallel
@@ -30,7 +30,7 @@ from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import DataType
 from etb_hw.integer.infer import conv_output_size
@@ -126,27 +126,22 @@ class SlidingWindow(Block):
     def resources(self) -> Resources:
         return self.form.finn_resources()
 
-    def finn_node(self) -> FinnNode:
-        return FinnNode(
-            self.op,
-            domain_of(self.op),
-            {
-                "backend": "fpgadataflow",
-                "ConvKernelDim": self.kernel,
-                "IFMChannels": self.channels,
-                "IFMDim": self.size,
-                "OFMDim": self.out_size,
-                "SIMD": self.simd,
-                "Stride": self.stride,
-                "Dilation": self.dilation,
-                "inputDataType": stream_type(self.dtype).name,
-                "outputDataType": stream_type(self.dtype).name,
-                "depthwise": int(self.depthwise),
-                "is1D": int(1 in self.size),
-                "parallel_window": self.parallel_window,
-                "ram_style": self.ram_style,
-            },
-        )
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "ConvKernelDim": self.kernel,
+            "IFMChannels": self.channels,
+            "IFMDim": self.size,
+            "OFMDim": self.out_size,
+            "SIMD": self.simd,
+            "Stride": self.stride,
+            "Dilation": self.dilation,
+            "inputDataType": stream_type(self.dtype).name,
+            "outputDataType": stream_type(self.dtype).name,
+            "depthwise": int(self.depthwise),
+            "is1D": int(1 in self.size),
+            "parallel_window": self.parallel_window,
+            "ram_style": self.ram_style,
+        }
 
     def rtl(self) -> RtlInstance:
         return self.form.rtl()

@@ -1,1 +1,0 @@
-"""Boards with a serial line."""

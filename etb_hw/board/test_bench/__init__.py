@@ -1,1 +1,0 @@
-"""Test benches that packages hold, and the program that runs them."""

@@ -1,0 +1,28 @@
+"""The error of a frame rate that no folding reaches."""
+
+from __future__ import annotations
+
+from math import floor
+
+from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.refold import strip
+from etb_hw.errors import InfeasibleTarget
+
+
+def fastest(block: Block) -> int:
+    """Cycles a frame of a block unrolled as far as it goes."""
+    return min(block.folded(fold).cycles for fold in block.folds)
+
+
+def too_fast(graph: DataflowGraph, cycles: int) -> InfeasibleTarget:
+    """The error of a budget of cycles a frame that some block cannot meet however it is folded."""
+    limiting = max(strip(graph).blocks, key=fastest)
+    least = fastest(limiting)
+    best = 1e9 / (graph.clk_ns * least)
+    wanted = 1e9 / (graph.clk_ns * cycles) if cycles else float("inf")
+    return InfeasibleTarget(
+        f"target of {wanted:,.0f} frames/s at {graph.clk_ns:g} ns ({cycles} cycles a frame)",
+        f"{limiting.name} ({limiting.layer}) takes {least:,} cycles a frame even fully unrolled",
+        f"ask for at most {floor(best):,} frames/s, or a shorter clock period",
+    )

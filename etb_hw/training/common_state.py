@@ -1,0 +1,34 @@
+"""Where a run goes on from, when several processes train it: all of them begin with the first one's state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from etb_hw.files import write_bytes
+from etb_hw.training.distributed import Team, check_alike, handed_out
+from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
+
+
+def common_snapshot(path: Path | None, key: str, team: Team) -> Snapshot | None:
+    """The snapshot at ``path`` as the first process sees it; None where it finds none of this run.
+
+    Args:
+        path: read by the first process only, so that others need not see its folder. None: nothing is kept.
+        key: see ``state.key_of``; it must be the same in all processes.
+
+    Raises BadInput where it is not, or where there are only damaged snapshots.
+    """
+    check_alike(team, key)
+    snapshot = load_snapshot(path, key) if path is not None and team.leads else None
+    if team.ranks == 1:
+        return snapshot
+    with TemporaryDirectory(prefix="etb-hw-") as folder:
+        copy = Path(folder) / "state"
+        if snapshot is not None:
+            save_snapshot(copy, snapshot)
+        content = handed_out(team, copy.read_bytes() if snapshot is not None else None)
+        if content is None or team.leads:
+            return snapshot
+        write_bytes(copy, content)
+        return load_snapshot(copy, key)

@@ -1,0 +1,220 @@
+"""The whole gateware behind its serial line, simulated bit by bit, with the host's own program before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from etb_hw.board import boards, find_board, package
+from etb_hw.board.gateware import BOARD_TOP, build_id, gateware, lpf_text, pll, top_text
+from etb_hw.board.host import INFER, Accelerator, BoardError, checksum, packet, to_bytes
+from etb_hw.board.package import description
+from etb_hw.board.simulated import TIMEOUT, SimulatedLine
+from etb_hw.cli import main
+from etb_hw.config import BuildConfig
+from etb_hw.dataflow import DataflowGraph, finn
+from etb_hw.dataflow.design import design
+from etb_hw.errors import BadInput
+from hw_tests.networks import NetworkBuilder
+
+ULX3S = find_board("ulx3s-85f")
+
+
+def small(label_select: bool = False) -> DataflowGraph:
+    net = NetworkBuilder((2, 6, 6))
+    x = net.pool(net.threshold(net.conv("input", 6)))
+    return design(net.graph(net.dense(net.flatten(x), 5)), BuildConfig(target_fps=50_000)).graph
+
+
+DESIGN = small()
+ABOUT = description(DESIGN, ULX3S, 50.0, build_id(gateware(DESIGN)))
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 6, 6, 2))
+EXPECTED = DESIGN.execute(IMAGES).reshape(6, -1)
+
+
+@pytest.fixture
+def line() -> Iterator[SimulatedLine]:
+    with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
+        yield opened
+
+
+def frame(image: int = 0) -> bytes:
+    return to_bytes(IMAGES[image : image + 1], ABOUT["input"])[0]
+
+
+def test_images_in_logits_out(line: SimulatedLine) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    found = accelerator.infer(IMAGES)
+    np.testing.assert_array_equal(found.reshape(6, -1), EXPECTED)
+    np.testing.assert_array_equal(accelerator.classify(IMAGES.astype(np.uint8)), EXPECTED.argmax(axis=1))
+    info = accelerator.info()
+    assert info["frames"] == 12
+    assert info["crc_errors"] == info["timeouts"] == info["lost"] == accelerator.retries == 0
+    assert info["cycles"] >= DESIGN.bottleneck.cycles
+    accelerator.reset()
+    assert accelerator.info()["frames"] == 0
+    np.testing.assert_array_equal(accelerator.infer(IMAGES[:2]).reshape(2, -1), EXPECTED[:2])
+
+
+def recovers(accelerator: Accelerator, **counted: int) -> None:
+    """The next frame is right, and the fault was counted."""
+    np.testing.assert_array_equal(accelerator.infer(IMAGES[2:4]).reshape(2, -1), EXPECTED[2:4])
+    info = accelerator.info()
+    assert {name: info[name] for name in counted} == counted
+
+
+def test_a_flipped_bit_is_noticed_and_sent_again(line: SimulatedLine) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    send, count = line.write, 0
+
+    def damaged(data: bytes) -> None:
+        nonlocal count
+        count += 1
+        send(data[:9] + bytes((data[9] ^ 4,)) + data[10:] if count == 1 and len(data) > 10 else data)
+
+    line.write = damaged  # type: ignore[method-assign]
+    np.testing.assert_array_equal(accelerator.infer(IMAGES[:1]).reshape(1, -1), EXPECTED[:1])
+    assert accelerator.retries == 1
+    recovers(accelerator, crc_errors=1, frames=3)
+
+
+def test_a_short_packet_a_long_one_and_noise(line: SimulatedLine) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    whole = packet(0xA5, INFER, 77, frame())
+    line.write(whole[:-20])
+    line.idle(TIMEOUT + 40 * 8 * len(whole))
+    assert line.read(5) == packet(0x5A, 0x82, 77)
+    line.write(whole + b"more than a frame")
+    assert line.read(8 + ABOUT["output"]["bytes"])[:2] == b"\x5a\x01"
+    line.write(bytes(value for value in range(256) if value != 0xA5))
+    line.idle(300 * 10 * 8)
+    recovers(accelerator, timeouts=1, crc_errors=0, frames=3)
+
+
+def test_an_unknown_command(line: SimulatedLine) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    line.write(packet(0xA5, 9, 5))
+    assert line.read(5) == packet(0x5A, 0x83, 5)
+    recovers(accelerator, unknown=1)
+
+
+def test_a_frame_that_never_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accelerator is reset: no beat of a lost frame may come out as part of the next."""
+    whole = DESIGN.bottleneck.cycles
+    monkeypatch.setattr("etb_hw.board.gateware.limit_of", lambda _: whole)
+    with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
+        accelerator = Accelerator(opened, ABOUT)
+        with pytest.raises(BoardError, match="within the time limit"):
+            accelerator.infer(IMAGES[:1])
+        info = accelerator.info()
+        assert (info["lost"], info["frames"]) == (3, 0)
+
+
+@pytest.mark.parametrize("bytes_sent", [1, 30, 71, 76])
+def test_a_reset_in_mid_frame(line: SimulatedLine, bytes_sent: int) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    whole = packet(0xA5, INFER, 1, frame())
+    assert len(whole) == 77
+    line.write(whole[:bytes_sent])
+    line.idle(bytes_sent * 10 * 8 + 50)
+    line.reset(3)
+    recovers(accelerator, frames=2, crc_errors=0)
+
+
+def test_another_build_is_refused(line: SimulatedLine) -> None:
+    with pytest.raises(BoardError, match="holds build"):
+        Accelerator(line, {**ABOUT, "build": "0123456789abcdef"})
+
+
+def test_a_board_that_says_nothing_is_an_error() -> None:
+    class Dead:
+        def write(self, data: bytes, /) -> None: ...
+
+        def read(self, size: int, /) -> bytes:
+            return b""
+
+        def close(self) -> None: ...
+
+    with pytest.raises(BoardError, match=r"does not answer; tried 3 times"):
+        Accelerator(Dead(), ABOUT)
+
+
+def test_images_that_do_not_fit_are_refused(line: SimulatedLine) -> None:
+    accelerator = Accelerator(line, ABOUT)
+    with pytest.raises(ValueError, match="shape"):
+        accelerator.infer(IMAGES[:, :3])
+    with pytest.raises(ValueError, match="UINT8"):
+        accelerator.infer(IMAGES - 300)
+    with pytest.raises(ValueError, match="float64"):
+        accelerator.infer(IMAGES / 2)
+
+
+def test_the_checksum_is_that_of_ccitt() -> None:
+    assert checksum(b"123456789") == 0x29B1  # the catalogue's check value of CRC-16/CCITT-FALSE
+
+
+def test_pins_of_the_constraints_are_ports_of_the_top() -> None:
+    for board in boards().values():
+        top = top_text(board, 50.0)
+        ports = {
+            text.split()[-1].strip(",")
+            for text in top.split(");")[0].split("(", 1)[1].splitlines()
+            if text.strip()
+        }
+        placed = {line.split('"')[1] for line in lpf_text(board).splitlines() if line.startswith("LOCATE")}
+        assert placed == ports
+        sites = [line.split('"')[3] for line in lpf_text(board).splitlines() if line.startswith("LOCATE")]
+        assert len(set(sites)) == len(sites)
+
+
+@pytest.mark.parametrize("wanted", [25.0, 50.0, 62.5, 75.0, 100.0])
+def test_the_pll_makes_the_clock(wanted: float) -> None:
+    divide, multiply, out = pll(25.0, wanted)
+    assert 25.0 * multiply / divide == wanted
+    assert 400 <= wanted * out <= 800
+
+
+def test_bad_boards_and_clocks(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"ulx3s-85f"):
+        find_board("ulx3s")
+    with pytest.raises(BadInput, match=r"PLL"):
+        package(DESIGN, ULX3S, clock_mhz=37.123, place=False, frames=0)
+    own = tmp_path / "own.toml"
+    own.write_text('[mine]\ntitle = "x"\ncolour = "red"\n')
+    with pytest.raises(BadInput, match=r"own\.toml.*"):
+        find_board(str(own))
+    table = (
+        '[b]\ntitle="x"\ndevice="85k"\npackage="CABGA381"\nclock_mhz=25\nbaud=1000000\nload="l"\nsource="s"\n'
+    )
+    own.write_text(table + '[b.pins]\nclock="G2"\nfrom_host="M1"\nto_host="L4\\";FREQUENCY"\n')
+    with pytest.raises(BadInput, match=r"pins\.to_host"):
+        find_board(str(own))
+    own.write_text(table + '[b.pins]\nclock="G2"\nfrom_host="M1"\nto_host="L4"\n')
+    assert find_board(str(own)).device == "85k"
+
+
+def test_the_command_writes_a_package(tmp_path: Path) -> None:
+    finn.write(DESIGN, tmp_path)
+    arguments = ["package", str(tmp_path / "dataflow.onnx"), "--board", "ulx3s-85f", "--no-place"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "ulx3s-85f"
+    assert json.loads((folder / "accelerator.json").read_text()) == ABOUT
+    assert "nothing here was tried on hardware" in (folder / "README.md").read_text()
+    assert (folder / f"gateware/{BOARD_TOP}.sv").is_file()
+    names: dict[str, object] = {"__name__": "host"}
+    exec(compile((folder / "host.py").read_text(), "host.py", "exec"), names)
+    assert "Accelerator" in names
+
+
+@pytest.mark.slow
+def test_it_is_routed_and_meets_its_clock(tmp_path: Path) -> None:
+    made = package(DESIGN, ULX3S, clock_mhz=50.0, frames=2)
+    assert made.placement is not None
+    assert made.placement.fmax_mhz >= 50.0
+    assert made.files["design.bit"]
