@@ -27,6 +27,13 @@ class FinnFields:
         value = self.attributes[key]
         return value.decode() if isinstance(value, bytes) else value
 
+    def choice(self, key: str, allowed: tuple[Any, ...]) -> Any:
+        """The value of an attribute that has but a few. Raises ValueError."""
+        value = self[key]
+        if type(value) not in map(type, allowed) or value not in allowed:
+            raise ValueError(f"{key} is {value!r}, not one of {', '.join(map(str, allowed))}")
+        return value
+
     def pair(self, key: str) -> tuple[int, int]:
         first, second = self[key]
         return int(first), int(second)
@@ -52,4 +59,7 @@ class FinnFields:
     def ints(self, index: int) -> NDArray[np.int64]:
         if index >= len(self.parameters):
             raise KeyError(f"parameter {index}")
-        return np.asarray(np.rint(self.parameters[index]), dtype=np.int64)
+        values = self.parameters[index]
+        if not (np.abs(values) < 2**53).all() or (values != np.rint(values)).any():
+            raise ValueError(f"parameter {index} holds no integers")
+        return values.astype(np.int64)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from etb_hw.dataflow.block import Block
 
 
+RAM_STYLES = ("auto", "block", "distributed", "ultra")  # FINN's names of what a memory is made of
+
+
 @dataclass(frozen=True)
 class Resources:
     """LUTs, flip-flops, 18-kbit block RAMs, UltraRAMs and DSP slices (fractions come from models)."""

@@ -23,10 +23,10 @@ DOMAINS = ("", "ai.onnx", *QUANTIZERS, CHANNELS_LAST)
 _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw export`)"
 
 
-def read_model(path: Path | str) -> onnx.ModelProto:
+def read_model(path: Path | str, remedy: str = "give the path of a QONNX file") -> onnx.ModelProto:
     """Parse a file. Raises BadInput where it is missing, truncated, no ONNX file or split over files."""
     path = Path(path)
-    data = read_bytes(path, MAX_BYTES, "give the path of a QONNX file")
+    data = read_bytes(path, MAX_BYTES, remedy)
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)

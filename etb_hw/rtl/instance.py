@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from etb_hw.dataflow.block import RtlInstance, RtlMemory
+from etb_hw.dataflow.resources import RAM_STYLES
 
 # the modules take memory styles as numbers: strings in parameters are where tools differ most
-RAM_STYLES = {"auto": 0, "block": 1, "distributed": 2, "ultra": 3}
+_STYLE_NUMBERS = {style: number for number, style in enumerate(RAM_STYLES)}
 
 
 def memory_file(name: str, memory: RtlMemory) -> str:
@@ -23,7 +24,7 @@ def memory_text(memory: RtlMemory) -> str:
 
 def parameter_text(value: int | str) -> str:
     if isinstance(value, str):
-        return str(RAM_STYLES[value])
+        return str(_STYLE_NUMBERS[value])
     return str(value)
 
 

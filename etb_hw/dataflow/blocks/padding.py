@@ -103,12 +103,15 @@ class Padding(LaneBlock):
     def from_finn(cls, f: FinnFields) -> Self:
         dtype = f.dtype("inputDataType")
         top, left, bottom, right = f["Padding"]
+        value = f.get("etb_value", -1 if dtype == BIPOLAR else 0)
+        if type(value) is not int or min(top, left, bottom, right) < 0 or not dtype.min <= value <= dtype.max:
+            raise ValueError(f"a border of {value!r}, {f['Padding']}")
         return cls(
             **f.names,
             size=f.pair("ImgDim"),
             channels=f["NumChannels"],
             pads=(top, left, bottom, right),
-            value=f.get("etb_value", -1 if dtype == BIPOLAR else 0),
+            value=value,
             dtype=dtype,
             simd=f["SIMD"],
         )

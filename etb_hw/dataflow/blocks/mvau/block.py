@@ -42,7 +42,7 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
+from etb_hw.dataflow.resources import RAM_STYLES, Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -358,7 +358,7 @@ class Mvau(Block):
             pixels=f.pixels,
             pe=f["PE"],
             simd=f["SIMD"],
-            ram_style=f["ram_style"],
+            ram_style=f.choice("ram_style", RAM_STYLES),
         )
 
     @property
@@ -382,7 +382,7 @@ class Mvau(Block):
 
     @property
     def ram_styles(self) -> tuple[str, ...]:
-        return ("auto", "block", "distributed", "ultra")
+        return RAM_STYLES
 
     @property
     def memory(self) -> LargeMemory | None:

@@ -27,7 +27,7 @@ from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
-from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.resources import RAM_STYLES, Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -189,8 +189,8 @@ class SlidingWindow(Block):
             dilation=f.pair("Dilation"),
             depthwise=bool(f["depthwise"]),
             simd=f["SIMD"],
-            parallel_window=f["parallel_window"],
-            ram_style=f["ram_style"],
+            parallel_window=f.choice("parallel_window", (0, 1)),
+            ram_style=f.choice("ram_style", RAM_STYLES),
         )
 
     def machines(self) -> tuple[Machine, ...]:

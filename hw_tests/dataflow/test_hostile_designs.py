@@ -1,0 +1,117 @@
+"""A dataflow.onnx that contradicts itself is refused by name: nothing in it is guessed or rounded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from etb_hw.dataflow import Target, finn, fold, lower
+from etb_hw.errors import BadInput, EtbError
+from hw_tests.networks import POOL, conv_net
+
+
+@pytest.fixture(scope="module")
+def model() -> onnx.ModelProto:
+    return finn.to_onnx(fold(lower(conv_net([3, POOL, 4], [5], (1, 8, 8))), Target(cycles=500)).graph)
+
+
+def changed(model: onnx.ModelProto, change: Callable[[onnx.ModelProto], object]) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    change(copy)
+    return copy
+
+
+def node(model: onnx.ModelProto, kind: str) -> onnx.NodeProto:
+    return next(node for node in model.graph.node if node.op_type == kind)
+
+
+def setting(kind: str, name: str, value: Any) -> Callable[[onnx.ModelProto], object]:
+    def change(model: onnx.ModelProto) -> None:
+        found = node(model, kind)
+        kept = [a for a in found.attribute if a.name != name]
+        del found.attribute[:]
+        found.attribute.extend([*kept, helper.make_attribute(name, value)])
+
+    return change
+
+
+def filling(suffix: str, value: float) -> Callable[[onnx.ModelProto], object]:
+    def change(model: onnx.ModelProto) -> None:
+        tensor = next(t for t in model.graph.initializer if t.name.endswith(suffix))
+        array = numpy_helper.to_array(tensor).copy()
+        array.reshape(-1)[0] = value
+        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+    return change
+
+
+def noting(key: str, value: str) -> Callable[[onnx.ModelProto], object]:
+    def change(model: onnx.ModelProto) -> None:
+        next(note for note in model.metadata_props if note.key == key).value = value
+
+    return change
+
+
+CHANGES: dict[str, Callable[[onnx.ModelProto], object]] = {
+    "a weight of 0.5": filling("_weights", 0.5),
+    "a weight of 7": filling("_weights", 7.0),
+    "a weight of 1e30": filling("_weights", 1e30),
+    "a weight that is no number": filling("_weights", np.nan),
+    "a threshold of 0.5": filling("_thresholds", 0.5),
+    "fewer weights": lambda m: m.graph.initializer[0].dims.__setitem__(0, 1),
+    "another height": setting("MVAU_hls", "MH", 99),
+    "a PE that divides nothing": setting("MVAU_hls", "PE", 7),
+    "a PE below 1": setting("MVAU_hls", "PE", -1),
+    "a PE in words": setting("MVAU_hls", "PE", "all"),
+    "memory of no kind": setting("MVAU_hls", "ram_style", "paper"),
+    "a type without bits": setting("MVAU_hls", "etb_inputs", ["INT0"]),
+    "a type of 99 bits": setting("MVAU_hls", "inputDataType", "INT99"),
+    "images without height": setting("FMPadding_rtl", "ImgDim", [0, 8]),
+    "images of 10**12 pixels": setting("FMPadding_rtl", "ImgDim", [10**6, 10**6]),
+    "a border below 0": setting("FMPadding_rtl", "Padding", [-1, 1, 1, 1]),
+    "a border of half a level": setting("FMPadding_rtl", "etb_value", 0.5),
+    "half of a window": setting("ConvolutionInputGenerator_rtl", "parallel_window", 7),
+    "a FIFO below 0": setting("MVAU_hls", "inFIFODepths", [-5]),
+    "a node twice": lambda m: m.graph.node.append(m.graph.node[1]),
+    "a node less": lambda m: m.graph.node.pop(2),
+    "a node that reads itself": lambda m: m.graph.node[1].input.__setitem__(0, m.graph.node[1].output[0]),
+    "a node that reads nothing": lambda m: m.graph.node[1].ClearField("input"),
+    "values in another file": lambda m: setattr(m.graph.initializer[0], "data_location", 1),
+    "a clock of nan": noting("etb_hw.clk_ns", "nan"),
+    "notes that are no JSON": noting("etb_hw.dequant", "["),
+    "an operation of no kind": noting("etb_hw.dequant", '[{"op": "exec", "values": [1], "shape": [1]}]'),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_it_is_refused(what: str, model: onnx.ModelProto, tmp_path: Path) -> None:
+    path = tmp_path / "dataflow.onnx"
+    path.write_bytes(changed(model, CHANGES[what]).SerializeToString())
+    with pytest.raises(EtbError) as caught:
+        finn.read(path)
+    assert caught.value.where
+    assert caught.value.remedy
+
+
+def test_what_is_consistent_is_read(model: onnx.ModelProto) -> None:
+    """FIFO depths and layer names are the user's; attributes that nobody reads do not matter."""
+    other = changed(model, setting("MVAU_hls", "a_note_of_mine", "x"))
+    assert len(finn.from_onnx(other).blocks) == len(finn.from_onnx(model).blocks)
+    renamed = finn.from_onnx(changed(model, setting("MVAU_hls", "etb_layer", "my layer")))
+    assert "my layer" in {block.layer for block in renamed.blocks}
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", Path("/dev/zero"), tmp_path):
+        with pytest.raises(BadInput, match=path.name):
+            finn.read(path)
