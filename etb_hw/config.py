@@ -182,6 +182,16 @@ class BuildConfig(Section):
     )
 
 
+class LoggingConfig(Section):
+    """Where training reports what it does, besides metrics.jsonl. It decides no result."""
+
+    to: tuple[str, ...] = Field(
+        ("auto",),
+        description='"tensorboard", or "module:Class" of a logger of your own, whose code is run; "auto": '
+        "TensorBoard where it is installed",
+    )
+
+
 class VerificationConfig(Section):
     """How many images every stage is proved on (the simulation always takes the whole test set)."""
 
@@ -216,6 +226,7 @@ class Flow(Section):
     baseline: BaselineConfig = BaselineConfig()
     build: BuildConfig = BuildConfig()
     verification: VerificationConfig = VerificationConfig()
+    logging: LoggingConfig = LoggingConfig()
 
 
 EXAMPLE = "see one that `etb-hw init digits` writes"

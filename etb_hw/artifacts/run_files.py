@@ -118,3 +118,4 @@ RUN_FILES: tuple[RunFile, ...] = (
 # what a step keeps for itself, so that it can go on where it was killed
 TRAINING_STATE = "training.safetensors"
 TEACHER_STATE = "teacher.safetensors"
+TENSORBOARD = "tensorboard"  # a folder, where TensorBoard is installed or asked for

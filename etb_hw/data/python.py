@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +12,7 @@ from etb_hw.config import DataConfig, Layout
 from etb_hw.data.arrays import from_arrays
 from etb_hw.data.dataset import Dataset
 from etb_hw.errors import BadInput
+from etb_hw.named_code import named_code
 
 NAMES = ("train_x", "train_y", "test_x", "test_y")
 REMEDY = (
@@ -28,22 +26,9 @@ def load_python(config: DataConfig) -> Dataset:
 
     The module is looked for like any import, and in the present folder.
     """
-    if config.function is None or config.function.count(":") != 1:
-        raise BadInput("data.function", f"is {config.function!r}", 'name it "module:function"')
-    module, _, name = config.function.partition(":")
+    function = named_code("data.function", config.function)
+    assert config.function is not None
     where = f"data.function {config.function}"
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        function = getattr(import_module(module), name, None)
-    except ImportError as error:
-        raise BadInput(
-            where, f"cannot be imported ({error})", "run where the module lies, or install it"
-        ) from None
-    finally:
-        sys.path.remove(here)
-    if not callable(function):
-        raise BadInput(where, "is no function", REMEDY)
     return as_dataset(function(), config.source or config.function, config.layout, where)
 
 

@@ -30,7 +30,7 @@ from etb_hw.training.devices import prepare
 from etb_hw.training.distributed import Team, check_batch, joined, share_buffers, total, wrapped
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.loss import loss_of
-from etb_hw.training.metrics import Callback, Progress
+from etb_hw.training.metrics import Callback, EpochCallback, Progress
 from etb_hw.training.optim import Optimizers, evolving_optimizers, slice_state
 from etb_hw.training.schedule import Schedule, make_schedule
 from etb_hw.training.state import Snapshot, key_of, save_snapshot
@@ -96,6 +96,7 @@ def train(
     stop_after: int | None = None,
     teacher: FloatTwin | None = None,
     budget: Budget | None = None,
+    on_epoch: EpochCallback | None = None,
 ) -> TrainResult | None:
     """Train by evolution from ternary to binary or zero.
 
@@ -110,6 +111,7 @@ def train(
         cost: what ``evolution.ratio`` counts, as a function of the widths a group; needed for ``luts``.
         budget: what the design may take, instead of a ratio; needed where ``evolution`` has such a target,
             and ``cost`` with it, by which progress is counted.
+        on_epoch: called after every epoch with its row of metrics.jsonl and the network, between two steps.
         stop_after: leave after this many steps in all with the state saved; returns None.
         teacher: a trained float network, see ``teach``; without it, where ``training.teacher`` asks for one,
             it is trained first, in ``out_dir``.
@@ -128,8 +130,9 @@ def train(
         if teacher is None:
             teacher = teach(model, training, dataset, out_dir, progress, team)
         return _train(
-            team, model, training, evolution, dataset, out_dir, progress, cost, stop_after, teacher, budget
-        )
+            team, model, training, evolution, dataset, out_dir, progress, cost, stop_after, teacher, budget,
+            on_epoch if team.leads else None,
+        )  # fmt: skip
 
 
 def _train(
@@ -144,6 +147,7 @@ def _train(
     stop_after: int | None,
     teacher: FloatTwin | None,
     budget: Budget | None,
+    on_epoch: EpochCallback | None,
 ) -> TrainResult | None:
     device = prepare(training)
     spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
@@ -188,6 +192,8 @@ def _train(
                 if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
                     _save(run, out_dir, key)
                     saved = time.monotonic()
+                if on_epoch is not None and run.step % schedule.an_epoch == 0:
+                    on_epoch(run.rows[-1], run.net)
                 if progress is not None and (run.step % UPDATE_STEPS == 0 or run.step == schedule.steps):
                     progress(watch.progress(loss))
         finally:

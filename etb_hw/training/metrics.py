@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from etb_hw.artifacts.training import Epoch, Phase, Shares
 from etb_hw.files import append_line, write_text
@@ -29,6 +31,7 @@ class Progress:
 
 
 Callback: TypeAlias = Callable[[Progress], None]
+EpochCallback: TypeAlias = Callable[[Epoch, BinaryNet], None]
 
 
 @torch.no_grad()
@@ -74,6 +77,18 @@ def mean_thresholds(net: BinaryNet) -> tuple[dict[str, float], dict[str, float]]
         if weights is not None and not weights.is_hard:
             of_weights[name] = float(weights.threshold.mean())
     return of_acts, of_weights
+
+
+@torch.no_grad()
+def thresholds(net: BinaryNet) -> dict[str, NDArray[np.float32]]:
+    """All thresholds (C,) of layers that are still ternary, as ``<layer> activations`` and ``weights``."""
+    found = {}
+    for name in net.layers:
+        layer = net.layer(name)
+        for kind, quantizer in (("activations", layer.act_quant()), ("weights", layer.weight_quant())):
+            if quantizer is not None and not quantizer.is_hard:
+                found[f"{name} {kind}"] = quantizer.threshold.detach().float().cpu().numpy()
+    return found
 
 
 def append(path: Path, row: Epoch) -> None:

@@ -55,8 +55,12 @@ target_fps = 20000
 [verification]
 real = 24
 random = 8
+[logging]
+to = ["hw_tests.flow.told:Lines"]
 """
-PRIVATE = re.compile(r"\.lock|\.steps/|(baseline/)?(training|teacher)\.safetensors(\.before)?$")
+PRIVATE = re.compile(
+    r"\.lock|told-(train|baseline)\.jsonl|\.steps/|(baseline/)?(training|teacher)\.safetensors(\.before)?$"
+)
 # they hold how long something took
 TIMED = (CHECKPOINT, METRICS, BASELINE, BASELINE_METRICS, SIMULATION, SUMMARY, TIMES, PAGE)
 KEYS = (
@@ -111,6 +115,12 @@ def test_the_summary_says_what_the_files_say(run_dir: Path) -> None:
     assert pruning["parameters"]["after"] == sum(row["parameters"]["after"] for row in pruning["layers"])
     performance = json.loads((run_dir / "report/estimate_network_performance.json").read_text())
     assert performance["estimated_throughput_fps"] >= 20000
+
+
+def test_loggers_get_the_page_and_the_summary(run_dir: Path) -> None:
+    told = [json.loads(line) for line in (run_dir / "told-train.jsonl").read_text().splitlines()]
+    files = [(row["file"], row["holds"]) for row in told if "file" in row]
+    assert files == [(name, (run_dir / name).stat().st_size) for name in ("summary.json", "report.html")]
 
 
 def test_the_written_model_builds_and_simulates_by_itself(run_dir: Path, tmp_path: Path) -> None:

@@ -20,24 +20,21 @@ from etb_hw.training.state import remove_snapshot
 from etb_hw.verification import Proof
 
 
-def _taught(context: Context) -> FloatTwin | None:
-    """The teacher of the step before, if there is one."""
-    flow = context.flow
-    with joined(flow.training.device) as team:
-        return training.teach(
-            flow.model, flow.training, context.dataset, context.run_dir, watch(context), team
-        )
-
-
 def _trained(context: Context) -> tuple[FloatTwin | None, training.TrainResult | None]:
-    """The teacher, if there is one, and the dense network; None where the flow does without it."""
-    flow, teacher = context.flow, _taught(context)
-    if not flow.baseline.train:
-        return teacher, None
-    dense, folder = EvolutionConfig(ratio=0.0), context.path(BASELINE_MODEL).parent
-    result = training.train(
-        flow.model, flow.training, dense, context.dataset, folder, watch(context), teacher=teacher
-    )
+    """The teacher of the step before and the dense network, where the flow has them."""
+    flow, folder = context.flow, context.path(BASELINE_MODEL).parent
+    with watch(context, "baseline") as show:
+        with joined(flow.training.device) as team:
+            teacher = training.teach(
+                flow.model, flow.training, context.dataset, context.run_dir, show.progress, team
+            )
+        if not flow.baseline.train:
+            return teacher, None
+        dense = EvolutionConfig(ratio=0.0)
+        result = training.train(
+            flow.model, flow.training, dense, context.dataset, folder, show.progress, teacher=teacher,
+            on_epoch=show.epoch,
+        )  # fmt: skip
     assert result is not None, "only stop_after ends a training early"
     return teacher, result
 

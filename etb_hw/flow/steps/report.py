@@ -9,6 +9,7 @@ from etb_hw.artifacts.run_files import (
     COMPARISON,
     FOLDING,
     LAYER_RESOURCES,
+    METRICS,
     PAGE,
     PERFORMANCE,
     PRUNING,
@@ -18,6 +19,7 @@ from etb_hw.artifacts.run_files import (
 )
 from etb_hw.artifacts.summary import Summary
 from etb_hw.files import write_text
+from etb_hw.flow.loggers import Loggers
 from etb_hw.flow.step import Context, Step
 from etb_hw.report import render
 from etb_hw.report.run import READ
@@ -58,6 +60,10 @@ def _run(context: Context) -> list[Proof]:
     )
     context.write(SUMMARY, summary)
     write_text(context.path(PAGE), render(context.run_dir))
+    history = METRICS.read(context.run_dir) or ()
+    with Loggers(context.flow, context.run_dir, "train") as loggers:
+        for file in (SUMMARY, PAGE):
+            loggers.file(history[-1].step if history else 0, context.path(file))
     return []
 
 

@@ -28,16 +28,18 @@ def _settings(flow: Flow) -> Any:
 
 def _trained(context: Context) -> training.TrainResult:
     flow = context.flow
-    result = training.train(
-        flow.model,
-        flow.training,
-        flow.evolution,
-        context.dataset,
-        context.run_dir,
-        watch(context),
-        training_cost(flow, context.dataset),
-        budget=training_budget(flow, context.dataset),
-    )
+    with watch(context, "train") as show:
+        result = training.train(
+            flow.model,
+            flow.training,
+            flow.evolution,
+            context.dataset,
+            context.run_dir,
+            show.progress,
+            training_cost(flow, context.dataset),
+            budget=training_budget(flow, context.dataset),
+            on_epoch=show.epoch,
+        )
     assert result is not None, "only stop_after ends a training early"
     return result
 
