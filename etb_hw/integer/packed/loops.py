@@ -75,10 +75,10 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
     """A convolution with a fused end: one-bit thresholds and max-pooling, or integers.
 
     Fields: ``x`` is the first window's address; the window of an output pixel begins ``corner_y``,
-    ``corner_x`` and ``image`` bytes after its neighbours'. A window is ``runs`` stretches of ``run``
-    contiguous bytes; run r begins ``step_y`` * (r // across) + ``step_x`` * (r % across) bytes after the
-    corner (``across`` is 1 unless the kernel is dilated along x). In the panel a window takes ``bytes``, its
-    padding included, and ``stride`` from one to the next. ``flush`` groups of weights are a chunk.
+    ``corner_x`` and ``image`` bytes after its neighbours'. In the panel a window takes ``bytes``, its padding
+    included, and ``stride`` from one to the next. It is gathered in ``pieces`` of 64 bytes: ``copies``
+    (pieces, 2) says how far each lies behind the corner, and behind the row's begin. Of the row's last
+    eight bytes those bits stay that are set in ``keep``. ``flush`` groups of weights are a chunk.
 
     With ``fused``, an output bit is 1 where mismatches are below ``limits`` (uint16), or sums reach them
     (int32), and is pooled over ``pool_y`` x ``pool_x`` into the tensor at ``out``, of ``out_height`` x
@@ -100,7 +100,6 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
 
     def convolve(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         r = carray(pointer, 1)[0]
-        runs, run, across, step_y, step_x = r.runs, r.run, r.across, r.step_y, r.step_x
         stride, window = r.stride, r.bytes
         groups = window * 8 // group
         fused = r.fused != 0
@@ -108,6 +107,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
         corner_x, out_pixel = r.corner_x, r.out_pixel
         outputs, flush, factor, shift = r.outputs, r.flush, r.factor, r.shift
         where = carray(at(r.where), (3, PANEL), np.int64)
+        pieces = carray(at(r.copies), (r.pieces, 2), np.int64)
         sums = carray(at(r.sums), (PANEL, BLOCK), kind)
         integers = carray(at(r.out), (batch * height * width, outputs), np.int32)
         bias = carray(at(r.bias), outputs, np.int32)
@@ -146,24 +146,19 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
 
             # 2. gather the windows; the last pixel repeats up to a whole tile
             tiled = (used + smallest - 1) // smallest * smallest
-            for p in range(tiled):
-                begin = where[0, min(p, used - 1)]
-                row = r.panel + p * stride
-                for i in range(runs):
-                    start = begin + (
-                        i * step_y if across == 1 else i // across * step_y + i % across * step_x
-                    )
-                    # up to 63 bytes too many: the next run or the row's slack takes them
-                    for offset in range(0, run, 64):
-                        copy64(start + offset, row + offset)
-                    row += run
-                end = r.panel + p * stride + window
-                while row + 8 <= end:
-                    put_word(row, np.uint64(0), np.uint64(0))
-                    row += 8
-                rest = carray(at(row), 8, np.uint8)
-                for i in range(end - row):
-                    rest[i] = 0
+            for p in range(used, tiled):
+                where[0, p] = where[0, used - 1]
+            for i in range(r.pieces):
+                # up to 63 bytes too many: the next piece or the row's slack takes them
+                row = r.panel + pieces[i, 1]
+                for p in range(tiled):
+                    copy64(where[0, p] + pieces[i, 0], row)
+                    row += stride
+            if r.keep != -1:
+                row = r.panel + window - 8
+                for _ in range(tiled):
+                    put_word(row, np.uint64(0), np.uint64(r.keep))
+                    row += stride
             panel = r.panel
             if paired:  # rows of two pixels: all low nibbles, then all high ones
                 panel += PANEL * stride
@@ -232,7 +227,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
             first += used
 
     fields = (
-        "x image corner_y corner_x height width runs run across step_y step_x bytes stride outputs flush "
+        "x image corner_y corner_x height width pieces copies bytes keep stride outputs flush "
         "fused limits pool_y pool_x out out_height out_width out_image out_row out_pixel "
         "factor bias other shift weights panel sums where table"
     )

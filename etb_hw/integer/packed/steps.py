@@ -83,11 +83,19 @@ class Window:
         height, width = ((size - d * (k - 1) - 1) // s + 1 for size, k, s, d in sizes)
         return height, width
 
-    def fields(self, start: int, image: int, row: int) -> dict[str, int]:
+    def fields(self, memory: Memory, start: int, image: int, row: int) -> dict[str, int]:
         """Fields of a convolution's record; ``start`` is the first window's address."""
         conv, (height, width) = self.conv, self.output
         outputs, _, kernel_y, kernel_x = conv.weights.shape
-        dense_x = conv.dilation[1] == 1
+        down, right = conv.dilation[0] * row, conv.dilation[1] * self.unit
+        if conv.dilation[1] == 1:  # pixels side by side are one run of bytes
+            runs, run = [y * down for y in range(kernel_y)], kernel_x * self.unit
+        else:
+            runs, run = [y * down + x * right for y in range(kernel_y) for x in range(kernel_x)], self.unit
+        pieces = [
+            (begin + offset, i * run + offset) for i, begin in enumerate(runs) for offset in range(0, run, 64)
+        ]
+        padding = self.bytes - len(runs) * run
         return {
             "x": start,
             "image": image,
@@ -95,12 +103,10 @@ class Window:
             "corner_x": conv.stride[1] * self.unit,
             "height": height,
             "width": width,
-            "runs": kernel_y if dense_x else kernel_y * kernel_x,
-            "run": kernel_x * self.unit if dense_x else self.unit,
-            "across": 1 if dense_x else kernel_x,
-            "step_y": conv.dilation[0] * row,
-            "step_x": conv.dilation[1] * self.unit,
+            "pieces": len(pieces),
+            "copies": memory.keep(np.array(pieces, dtype=np.int64)),
             "bytes": self.bytes,
+            "keep": -1 if padding == 0 else (1 << 64 - 8 * padding) - 1,
             "stride": self.stride,
             "outputs": outputs,
             "pool_y": self.pool[0],
@@ -140,7 +146,7 @@ class Conv(Step):
             yield (
                 operation,
                 operation.record(
-                    **self.window.fields(start, image, row),
+                    **self.window.fields(memory, start, image, row),
                     flush=self.flush,
                     fused=fused,
                     limits=self.limits.ctypes.data if self.limits is not None else 0,
