@@ -63,6 +63,11 @@ class Kernel:
     features: tuple[str, ...] = ()
 
     @property
+    def words(self) -> bool:
+        """Whether three 64-bit words meet at once: the third is then the exclusive or of all three."""
+        return self.group == 64
+
+    @property
     def paired(self) -> bool:
         """Whether a byte of the panel carries four channels of two pixels, one in each nibble."""
         return self.group == 4
@@ -81,7 +86,7 @@ class ByteKernel:
 _AVX512 = ("avx512f", "avx512bw", "avx512vl")
 
 KERNELS = (
-    Kernel("vpopcnt", 64, 8, (6, 4, 2, 1), 8192, 8, 341, ("vnni", "maddubs"), (*_AVX512, "avx512vpopcntdq")),
+    Kernel("vpopcnt", 64, 8, (4, 2, 1), 8192, 8, 384, ("vnni",), (*_AVX512, "avx512vpopcntdq", "avx512vnni")),
     Kernel("avx2", 4, 32, (2,), 63, 3, 384, ("maddubs",), ("avx2",)),
     Kernel("generic", 8, 32, (2, 1), 31, 1, 106, ("plain",)),
 )

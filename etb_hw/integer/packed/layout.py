@@ -59,12 +59,23 @@ def weight_planes(weights: Ints64) -> list[WeightPlane]:
     return planes
 
 
-def lane_order(lanes: int) -> NDArray[np.int64]:
-    """Output channel of each lane: even lanes widen to the first half of the sums, odd ones to the second."""
+def byte_order(vectors: int, lanes: int) -> NDArray[np.int64]:
+    """Output channel of each 8-bit lane: even lanes widen to the first half of the sums, odd ones to the second."""
     half = lanes // 2
     order = np.empty(lanes, dtype=np.int64)
     order[0::2], order[1::2] = np.arange(half), half + np.arange(half)
-    return order
+    return (np.arange(vectors)[:, None] * lanes + order).ravel()
+
+
+def word_order(vectors: int, lanes: int) -> NDArray[np.int64]:
+    """Output channel of each 64-bit lane: packs take two lanes of one vector, two of the next, and so on."""
+    if vectors < VECTORS:
+        return plain_order(vectors, lanes)
+    return np.arange(vectors * lanes).reshape(lanes // 2, vectors, 2).transpose(1, 0, 2).ravel()
+
+
+def plain_order(vectors: int, lanes: int) -> NDArray[np.int64]:
+    return np.arange(vectors * lanes)
 
 
 def window_bytes(kernel: Kernel, channels: int, pixels: int) -> int:
@@ -91,10 +102,18 @@ def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.uint8]:
     padded = np.zeros((outputs, window_bytes(kernel, channels, height * width)), dtype=np.uint8)
     padded[:, : rows.shape[1]] = rows
     if kernel.paired:
-        return _by_lane(np.concatenate([padded & 15, padded >> 4], axis=1), kernel.lanes, lane_order)
-    if kernel.group == 64:
-        return _by_lane(padded.view(np.uint64), kernel.lanes)
-    return _by_lane(padded, kernel.lanes, lane_order)
+        return _by_lane(np.concatenate([padded & 15, padded >> 4], axis=1), kernel.lanes, byte_order)
+    if kernel.words:
+        return _by_lane(_in_threes(padded.view(np.uint64)), kernel.lanes, word_order)
+    return _by_lane(padded, kernel.lanes, byte_order)
+
+
+def _in_threes(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Words (O, K), but for the first K % 3 dealt in threes from thirds, each ending in the exclusive or of all."""
+    rest, third = words.shape[1] % 3, words.shape[1] // 3
+    first, second, last = (words[:, rest + i * third :][:, :third] for i in range(3))
+    threes = np.stack([first, second, first ^ second ^ last], axis=2).reshape(len(words), -1)
+    return np.concatenate([words[:, :rest], threes], axis=1)
 
 
 def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.uint8]:
@@ -106,18 +125,18 @@ def pack_bytes(kernel: ByteKernel, weights: Ints64) -> NDArray[np.uint8]:
 
 
 def _by_lane(
-    groups: NDArray[Any], lanes: int, order: Callable[[int], NDArray[np.int64]] = np.arange
+    groups: NDArray[Any], lanes: int, order: Callable[[int, int], NDArray[np.int64]] = plain_order
 ) -> NDArray[np.uint8]:
     """Rows of groups, one an output channel, dealt to the lanes of vectors as tiles read them."""
     outputs, count = groups.shape
     wide = -(-outputs // lanes) * lanes
     rows = np.zeros((wide, count), dtype=groups.dtype)
     rows[:outputs] = groups
-    rows = rows.reshape(-1, lanes, count)[:, order(lanes)].reshape(wide, count)
     step = VECTORS * lanes
     assert BLOCK % step == 0
-    parts = [rows[start : start + step].T.ravel() for start in range(0, wide, step)]
-    values = np.concatenate(parts).view(np.uint8)
+    parts = [rows[start : start + step] for start in range(0, wide, step)]
+    dealt = [part[order(len(part) // lanes, lanes)].T.ravel() for part in parts]
+    values = np.concatenate(dealt).view(np.uint8)
     out = aligned(values.size, np.uint8)
     out[:] = values
     return out

@@ -20,7 +20,17 @@ import numba
 import numpy as np
 from numba import carray, types
 
-from etb_hw.integer.packed.emit import at, bits_below, bits_reaching, call, copy64, pair64, put_word, tile
+from etb_hw.integer.packed.emit import (
+    at,
+    bits_below,
+    bits_reaching,
+    call,
+    copy64,
+    mix64,
+    pair64,
+    put_word,
+    tile,
+)
 from etb_hw.integer.packed.kernel import BLOCK, VECTORS, ByteKernel, Kernel, cache_key
 
 PANEL = 24
@@ -90,6 +100,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
     key = cache_key(kernel.name)
     binary = isinstance(kernel, Kernel)
     paired = isinstance(kernel, Kernel) and kernel.paired
+    words = isinstance(kernel, Kernel) and kernel.words
     group = kernel.group if isinstance(kernel, Kernel) else 32  # bits that meet a lane's weights at once
     lane = max(8, group) // 8  # bytes of a weight lane
     step = lane if not paired else 1  # bytes of a panel row that a group takes
@@ -159,6 +170,13 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
                 for _ in range(tiled):
                     put_word(row, np.uint64(0), np.uint64(r.keep))
                     row += stride
+            if words:  # see `emit._words`
+                third = groups // 3 * 8
+                for offset in range(0, third, 64):  # up to 63 bytes too many again
+                    row = r.panel + groups % 3 * 8 + offset
+                    for _ in range(tiled):
+                        mix64(row, row + third, row + 2 * third)
+                        row += stride
             panel = r.panel
             if paired:  # rows of two pixels: all low nibbles, then all high ones
                 panel += PANEL * stride
@@ -248,20 +266,24 @@ def copy(kind: type[np.generic], to: type[np.generic]) -> Operation:
         r = carray(pointer, 1)[0]
         begin = r.x if r.x != 0 else source
         end = r.y if r.y != 0 else target
-        channels, x_c, y_c = r.channels, r.x_c, r.y_c
+        channels, width, offset = r.channels, r.width, r.offset
+        x_w, x_c, y_w, y_c = r.x_w, r.x_c, r.y_w, r.y_c
         contiguous = x_c == x_size and y_c == y_size
         for n in range(batch):
             for i in range(r.height):
-                for j in range(r.width):
-                    x = begin + n * r.x_n + i * r.x_h + j * r.x_w
-                    y = end + n * r.y_n + i * r.y_h + j * r.y_w
-                    if contiguous:
-                        values, copies = carray(at(x), channels, kind), carray(at(y), channels, to)
+                x = begin + n * r.x_n + i * r.x_h
+                y = end + n * r.y_n + i * r.y_h
+                if contiguous:
+                    for j in range(width):
+                        values = carray(at(x + j * r.x_w), channels, kind)
+                        copies = carray(at(y + j * r.y_w), channels, to)
                         for c in range(channels):
-                            copies[c] = values[c] - r.offset
-                    else:
-                        for c in range(channels):
-                            carray(at(y + c * y_c), 1, to)[0] = carray(at(x + c * x_c), 1, kind)[0] - r.offset
+                            copies[c] = values[c] - offset
+                else:
+                    for c in range(channels):
+                        for j in range(width):
+                            value = carray(at(x + j * x_w + c * x_c), 1, kind)[0]
+                            carray(at(y + j * y_w + c * y_c), 1, to)[0] = value - offset
 
     return _operation("x x_n x_h x_w x_c y y_n y_h y_w y_c height width channels offset", convert)
 
