@@ -1,6 +1,6 @@
-"""LLVM vector code of the tiles. The only file with machine-level tricks; each is explained where it stands.
+"""LLVM vector code of the tiles. The only file with machine-level tricks, each explained where it stands.
 
-Numba sees a few intrinsics: `tile` (multiply), `copy64`, `mix64` and `pair64` (build panels), `bits_below` and
+Numba sees a few intrinsics: `tile` (multiply), `copy`, `mix64` and `pair64` (build panels), `bits_below` and
 `bits_reaching` (compare 64 results with their thresholds and return the bits), `put_word`, `at`, `call`.
 Addresses are integers.
 """
@@ -19,7 +19,7 @@ from etb_hw.integer.packed.kernel import BLOCK, BYTE_KERNELS, KERNELS, VECTORS, 
 
 Builder = Any
 Value = Any
-Sums = tuple[Value, Value]  # address of the results, and the mask for what is there
+Sums = tuple[Value, Value]  # address of the results, and whether they are the first
 Step = Callable[[ByteKernel], tuple[Any, Callable[..., Value], Callable[..., Value]]]
 
 _I1, _I8, _I16, _I32, _I64 = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
@@ -80,8 +80,7 @@ def tile(typing, key, panel, stride, weights, groups, sums, pixels, vectors, fre
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
         _, panel, stride, weights, groups, sums, pixels, vectors, fresh, table = args
-        # all ones keeps what is there, zero forgets it
-        old = b.sext(b.not_(b.trunc(fresh, _I1)), _I32)
+        fresh = b.trunc(fresh, _I1)
         taken = _I64(kernel.pixels[-1])
         for size in kernel.pixels[-2::-1]:
             taken = b.select(b.icmp_signed(">=", pixels, _I64(size)), _I64(size), taken)
@@ -93,7 +92,7 @@ def tile(typing, key, panel, stride, weights, groups, sums, pixels, vectors, fre
                 shapes.add_case(_I64(size * VECTORS + count), here)
                 b.position_at_end(here)
                 rows = [b.add(panel, b.mul(stride, _I64(p))) for p in range(size)]
-                _BODIES[kernel.name](b, kernel, rows, weights, groups, (sums, old), count, table)
+                _BODIES[kernel.name](b, kernel, rows, weights, groups, (sums, fresh), count, table)
                 b.branch(end)
         b.position_at_end(end)
         return taken
@@ -120,27 +119,33 @@ def _increase(b: Builder, accumulator: Value, value: Value) -> None:
     b.store(b.add(b.load(accumulator), value), accumulator)
 
 
-def _add_counts(b: Builder, counts: Value, lanes: int, sums: Sums, pixel: int, vector: int) -> None:
-    """Widen a vector of 8-bit counts and add it to the 16-bit sums of its pixel.
+def _add_counts(b: Builder, counts: list[list[Value]], lanes: int, sums: Sums) -> None:
+    """Widen vectors of 8-bit counts, by pixel and vector, and put them to the 16-bit sums.
 
     Even bytes go to the first half of the vector's sums and odd bytes to the second, which costs a mask
-    and a shift instead of cross-lane shuffles. Weights are packed in that order (`layout.lane_order`).
+    and a shift instead of cross-lane shuffles. Weights are packed in that order (`layout.byte_order`).
     """
     half = _vector(_I16, lanes // 2)
-    wide = b.bitcast(b.load(counts), half)
-    even = b.and_(wide, _splat(half, 255))
-    odd = b.lshr(wide, _splat(half, 8))
-    address = b.add(sums[0], _I64((pixel * BLOCK + vector * lanes) * 2))
-    for part, offset in ((even, 0), (odd, lanes)):
-        _add_to(b, part, b.add(address, _I64(offset)), sums[1])
+    results = []
+    for pixel, vectors in enumerate(counts):
+        for i, count in enumerate(vectors):
+            wide = b.bitcast(b.load(count), half)
+            place = b.add(sums[0], _I64((pixel * BLOCK + i * lanes) * 2))
+            results.append((b.and_(wide, _splat(half, 255)), place))
+            results.append((b.lshr(wide, _splat(half, 8)), b.add(place, _I64(lanes))))
+    _put(b, results, sums[1])
 
 
-def _add_to(b: Builder, value: Value, place: Value, old: Value) -> None:
-    kind = value.type
-    bits = kind.count * kind.element.width
-    mask = b.bitcast(_broadcast(b, old, bits // 32), kind)
-    there = b.and_(_load(b, place, kind, min(64, bits // 8)), mask)
-    _store(b, b.add(there, value), place, min(64, bits // 8))
+def _put(b: Builder, results: list[tuple[Value, Value]], fresh: Value) -> None:
+    """Write values to their places, or add them to what is there."""
+    with b.if_else(fresh) as (write, add):
+        for branch in (write, add):
+            with branch:
+                for value, place in results:
+                    align = min(64, value.type.count * value.type.element.width // 8)
+                    if branch is add:
+                        value = b.add(_load(b, place, value.type, align), value)
+                    _store(b, value, place, align)
 
 
 def _words(
@@ -150,11 +155,12 @@ def _words(
 
     Of three words of differences d, e, f one needs s = d ^ e ^ f and the majority m: the bits that are set
     are popcount(s) + 2 popcount(m). As s = (x1 ^ x2 ^ x3) ^ (w1 ^ w2 ^ w3), the third words of activations
-    and weights are stored as the exclusive or of all three (`mix64`, `layout.pack_binary`), which makes s as cheap as f was;
-    and m follows from d, e and s, as f = d ^ e ^ s, in one ``vpternlogq``. ``vpdpwssd`` adds the double. Up to two words that make no three
-    come first.
+    and weights are stored as the exclusive or of all three (`mix64`, `layout.pack_binary`), which makes s as
+    cheap as f was; and m follows from d, e and s, as f = d ^ e ^ s, in one ``vpternlogq``. ``vpdpwssd`` adds
+    the double. Up to two words that make no three come first.
+
     8 operations for 1,536 binary multiply-accumulates: 384 a cycle on the two ports of an Intel core, where
-    three operations a word make 341.
+    three operations a word make 341. (Seven words in 18 operations would make 398.)
     """
     vector = _vector(_I64, k.lanes)
     lanes32 = _vector(_I32, k.lanes * 2)
@@ -232,9 +238,7 @@ def _popcount(
             for i in range(v):
                 found = _call(b, f"llvm.ctpop.v{k.lanes}i8", vector, b.xor(channels, filters[i]))
                 _increase(b, counts[pixel][i], found)
-    for pixel in range(len(rows)):
-        for i in range(v):
-            _add_counts(b, counts[pixel][i], k.lanes, sums, pixel, i)
+    _add_counts(b, counts, k.lanes, sums)
 
 
 def _avx2(
@@ -275,8 +279,7 @@ def _avx2(
     for i in range(v):
         sixteen = b.mul(b.load(second[i]), _splat(vector, 16))
         b.store(b.sub(b.load(total[i]), sixteen), total[i])
-        _add_counts(b, total[i], k.lanes, sums, 0, i)
-        _add_counts(b, second[i], k.lanes, sums, 1, i)
+    _add_counts(b, [total, second], k.lanes, sums)
 
 
 def _bytes(
@@ -306,10 +309,12 @@ def _bytes(
             four = _broadcast(b, _load(b, b.add(row, offset), _I32), k.lanes)
             for i in range(v):
                 b.store(add(b, b.load(total[pixel][i]), four, filters[i]), total[pixel][i])
+    results = []
     for pixel in range(len(rows)):
         for i in range(v):
             place = b.add(sums[0], _I64((pixel * BLOCK + i * k.lanes) * 4))
-            _add_to(b, finish(b, b.load(total[pixel][i])), place, sums[1])
+            results.append((finish(b, b.load(total[pixel][i])), place))
+    _put(b, results, sums[1])
 
 
 def _vnni(k: ByteKernel) -> tuple[Any, Callable[..., Value], Callable[..., Value]]:
@@ -364,16 +369,18 @@ _BODIES: dict[str, Callable[..., None]] = {
 }
 
 
-@intrinsic
-def copy64(typing, source, target):  # type: ignore[no-untyped-def]
-    """Copy 64 bytes."""
+@intrinsic(prefer_literal=True)
+def copy(typing, size, source, target):  # type: ignore[no-untyped-def]
+    """Copy a constant number of bytes by one load and one store."""
+    if not isinstance(size, types.Literal):
+        return None
 
     def generate(context, b, signature, args):  # type: ignore[no-untyped-def]
-        source, target = args
-        _store(b, _load(b, source, _vector(_I8, 64)), target)
+        _, source, target = args
+        _store(b, _load(b, source, _vector(_I8, size.literal_value)), target)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp), generate
+    return types.void(size, types.intp, types.intp), generate
 
 
 @intrinsic

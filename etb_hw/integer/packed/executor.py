@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import graph as g
+from etb_hw.integer.datatype import DataType
 from etb_hw.integer.packed.kernel import Choice, choose
 from etb_hw.integer.packed.plan import make_plan
 from etb_hw.integer.packed.program import Program
@@ -18,7 +19,7 @@ CACHE_BYTES = 2**20
 """What the tensors of a thread's chunk of images may take together: about half of a core's own cache, so that
 a layer finds there what the one before has written."""
 
-FEWEST, MOST = 4, 512
+FEWEST, MOST = 2, 512
 """Images of a chunk: enough to share weights in caches and to forget the overhead of a call, and not so many
 that Ctrl-C waits."""
 
@@ -50,6 +51,8 @@ class PackedExecutor:
         self.kernel = self._kernels[0].name
         self._plan = make_plan(graph, *self._kernels, keep_all=False)
         self._dtype = np.dtype(self._plan.source.dtype)
+        # bytes need no look where none of them is wrong, which saves half of the time of a small network
+        self._any_byte = graph.input.dtype == DataType.unsigned(8)
         self._shape = graph.types[graph.output].shape
         self._spare: list[Program] = []  # one for each thread that ran at once
         self._macs = sum(
@@ -99,7 +102,8 @@ class PackedExecutor:
 
     def _run_chunk(self, x: g.Ints) -> NDArray[np.int64]:
         x = np.asarray(x)
-        check_input(self.graph, x)
+        if not (self._any_byte and x.dtype == np.uint8 and x.shape[1:] == self.graph.input.shape):
+            check_input(self.graph, x)
         x = np.ascontiguousarray(x, dtype=self._dtype)
         out = np.empty((len(x), *self._shape), dtype=np.int64)
         program = self._spare.pop() if self._spare else None

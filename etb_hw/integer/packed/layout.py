@@ -60,7 +60,7 @@ def weight_planes(weights: Ints64) -> list[WeightPlane]:
 
 
 def byte_order(vectors: int, lanes: int) -> NDArray[np.int64]:
-    """Output channel of each 8-bit lane: even lanes widen to the first half of the sums, odd ones to the second."""
+    """Output channel of each 8-bit lane: even ones widen to the sums' first half, odd ones to the next."""
     half = lanes // 2
     order = np.empty(lanes, dtype=np.int64)
     order[0::2], order[1::2] = np.arange(half), half + np.arange(half)
@@ -109,7 +109,7 @@ def pack_binary(kernel: Kernel, bits: Bits) -> NDArray[np.uint8]:
 
 
 def _in_threes(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Words (O, K), but for the first K % 3 dealt in threes from thirds, each ending in the exclusive or of all."""
+    """Words (O, K) dealt in threes, each ending in the exclusive or of all three; K % 3 words come first."""
     rest, third = words.shape[1] % 3, words.shape[1] // 3
     first, second, last = (words[:, rest + i * third :][:, :third] for i in range(3))
     threes = np.stack([first, second, first ^ second ^ last], axis=2).reshape(len(words), -1)

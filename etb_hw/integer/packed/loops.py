@@ -25,7 +25,7 @@ from etb_hw.integer.packed.emit import (
     bits_below,
     bits_reaching,
     call,
-    copy64,
+    copy,
     mix64,
     pair64,
     put_word,
@@ -66,9 +66,9 @@ def _operation(fields: str, function: Callable[..., None]) -> Operation:
 
 
 def _execute(program, batch, source, target):  # type: ignore[no-untyped-def]
-    """Run a program: int64 rows of an operation's address and its record's."""
+    """Run a program: int64 rows of an operation's address and its record's; flat arrays in and out."""
     for i in range(program.shape[0]):
-        call(program[i, 0], program[i, 1], batch, source, target)
+        call(program[i, 0], program[i, 1], batch, source.ctypes.data, target.ctypes.data)
 
 
 @cache
@@ -86,7 +86,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
 
     Fields: ``x`` is the first window's address; the window of an output pixel begins ``corner_y``,
     ``corner_x`` and ``image`` bytes after its neighbours'. In the panel a window takes ``bytes``, its padding
-    included, and ``stride`` from one to the next. It is gathered in ``pieces`` of 64 bytes: ``copies``
+    included, and ``stride`` from one to the next. It is gathered in ``pieces`` of ``piece`` bytes: ``copies``
     (pieces, 2) says how far each lies behind the corner, and behind the row's begin. Of the row's last
     eight bytes those bits stay that are set in ``keep``. ``flush`` groups of weights are a chunk.
 
@@ -118,7 +118,8 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
         corner_x, out_pixel = r.corner_x, r.out_pixel
         outputs, flush, factor, shift = r.outputs, r.flush, r.factor, r.shift
         where = carray(at(r.where), (3, PANEL), np.int64)
-        pieces = carray(at(r.copies), (r.pieces, 2), np.int64)
+        pieces, size = r.pieces, r.piece
+        copies = carray(at(r.copies), (pieces, 2), np.int64)
         sums = carray(at(r.sums), (PANEL, BLOCK), kind)
         integers = carray(at(r.out), (batch * height * width, outputs), np.int32)
         bias = carray(at(r.bias), outputs, np.int32)
@@ -131,17 +132,20 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
             # 1. where the next pixels come from and go to (counters: divisions would cost as much as a tile)
             used = 0
             while used < PANEL and image < batch:
-                where[0, used] = corner
-                where[1, used] = out if out_y < r.out_height and out_x < r.out_width else 0
-                where[2, used] = 0 if pooled_y == 0 and pooled_x == 0 else -1  # or to what is there
-                used += 1
-                corner += corner_x
-                column += 1
-                pooled_x += 1
-                if pooled_x == pool_x:
-                    pooled_x = 0
-                    out_x += 1
-                    out += out_pixel
+                many = min(PANEL - used, width - column)
+                inside = r.out_width if out_y < r.out_height else 0
+                for p in range(used, used + many):
+                    where[0, p] = corner
+                    where[1, p] = out if out_x < inside else 0
+                    where[2, p] = 0 if pooled_y == 0 and pooled_x == 0 else -1  # or to what is there
+                    corner += corner_x
+                    pooled_x += 1
+                    if pooled_x == pool_x:
+                        pooled_x = 0
+                        out_x += 1
+                        out += out_pixel
+                used += many
+                column += many
                 if column == width:
                     column = pooled_x = out_x = 0
                     y += 1
@@ -159,12 +163,18 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
             tiled = (used + smallest - 1) // smallest * smallest
             for p in range(used, tiled):
                 where[0, p] = where[0, used - 1]
-            for i in range(r.pieces):
-                # up to 63 bytes too many: the next piece or the row's slack takes them
-                row = r.panel + pieces[i, 1]
-                for p in range(tiled):
-                    copy64(where[0, p] + pieces[i, 0], row)
-                    row += stride
+            for i in range(pieces):
+                # bytes too many are taken by the next piece, or the row's slack
+                row = r.panel + copies[i, 1]
+                if size == 64:
+                    for p in range(tiled):
+                        copy(64, where[0, p] + copies[i, 0], row + p * stride)
+                elif size == 32:
+                    for p in range(tiled):
+                        copy(32, where[0, p] + copies[i, 0], row + p * stride)
+                else:
+                    for p in range(tiled):
+                        copy(16, where[0, p] + copies[i, 0], row + p * stride)
             if r.keep != -1:
                 row = r.panel + window - 8
                 for _ in range(tiled):
@@ -245,7 +255,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
             first += used
 
     fields = (
-        "x image corner_y corner_x height width pieces copies bytes keep stride outputs flush "
+        "x image corner_y corner_x height width pieces piece copies bytes keep stride outputs flush "
         "fused limits pool_y pool_x out out_height out_width out_image out_row out_pixel "
         "factor bias other shift weights panel sums where table"
     )
@@ -253,7 +263,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
 
 
 @cache
-def copy(kind: type[np.generic], to: type[np.generic]) -> Operation:
+def convert(kind: type[np.generic], to: type[np.generic]) -> Operation:
     """Copy tensors between layouts and element types: ``y = x - offset``.
 
     Strides of axes (n, h, w, c) are in bytes; an address of 0 is the network's input or its result.
@@ -261,7 +271,7 @@ def copy(kind: type[np.generic], to: type[np.generic]) -> Operation:
     key = cache_key("copy")
     x_size, y_size = np.dtype(kind).itemsize, np.dtype(to).itemsize
 
-    def convert(pointer, batch, source, target):  # type: ignore[no-untyped-def]
+    def copy_tensor(pointer, batch, source, target):  # type: ignore[no-untyped-def]
         key  # noqa: B018
         r = carray(pointer, 1)[0]
         begin = r.x if r.x != 0 else source
@@ -285,7 +295,7 @@ def copy(kind: type[np.generic], to: type[np.generic]) -> Operation:
                             value = carray(at(x + j * x_w + c * x_c), 1, kind)[0]
                             carray(at(y + j * y_w + c * y_c), 1, to)[0] = value - offset
 
-    return _operation("x x_n x_h x_w x_c y y_n y_h y_w y_c height width channels offset", convert)
+    return _operation("x x_n x_h x_w x_c y y_n y_h y_w y_c height width channels offset", copy_tensor)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -44,14 +43,9 @@ class Program:
 
     def run(self, x: Array, out: Array) -> None:
         """Images ``x``, contiguous and of the plan's type, to int64 ``out``, contiguous too."""
-        source, target = _address(x), _address(out)
+        source, target = x.reshape(-1), out.reshape(-1)
         for part in self._parts:
             if callable(part):
                 part(len(x))
             else:
                 self._execute(part, len(x), source, target)
-
-
-def _address(array: Array) -> int:
-    address: Any = array.__array_interface__["data"][0]  # twice as fast as array.ctypes.data
-    return int(address)

@@ -92,8 +92,11 @@ class Window:
             runs, run = [y * down for y in range(kernel_y)], kernel_x * self.unit
         else:
             runs, run = [y * down + x * right for y in range(kernel_y) for x in range(kernel_x)], self.unit
+        size = 16 if run <= 16 else 32 if run <= 32 else 64  # long ones would often end in another cache line
         pieces = [
-            (begin + offset, i * run + offset) for i, begin in enumerate(runs) for offset in range(0, run, 64)
+            (begin + offset, i * run + offset)
+            for i, begin in enumerate(runs)
+            for offset in range(0, run, size)
         ]
         padding = self.bytes - len(runs) * run
         return {
@@ -104,6 +107,7 @@ class Window:
             "height": height,
             "width": width,
             "pieces": len(pieces),
+            "piece": size,
             "copies": memory.keep(np.array(pieces, dtype=np.int64)),
             "bytes": self.bytes,
             "keep": -1 if padding == 0 else (1 << 64 - 8 * padding) - 1,
@@ -220,7 +224,7 @@ class ByteConv(Conv):
 
 def copied(shape: Image, x: Place, kind: Any, y: Place, to: Any, offset: int = 0) -> Compiled:
     """``y = x - offset`` between two places and element types."""
-    operation = loops.copy(kind, to)
+    operation = loops.convert(kind, to)
     axes = [("n", "image"), ("h", "row"), ("w", "pixel"), ("c", "channel")]
     channels, height, width = shape
     record = operation.record(
