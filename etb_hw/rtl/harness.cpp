@@ -2,6 +2,7 @@
 //
 // usage: harness JOB. The job is a text file:
 //   seed S / idle N / reset C        random seed; give up after N cycles without a beat; pulse rst at cycle C
+//   silent                           outputs must offer nothing while rst is held, from its first cycle on
 //   in  FILE BEATS FRAME STALL       one line an input: beats as 32-bit words, beats a frame, stall in 1/256
 //   out FILE BEATS FRAME STALL MORE  one line an output: how many beats to wait for; MORE = 1: more may wait
 //   tap FILE FRAME                   one line a tap: every beat that passes is written to the file
@@ -123,6 +124,7 @@ int main(int argc, char** argv) {
   if (argc < 2) return 2;
   uint64_t seed = 1, idle_limit = 100000;
   int64_t reset_at = -1;
+  bool silent = false;
 
   VerilatedContext context;
   std::ifstream job(argv[1]);
@@ -135,6 +137,7 @@ int main(int argc, char** argv) {
     if (key == "seed") s >> seed;
     if (key == "idle") s >> idle_limit;
     if (key == "reset") s >> reset_at;
+    if (key == "silent") silent = true;
   }
   // registers that nobody resets start at random, so that a forgotten reset shows
   context.randReset(2);
@@ -165,23 +168,25 @@ int main(int argc, char** argv) {
   }
 
   Random random{seed * 0x9E3779B97F4A7C15ull + 1};
-  auto edge = [&]() {
-    top.clk = 0, top.eval();
-    top.clk = 1, top.eval();
-  };
   auto reset = [&]() {
     top.rst = 1;
     for (Port& p : inputs) p.flag_out(false), p.offered = false, p.done = 0, p.times.clear();
     for (Port& p : outputs) p.flag_out(false), p.pending = false, p.done = 0, p.times.clear(), p.data.clear();
     for (Port& p : taps) p.data.clear();
-    for (int i = 0; i < 3; ++i) edge();
+    bool spoke = false;
+    for (int i = 0; i < 3; ++i) {
+      top.clk = 0, top.eval();
+      for (const Port& p : outputs) spoke |= p.flag_in();
+      top.clk = 1, top.eval();
+    }
     top.rst = 0;
+    return !(silent && spoke);
   };
-  reset();
+  if (!reset()) return fail("an output offers a beat during reset");
 
   uint64_t cycle = 0, idle = 0, surplus = 0;
   for (;; ++cycle) {
-    if (int64_t(cycle) == reset_at) reset();
+    if (int64_t(cycle) == reset_at && !reset()) return fail("an output offers a beat during reset");
     for (Port& p : inputs) {
       if (!p.offered && p.done < p.beats && random.byte() >= p.stall) {
         p.offered = true;

@@ -112,6 +112,7 @@ def simulate(
         },
         seed=seed,
         reset_at=reset_at,
+        silent=True,
         idle_limit=idle,
         timeout=timeout,
     )

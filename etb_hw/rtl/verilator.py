@@ -99,7 +99,7 @@ def build(
         harness = (files("etb_hw.rtl") / "harness.cpp").read_text(encoding="utf-8")
     binding = _binding(ports)
     # memories are read when the program starts, so they are no part of what is compiled
-    code = {name: text for name, text in sources.items() if name.endswith(".sv")}
+    code = {name: text for name, text in sources.items() if name.endswith((".sv", ".v"))}
     key = cache.key_of(
         [verilator.tool.version, compiler.version, harness, binding, str(optimize), *defines]
         + [part for item in sorted(code.items()) for part in item]
@@ -129,6 +129,7 @@ def run(
     *,
     seed: int = 1,
     reset_at: int | None = None,
+    silent: bool = False,
     idle_limit: int = 100_000,
     timeout: float | None = None,
 ) -> SimResult:
@@ -136,12 +137,15 @@ def run(
 
     Args:
         reset_at: cycle at which reset is pulsed and everything starts again from the first beat.
+        silent: outputs that offer a beat while reset is held are a failure.
         idle_limit: cycles without any beat after which the run counts as stuck.
     """
     with tempfile.TemporaryDirectory(prefix="etb_sim_") as scratch:
         job = [f"seed {seed}", f"idle {idle_limit}"]
         if reset_at is not None:
             job.append(f"reset {reset_at}")
+        if silent:
+            job.append("silent")
         for i, port in enumerate(model.ports):
             drive = drives.get(port.name, Drive())
             path = Path(scratch) / f"{i}.bin"
