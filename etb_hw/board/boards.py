@@ -1,4 +1,4 @@
-"""Boards with a serial line to the host, from ``boards.toml`` or a file of the user's in the same form."""
+"""Boards that packages are made for, from ``boards.toml`` or a file of the user's in the same form."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
 
-Site = Annotated[str, StringConstraints(pattern=r"^[A-Z]{1,2}[0-9]{1,2}$")]
+EXAMPLE = "etb_hw/board/boards.toml"
+Site = Annotated[str, StringConstraints(pattern=r"^[A-Z]{0,2}[0-9]{1,2}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+Part = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9/_.:-]{0,79}$")]
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f`$\\\"{}\[\]]{1,200}$")]
+Mhz = Annotated[float, Field(ge=1, le=500)]
 
 
-class Pins(BaseModel):
+class Table(BaseModel):
+    """A table of a board file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Pins(Table):
     """FPGA sites of the pins that a package uses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     clock: Site
     from_host: Site
@@ -31,29 +39,59 @@ class Pins(BaseModel):
     led_error: Site | None = None
 
 
-class Board(BaseModel):
-    """A board with a Lattice ECP5 and a serial line.
+class SerialBoard(Table):
+    """A board with a serial line, whose FPGA open tools know.
 
     Attributes:
         title: in words.
+        kind: the family.
         device, package: as nextpnr names them.
-        clock_mhz: of the oscillator; baud: of the serial line.
-        pins: sites; high: outputs that have to be held high, by name.
-        load: the command that puts ``design.bit`` on the board.
+        clock_mhz: of the oscillator; baud: of the serial line; default_mhz: the design's clock.
+        pins: sites; high: outputs that have to be held high, by name; leds_low: whether LEDs shine at 0.
+        load: the command that puts the bitstream on the board.
         source: where the pins stand.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    title: Annotated[str, StringConstraints(max_length=80)]
+    title: Line
+    kind: Literal["ecp5"] = "ecp5"
     device: Literal["25k", "45k", "85k"]
     package: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
-    clock_mhz: float = Field(ge=1, le=400)
+    clock_mhz: Mhz
+    default_mhz: Mhz = 50.0
     baud: int = Field(ge=1200, le=12_000_000)
     pins: Pins
     high: Mapping[Name, Site] = Field(default_factory=dict)
-    load: Annotated[str, StringConstraints(max_length=200)]
-    source: str
+    leds_low: bool = False
+    load: Line
+    source: Line
+
+
+class ZynqBoard(Table):
+    """A board with a Zynq: processor and logic on one chip, joined by AXI.
+
+    Attributes:
+        title: in words.
+        processor: zynq7 (Zynq-7000) or zynqmp (Zynq UltraScale+).
+        part: the chip as Vivado names it; device: its row in ``devices.toml``.
+        board_part: Vivado's board file, which sets the processor up; one may have to install it.
+        board_connections: for modules, the carrier that they sit on, as Vivado names it.
+        default_mhz: the design's clock, which the processor makes.
+        source: where this stands.
+    """
+
+    title: Line
+    kind: Literal["zynq"]
+    processor: Literal["zynq7", "zynqmp"]
+    part: Part
+    device: Part
+    board_part: Part
+    board_connections: Line | None = None
+    default_mhz: Mhz = 100.0
+    source: Line
+
+
+Board: TypeAlias = SerialBoard | ZynqBoard
+KINDS: Mapping[str, type[SerialBoard] | type[ZynqBoard]] = {"ecp5": SerialBoard, "zynq": ZynqBoard}
 
 
 @lru_cache(maxsize=1)
@@ -66,9 +104,7 @@ def boards() -> Mapping[str, Board]:
 def find_board(name: str) -> Board:
     """A known board, or the only one of a .toml file. Raises BadInput that lists the known ones."""
     if name.endswith(".toml"):
-        text = read_bytes(Path(name), 1 << 20, "give a file like etb_hw/board/boards.toml").decode(
-            "utf-8", "replace"
-        )
+        text = read_bytes(Path(name), 1 << 20, f"give a file like {EXAMPLE}").decode("utf-8", "replace")
         found = _parsed(text, name)
         if len(found) != 1:
             raise BadInput(name, f"describes {len(found)} boards", "keep one table in it")
@@ -76,18 +112,41 @@ def find_board(name: str) -> Board:
     known = boards()
     if name.lower() in known:
         return known[name.lower()]
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.4) or list(known)
-    raise BadInput(f"board {name!r}", "is not known", f"use {', '.join(near)}, or a .toml file of your own")
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise BadInput(
+        f"board {name!r}",
+        "is not known",
+        f"{meant}known: {', '.join(known)}; or give a .toml file of your own board",
+    )
 
 
 def _parsed(text: str, where: str) -> Mapping[str, Board]:
     try:
-        return {name: Board.model_validate(table) for name, table in tomllib.loads(text).items()}
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadInput(where, f"is no TOML ({error})", "compare it with etb_hw/board/boards.toml") from None
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise BadInput(where, f"is no TOML ({error})", f"compare it with {EXAMPLE}") from None
+    return {name: _board(table, f"{where}: {name}") for name, table in tables.items()}
+
+
+def _board(table: Any, where: str) -> Board:
+    kind = table.get("kind", "ecp5") if isinstance(table, Mapping) else None
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        reason = "is no table" if kind is None else f"has the unknown kind {kind!r}"
+        raise BadInput(where, reason, f"kinds: {', '.join(KINDS)}; compare it with {EXAMPLE}")
+    try:
+        return model.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        problems = error.errors()
+        unknown = [_key(problem) for problem in problems if problem["type"] == "extra_forbidden"]
+        if unknown:
+            known = ", ".join(model.model_fields)
+            raise BadInput(f"{where}: {', '.join(unknown)}", "no known keys", f"known: {known}") from None
         raise BadInput(
-            f"{where}: {key or 'table'}", first["msg"], "compare it with etb_hw/board/boards.toml"
+            f"{where}: {_key(problems[0])}", problems[0]["msg"], f"compare it with {EXAMPLE}"
         ) from None
+
+
+def _key(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"])

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     required=True,
     metavar="BOARD",
     type=Known("board", boards, files=True),
-    help="ulx3s-85f, ulx3s-45f, or a .toml file of your own board.",
+    help="A known board (pynq-z2, ulx3s-85f, ...), or a .toml file of yours.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a folder BOARD beside the file.")
-@click.option("--clock-mhz", type=click.FloatRange(1, 400), default=50.0, show_default=True)
-@click.option("--place/--no-place", default=True, help="Route it and make the bitstream; takes minutes.")
+@click.option(
+    "--clock-mhz", type=click.FloatRange(1, 500), help="Of the design; default: what suits the board."
+)
+@click.option(
+    "--place/--no-place", default=True, help="Where open tools can: route it, make the bitstream; minutes."
+)
 @click.option(
     "--frames", type=click.IntRange(0, 1000), default=4, show_default=True, help="Frames of the proof."
 )
@@ -38,17 +42,18 @@ def command(
     dataflow_file: Path,
     board: str,
     out: Path | None,
-    clock_mhz: float,
+    clock_mhz: float | None,
     place: bool,
     frames: int,
     tools: Origin,
     force: bool,
     output: Output,
 ) -> None:
-    """Make DATAFLOW_FILE (the dataflow.onnx of run or build) ready for a board with a serial line.
+    """Make DATAFLOW_FILE (the dataflow.onnx of run or build) ready for a board.
 
-    Writes the gateware, a bitstream by open tools, and host.py, which sends images and receives logits. The
-    gateware is simulated with host.py at its other end before anything is written.
+    Boards with a serial line get the gateware, a bitstream by open tools, and the host's program; Zynq boards
+    an IP, scripts for Vivado, and drivers for PYNQ and for C. All is simulated, with the host's own program
+    at its other end, before anything is written.
     """
     from etb_hw.board import find_board
     from etb_hw.board import package as make
@@ -59,17 +64,19 @@ def command(
     out = out or dataflow_file.with_name(Path(board).stem)
     with output.progress("making the gateware") as bar:
         made = make(
-            design, target, clock_mhz=clock_mhz, place=place, frames=frames, tools=tools, stage=bar.stage
+            design, target, clock_mhz=clock_mhz, place=place, trial=frames, tools=tools, stage=bar.stage
         )
     with output_folder(out, "package", force=force) as folder:
         made.write(folder)
     if made.proof is not None:
         output.say(
-            f"{made.proof.samples} frames from host.py through the simulated board: every number equal"
+            f"{made.proof.samples} frames from the host's program through the simulated board: all equal"
         )
     if made.placement is not None:
-        output.say(f"routed: {made.placement.fmax_mhz:.1f} MHz, {clock_mhz:g} MHz needed")
-    output.say(f"{out}: README.md says how to load it")
+        output.say(
+            f"routed: {made.placement.fmax_mhz:.1f} MHz, {clock_mhz or target.default_mhz:g} MHz needed"
+        )
+    output.say(f"{out}: README.md says how to go on")
     output.document(
         {
             "out": str(out),

@@ -127,7 +127,8 @@ def check_fits(graph: DataflowGraph, target: Target) -> None:
             )
             raise InfeasibleTarget(
                 f"{device.part} at {target.share:.0%}",
-                f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}; "
+                f"the design takes {getattr(used, kind):,.0f} {kind} of {getattr(budget, kind):,.0f}, "
+                f"{getattr(used, kind) - getattr(budget, kind):,.0f} too many; "
                 f"{largest.name} ({largest.layer}) takes most",
                 "lower its PE or SIMD, choose another ram_style, or a larger device",
             )

@@ -24,10 +24,11 @@ from etb_hw.artifacts.run_files import (
     TIMES,
 )
 from etb_hw.board import find_board
-from etb_hw.board.gateware import build_id, gateware
-from etb_hw.board.host import Accelerator
-from etb_hw.board.package import description
-from etb_hw.board.simulated import SimulatedLine
+from etb_hw.board.describe import build_id
+from etb_hw.board.host.serial_line import Accelerator
+from etb_hw.board.serial.gateware import gateware
+from etb_hw.board.serial.package import description
+from etb_hw.board.serial.simulated import SimulatedLine
 from etb_hw.cli import main
 from etb_hw.config import DataConfig
 from etb_hw.dataflow.finn.onnx_reader import read
@@ -164,7 +165,7 @@ def test_a_run_without_a_trained_baseline(tmp_path: Path) -> None:
 
 
 def test_real_digits_through_the_simulated_board(run_dir: Path) -> None:
-    """From the host's bytes to the class: host.py, serial line, checksums, design."""
+    """From the host's bytes to the class: host program, serial line, checksums, design."""
     dataset = data.load(DataConfig(name="digits"))
     images, graph = dataset.test_x[:6], import_model(run_dir / "streamlined.onnx")
     design = read(run_dir / "dataflow.onnx")

@@ -1,6 +1,6 @@
 """Talk to the accelerator on the board: images in, logits out.
 
-This file stands by itself: copy it, with ``accelerator.json``, to the machine that the board hangs on. It
+Copy the folder ``host``, with ``accelerator.json`` beside it, to the machine that the board hangs on. It
 needs numpy, and pyserial for a real board.
 
     from host import Accelerator
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import numpy as np
+from .frames import BoardError, checked, from_bytes, to_bytes
 
 INFER, INFO, RESET = 1, 2, 3
 MEANING = {
@@ -33,10 +33,6 @@ INFO_FIELDS = (
     ("cycles", 4),
 )  # fmt: skip
 TRIES = 3
-
-
-class BoardError(RuntimeError):
-    """The board does not answer, answers wrongly, or holds another design."""
 
 
 class Line(Protocol):
@@ -84,7 +80,9 @@ class Accelerator:
         """Open a serial port, such as /dev/ttyUSB0 or COM3."""
         import serial  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-        path = Path(description) if description is not None else Path(__file__).with_name("accelerator.json")
+        path = (
+            Path(description) if description is not None else Path(__file__).parents[1] / "accelerator.json"
+        )
         known = json.loads(path.read_text(encoding="utf-8"))
         return cls(serial.Serial(port, known["baud"], timeout=timeout), known)
 
@@ -102,14 +100,8 @@ class Accelerator:
     def infer(self, images: Any) -> Any:
         """Integer results (N, ...) of images (N, H, W, C), (N, H, W) of one channel, or (N, features)."""
         taken, given = self.description["input"], self.description["output"]
-        batch = np.asarray(images)
-        shape = tuple(taken["shape"])
-        if batch.ndim < 2 or int(np.prod(batch.shape[1:])) != int(np.prod(shape)):
-            raise ValueError(f"images have shape {batch.shape[1:]}, the accelerator takes {shape}")
-        if batch.dtype.kind not in "iu" or not in_range(batch, taken):
-            raise ValueError(f"images hold {batch.dtype} values, the accelerator takes {taken['type']}")
-        payloads = to_bytes(batch.reshape(len(batch), *shape), taken)
-        results = [self.request(INFER, payload) for payload in payloads]
+        payloads = to_bytes(checked(images, taken), taken)
+        results = [self.request(INFER, payload.tobytes()) for payload in payloads]
         return from_bytes(results, given)
 
     def classify(self, images: Any) -> Any:
@@ -161,37 +153,3 @@ class Accelerator:
         if len(data) != size:
             raise BoardError("the board does not answer")
         return data
-
-
-def in_range(values: Any, stream: Mapping[str, Any]) -> bool:
-    """Whether a stream's type holds all values."""
-    if not values.size:
-        return True
-    fits = stream["min"] <= int(values.min()) and int(values.max()) <= stream["max"]
-    return bool(fits and not ((values.astype(np.int64) - stream["min"]) % stream["step"]).any())
-
-
-def to_bytes(frames: Any, stream: Mapping[str, Any]) -> list[bytes]:
-    """Frames (N, ..., C) as they travel: channels innermost, LANES values a beat, whole bytes a beat."""
-    lanes, bits = stream["lanes"], stream["bits"]
-    fields = (
-        (frames.astype(np.int64) - stream["min"]) // 2 if stream["step"] == 2 else frames.astype(np.int64)
-    )
-    planes = (fields.reshape(len(frames), -1, lanes)[..., None] >> np.arange(bits)) & 1
-    packed = np.packbits(planes.reshape(*planes.shape[:2], -1).astype(np.uint8), axis=2, bitorder="little")
-    padded = np.zeros((*packed.shape[:2], stream["beat_bytes"]), dtype=np.uint8)
-    padded[..., : packed.shape[2]] = packed
-    return [frame.tobytes() for frame in padded]
-
-
-def from_bytes(frames: list[bytes], stream: Mapping[str, Any]) -> Any:
-    """Integers (N, *shape), channels last, of frames as they travel."""
-    lanes, bits = stream["lanes"], stream["bits"]
-    raw = np.frombuffer(b"".join(frames), dtype=np.uint8).reshape(-1, stream["beat_bytes"])
-    planes = np.unpackbits(raw, axis=1, bitorder="little")[:, : lanes * bits].reshape(-1, lanes, bits)
-    values = planes.astype(np.int64) @ (1 << np.arange(bits, dtype=np.int64))
-    if stream["step"] == 2:
-        values = 2 * values + stream["min"]
-    elif stream["min"] < 0:
-        values = values - ((values >> (bits - 1)) << bits)
-    return values.reshape(len(frames), *stream["shape"])

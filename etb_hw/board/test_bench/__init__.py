@@ -1,0 +1,1 @@
+"""Test benches that packages hold, and the program that runs them."""
