@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -162,6 +162,9 @@ class EvolutionConfig(Section):
         return self.model_copy(update={"ratio": ratio, "target_luts": None, "target_share": None})
 
 
+Builder: TypeAlias = Literal["etb_hw", "finn", "finn-plus"]
+
+
 class BuildConfig(Section):
     """The hardware: how fast, on what."""
 
@@ -169,6 +172,10 @@ class BuildConfig(Section):
     device: str | None = Field(None, description="a board or part; with no target_fps: fastest that fits")
     max_utilization: float = Field(0.7, gt=0, le=1)
     clk_ns: float = Field(10.0, gt=0, description="clock period in nanoseconds")
+    builder: Builder = Field(
+        "etb_hw",
+        description="who builds the design: the RTL here, or a FINN, whose blocks and names are used then",
+    )
     fifo_sizing: Literal["quick", "minimal"] = Field(
         "quick", description="FIFO depths by stream simulation: enough, or the smallest (minutes if large)"
     )

@@ -36,7 +36,12 @@ EXPECTED: Mapping[str, Mapping[str, float]] = {
     },
     "ff": {},
 }
-SISTERS = {"Mvau binary sums": "Mvau binary"}
+SISTERS = {
+    "Mvau binary sums": "Mvau binary",
+    "Mvau binary, border": "Mvau binary",
+    "Mvau binary sums, border": "Mvau binary sums",
+    "Mvau products, border": "Mvau products",
+}
 
 
 def fit(data: Mapping[str, Any]) -> dict[str, Any]:

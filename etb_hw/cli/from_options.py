@@ -26,5 +26,5 @@ def build_config(options: Mapping[str, Any]) -> BuildConfig:
         return BuildConfig.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
+        option = "--" + str(first["loc"][0]).replace("_", "-").replace("builder", "for")
         raise BadInput(option, first["msg"], "see etb-hw build --help") from None

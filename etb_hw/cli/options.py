@@ -68,6 +68,12 @@ def build_options(command: F) -> F:
             click.option("--max-utilization", type=float, help="Share of the device to use (default 0.7)."),
             click.option("--clk-ns", type=float, help="Clock period in nanoseconds (default 10)."),
             click.option(
+                "--for",
+                "builder",
+                type=click.Choice(["etb_hw", "finn", "finn-plus"]),
+                help="Who builds it: the RTL here (default), or a FINN, in its blocks and names.",
+            ),
+            click.option(
                 "--folding-config",
                 metavar="JSON",
                 type=click.Path(),

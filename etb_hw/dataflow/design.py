@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from etb_hw.artifacts.hardware import Comparison
-from etb_hw.config import BuildConfig
+from etb_hw.config import BuildConfig, Builder
+from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
@@ -34,6 +35,7 @@ class Design:
         folding: how good the folding is, and how that is known.
         streams: interval, latency and stalls of a cycle-level simulation of the streams.
         config: what became of the user's folding configuration, if one was given.
+        builder: who goes on with it.
     """
 
     graph: DataflowGraph
@@ -41,6 +43,7 @@ class Design:
     folding: Folding
     streams: StreamReport
     config: AppliedConfig | None = None
+    builder: Builder = "etb_hw"
 
 
 def target_of(build: BuildConfig) -> Target:
@@ -50,11 +53,13 @@ def target_of(build: BuildConfig) -> Target:
     """
     device = None if build.device is None else find_device(build.device)
     family = DEFAULT_FAMILY if device is None else device.family
+    # what FINN builds costs what FINN says, unless the user wants it otherwise
+    theirs = build.builder != "etb_hw" and "resource_model" not in build.model_fields_set
     return Target(
         fps=build.target_fps,
         device=device,
         share=build.max_utilization,
-        model=resource_model(build.resource_model, family),
+        model=resource_model("finn" if theirs else build.resource_model, family),
     )
 
 
@@ -76,12 +81,35 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         UnsupportedNode: a node has no hardware form.
         InfeasibleTarget: the frame rate or the device cannot be met.
     """
-    target, lowered = target_of(build), lower(graph, clk_ns=build.clk_ns)
+    target = target_of(build)
     if build.folding_config is not None:
-        return _as_configured(lowered, target, build, Path(build.folding_config))
+        path = Path(build.folding_config)
+        config = read_folding_config(path)
+        # FINN's files know its own blocks only
+        own = any(name.startswith(BorderMvau.OP) for name in config)
+        kind: Builder = "etb_hw" if own else "finn" if build.builder == "etb_hw" else build.builder
+        lowered = lower(graph, clk_ns=build.clk_ns, builder=kind)
+        return _as_configured(lowered, target, build, path, config)
     if target.fps is None and target.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
+    lowered = lower(graph, clk_ns=build.clk_ns, builder=build.builder)
+    if not any(isinstance(block, BorderMvau) for block in lowered.blocks):
+        return _searched(lowered, target, build)
+    # such a block takes a tap at a time; FINN's form, two bits a value, has windows in parallel
+    wider = lower(graph, clk_ns=build.clk_ns, builder="finn")
+    try:
+        made = _searched(lowered, target, build)
+    except InfeasibleTarget:
+        return _searched(wider, target, build)
+    slowest = made.graph.bottleneck
+    if target.fps is None and isinstance(slowest, BorderMvau) and slowest.simd == slowest.channels:
+        other = _searched(wider, target, build)
+        return other if other.graph.fps > made.graph.fps else made
+    return made
+
+
+def _searched(lowered: DataflowGraph, target: Target, build: BuildConfig) -> Design:
     budget = target.budget
     between = Resources()
     for _ in range(_ROUNDS):
@@ -93,12 +121,14 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         # depths are known only once the design is folded: leave room for them and fold again
         between = between.most(sized.graph.cost(target.model).less(sized.graph.least_cost(target.model)))
     check_fits(sized.graph, target)
-    return Design(sized.graph, target, folding, sized.report)
+    return Design(sized.graph, target, folding, sized.report, builder=build.builder)
 
 
-def _as_configured(graph: DataflowGraph, target: Target, build: BuildConfig, path: Path) -> Design:
+def _as_configured(
+    graph: DataflowGraph, target: Target, build: BuildConfig, path: Path, config: Mapping[str, Any]
+) -> Design:
     """A design at the user's own folding; InfeasibleTarget where it misses the target or the device."""
-    applied = apply_folding_config(graph, read_folding_config(path))
+    applied = apply_folding_config(graph, config)
     made = applied.graph
     if target.fps is not None and made.fps < target.fps:
         slowest = made.bottleneck
@@ -111,7 +141,7 @@ def _as_configured(graph: DataflowGraph, target: Target, build: BuildConfig, pat
     folding = Folding(made, objective, 0.0, False, None, {}, target.model.name)
     sized = size_fifos(made, minimal=build.fifo_sizing == "minimal")
     check_fits(sized.graph, target)
-    return Design(sized.graph, target, folding, sized.report, applied)
+    return Design(sized.graph, target, folding, sized.report, applied, build.builder)
 
 
 def check_fits(graph: DataflowGraph, target: Target) -> None:

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw.config import Builder
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
+from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.concat import Concat
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
@@ -38,12 +40,21 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 _EARLY = ".early"  # marks a threshold that changed places with a max-pool
 
 
-def lower(graph: g.IntegerGraph, *, clk_ns: float = 10.0, label_select: bool = False) -> DataflowGraph:
+def lower(
+    graph: g.IntegerGraph,
+    *,
+    clk_ns: float = 10.0,
+    label_select: bool = False,
+    builder: Builder = "etb_hw",
+) -> DataflowGraph:
     """The fully folded design (PE = SIMD = 1) of a network.
 
     Args:
         clk_ns: clock period in nanoseconds.
         label_select: end in the index of the largest logit instead of the logits.
+        builder: whose blocks to use. Signs that are padded with 0 keep one bit a value here, where a matrix
+            unit counts border taps for nothing; FINN knows no such unit, and gets two bits a value.
+            finn-plus has no pool but that of windows.
 
     Returns:
         A design whose ``execute`` on NHWC frames equals ``integer.reference.execute`` (NCHW) bit for bit.
@@ -51,11 +62,11 @@ def lower(graph: g.IntegerGraph, *, clk_ns: float = 10.0, label_select: bool = F
     Raises:
         UnsupportedNode: for a node that has no hardware form, with a remedy.
     """
-    graph = _pool_last(ternary_borders(graph))
-    builder = _Builder(graph)
+    graph = _pool_last(ternary_borders(graph, builder == "etb_hw"))
+    work = _Builder(graph, builder)
     for node in graph.nodes:
-        builder.lower(node)
-    return builder.finish(clk_ns, label_select)
+        work.lower(node)
+    return work.finish(clk_ns, label_select)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +111,7 @@ def _pool_last(graph: g.IntegerGraph) -> g.IntegerGraph:
 @dataclass
 class _Builder:
     graph: g.IntegerGraph
+    builder: Builder
     blocks: list[Block] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     numbers: Counter[str] = field(default_factory=Counter)
@@ -203,13 +215,21 @@ class _Builder:
             return readers[0]
         return None
 
-    def _matrix(self, node: g.Node, weight_dtype: DataType, weights: g.Ints, x: _Tensor) -> None:
+    def _matrix(
+        self,
+        node: g.Node,
+        weight_dtype: DataType,
+        weights: g.Ints,
+        x: _Tensor,
+        kind: type[Mvau] = Mvau,
+        **border: Any,
+    ) -> None:
         if weight_dtype.bits < 8:
             weights = weights.astype(np.int8)  # a search holds several forms of every matrix
         threshold = self._fusible(node)
         dtype = self.graph.types[node.name].dtype if threshold is None else threshold.dtype
         made = self._block(
-            Mvau,
+            kind,
             node,
             [x],
             weights=weights,
@@ -218,6 +238,7 @@ class _Builder:
             output_dtype=dtype,
             thresholds=None if threshold is None else threshold.thresholds,
             pixels=x.shape[:-1],
+            **border,
         )
         if threshold is not None:
             self.fused.add(threshold.name)
@@ -231,7 +252,19 @@ class _Builder:
             # one dense matrix with zeros between the groups: exact, though its zeros cost multipliers
             filters = _ungrouped(filters, node.groups)
             weight_dtype = DataType.smallest(min(-1, int(filters.min())), int(filters.max()))
-        x = self._pad(node, x, node.pads, node.pad_value)
+        border: dict[str, Any] = {}
+        value = node.pad_value
+        if any(node.pads) and value == 0 and x.dtype == BIPOLAR:
+            border = {
+                "kind": BorderMvau,
+                "size": x.shape[:2],
+                "kernel": kernel,
+                "stride": node.stride,
+                "dilation": node.dilation,
+                "pads": node.pads,
+            }
+            value = BIPOLAR.min  # whatever it is, it counts for nothing
+        x = self._pad(node, x, node.pads, value)
         if not is_bypass(kernel, node.stride):
             x = self._block(
                 SlidingWindow,
@@ -246,7 +279,7 @@ class _Builder:
             )
         # (O, I, KH, KW) to columns in stream order
         weights = filters.transpose(0, 2, 3, 1).reshape(outputs, -1)
-        self._matrix(node, weight_dtype, weights, x)
+        self._matrix(node, weight_dtype, weights, x, **border)
 
     def _pad(self, node: g.Node, x: _Tensor, pads: g.Pads, value: int) -> _Tensor:
         if not any(pads):
@@ -278,7 +311,7 @@ class _Builder:
         x = self._pad(node, x, node.pads, x.dtype.min)  # the lowest value never wins
         size, channels = x.shape[:2], x.shape[2]
         tiles = all(extent % kernel == 0 for extent, kernel in zip(size, node.kernel, strict=True))
-        if node.kernel == node.stride and tiles:
+        if node.kernel == node.stride and tiles and self.builder != "finn-plus":
             made = self._block(
                 MaxPool, node, [x], size=size, channels=channels, kernel=node.kernel, dtype=x.dtype
             )

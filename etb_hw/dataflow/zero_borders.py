@@ -1,6 +1,7 @@
-"""Zero padding of bipolar tensors, exactly: a tensor becomes ternary where it gets a border of zeros.
+"""Zero padding of bipolar tensors in streams: a tensor becomes ternary where it gets a border of zeros.
 
-A stream of one bit carries -1 and +1. Brevitas and PyTorch pad with 0 by default, so a convolution with such
+A stream of one bit carries -1 and +1. Brevitas and PyTorch pad with 0 by default. Where the matrix unit
+cannot count border taps for nothing (``BorderMvau``), or FINN shall build the design, a convolution with such
 a border reads {-1, 0, +1} in two bits: the quantizer in front sends them at once where nobody else reads it,
 and a quantizer that changes no value widens the stream where somebody does.
 """
@@ -11,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
@@ -18,15 +20,20 @@ TERNARY = DataType.parse("TERNARY")
 _SUFFIX = ".ternary"
 
 
-def ternary_borders(graph: g.IntegerGraph) -> g.IntegerGraph:
-    """The same network, without a bipolar tensor that is padded with zero."""
+def ternary_borders(graph: g.IntegerGraph, counted: bool) -> g.IntegerGraph:
+    """The same network, without a bipolar tensor that is padded with zero.
+
+    With ``counted`` those that ``BorderMvau`` takes stay as they are.
+    """
+
+    def ternary(node: g.Node) -> bool:
+        return zero_border(graph, node) and not (counted and may_be_counted(node))
+
     nodes: dict[str, g.Node] = {}
     for node in graph.nodes:
-        if _zero_border(graph, node):
+        if ternary(node):
             source = node.inputs[0]
-            if source != graph.output and all(
-                _zero_border(graph, reader) for reader in graph.consumers(source)
-            ):
+            if source != graph.output and all(ternary(reader) for reader in graph.consumers(source)):
                 source = _widened(graph, nodes, source)
             else:
                 source = _inserted(graph, nodes, source)
@@ -35,7 +42,15 @@ def ternary_borders(graph: g.IntegerGraph) -> g.IntegerGraph:
     return replace(graph, nodes=tuple(nodes.values()))
 
 
-def _zero_border(graph: g.IntegerGraph, node: g.Node) -> bool:
+def may_be_counted(node: g.Node) -> bool:
+    """Whether a matrix unit can count the border of this convolution for nothing."""
+    assert isinstance(node, g.Conv)
+    # a grouped convolution becomes a dense one with zeros
+    return node.groups > 1 or BorderMvau.takes(node.weight_dtype, int(node.weights.shape[1]))
+
+
+def zero_border(graph: g.IntegerGraph, node: g.Node) -> bool:
+    """Whether a node pads a bipolar tensor with zero."""
     return (
         isinstance(node, g.Conv)
         and any(node.pads)

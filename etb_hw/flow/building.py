@@ -28,7 +28,7 @@ class ProvedDesign:
 
     def write(self, folder: Path) -> None:
         """Write FINN's files and reports, and how good the folding is."""
-        finn.write(self.design.graph, folder, self.design.target.model)
+        finn.write(self.design.graph, folder, self.design.target.model, self.design.builder)
         write_json(FOLDING.path(folder), quality(self.design))
 
 

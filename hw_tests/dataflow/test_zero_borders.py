@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow import finn, lower
+from etb_hw.dataflow import DataflowGraph, finn, lower
+from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.thresholding import Thresholding
@@ -50,28 +53,59 @@ def signs() -> IntegerGraph:
     return zero_padded(net.graph(net.dense(net.flatten(x), 3)))
 
 
+@pytest.mark.parametrize("builder", ["etb_hw", "finn"])
 @pytest.mark.parametrize("make", [chain, residual, signs])
-def test_every_engine_gives_the_bits_of_the_reference(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_every_engine_gives_the_bits_of_the_reference(
+    make: Callable[[], IntegerGraph], builder: Literal["etb_hw", "finn"], tmp_path: Path
+) -> None:
     graph = make()
     x = random_inputs(graph, 6)
     assert prove_packed(PackedExecutor(graph), x).status == "equal"
-    made = design(graph, BuildConfig(target_fps=100_000)).graph
+    made = design(graph, BuildConfig(target_fps=100_000, builder=builder)).graph
+    assert any(isinstance(block, BorderMvau) for block in made.blocks) == (builder == "etb_hw")
     assert prove_dataflow(made, graph, x).status == "equal"
     finn.write(made, tmp_path)
     assert prove_dataflow(finn.read(tmp_path / "dataflow.onnx"), graph, x).status == "equal"
-    proof, _ = prove_rtl(made, graph, x[:4], stalls=0.2)
-    assert proof.status == "equal"
+    if builder == "etb_hw":
+        proof, _ = prove_rtl(made, graph, x[:4], stalls=0.2)
+        assert proof.status == "equal"
+
+
+def widths(lowered: DataflowGraph) -> list[str]:
+    assert not any(isinstance(block, Thresholding) for block in lowered.blocks)
+    return [block.inputs[0].dtype.name for block in lowered.blocks if isinstance(block, Mvau)]
+
+
+def test_an_even_number_of_channels_stays_on_one_bit() -> None:
+    """Half of the pairs of a border's tap agree; of five channels there is no half."""
+    assert widths(lower(chain())) == ["UINT8", "BIPOLAR", "TERNARY", "BIPOLAR"]
 
 
 def test_quantizers_widen_where_nobody_else_reads_them() -> None:
-    lowered = lower(chain())
-    assert not any(isinstance(block, Thresholding) for block in lowered.blocks)
-    bits = [block.inputs[0].dtype.name for block in lowered.blocks if isinstance(block, Mvau)]
-    assert bits == ["UINT8", "TERNARY", "TERNARY", "BIPOLAR"]
+    assert widths(lower(chain(), builder="finn")) == ["UINT8", "TERNARY", "TERNARY", "BIPOLAR"]
+
+
+def test_windows_in_parallel_take_two_bits_a_value() -> None:
+    """A pixel a cycle is more than a tap a cycle: the frame rate decides."""
+    graph = chain()
+    slow, fast = (design(graph, BuildConfig(target_fps=fps)).graph for fps in (100_000, 900_000))
+    assert any(isinstance(block, BorderMvau) for block in slow.blocks)
+    assert not any(isinstance(block, BorderMvau) for block in fast.blocks)
+    assert prove_dataflow(fast, graph, random_inputs(graph, 6)).status == "equal"
+
+
+def test_its_own_folding_is_applied_again(tmp_path: Path) -> None:
+    graph = chain()
+    made = design(graph, BuildConfig(target_fps=150_000)).graph
+    finn.write(made, tmp_path)
+    again = design(graph, BuildConfig(folding_config=str(tmp_path / "auto_folding_config.json")))
+    assert again.config is not None
+    assert not again.config.unmatched
+    assert {b.name: b.fold for b in again.graph.blocks} == {b.name: b.fold for b in made.blocks}
 
 
 def test_a_second_reader_keeps_its_bit() -> None:
-    lowered = lower(residual())
+    lowered = lower(residual(), builder="finn")
     widened = [block for block in lowered.blocks if isinstance(block, Thresholding)]
     assert len(widened) == 2  # the copy with a border, and the quantizer of the sum
     padded = [block.inputs[0].dtype.name for block in lowered.blocks if isinstance(block, Padding)]

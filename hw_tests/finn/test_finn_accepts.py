@@ -71,7 +71,8 @@ LOWERED = {"joined": (Joined().eval(), (1, 10, 10))}
 class Files:
     folder: Path
     cycles: dict[str, int]
-    folding: dict[str, dict[str, Any]]
+    plus: dict[str, dict[str, Any]]
+    plus_cycles: dict[str, int]
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
@@ -90,11 +91,20 @@ def written(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Files:
     export_finn(folder / "model.qonnx.onnx", folder / "model.finn.onnx")
     x = np.random.default_rng(0).integers(0, 256, (3, *shape))
     np.savez(folder / "samples.npz", x=x, y=execute(folder / "model.qonnx.onnx", x))
-    design = fold(lower(import_model(folder / "model.qonnx.onnx")), Target(fps=2000)).graph
-    finn.write(design, folder)
-    cycles = json.loads((folder / "report" / "estimate_layer_cycles.json").read_text())
-    folding = json.loads((folder / "auto_folding_config.json").read_text())
-    return Files(folder, cycles, folding)
+    graph = import_model(folder / "model.qonnx.onnx")
+    finn.write(fold(lower(graph), Target(fps=2000)).graph, folder)
+    finn.write(
+        fold(lower(graph, builder="finn-plus"), Target(fps=2000)).graph, folder / "plus", builder="finn-plus"
+    )
+    read = {
+        name: json.loads((folder / name).read_text())
+        for name in (
+            "report/estimate_layer_cycles.json",
+            "plus/auto_folding_config.json",
+            "plus/report/estimate_layer_cycles.json",
+        )
+    }
+    return Files(folder, *read.values())
 
 
 def drive(kind: str, files: Files, model: str, folding: Path) -> dict[str, Any]:
@@ -115,18 +125,18 @@ def drive(kind: str, files: Files, model: str, folding: Path) -> dict[str, Any]:
 def test_front_end_takes_the_qonnx_file_and_our_folding(files: Files) -> None:
     """Converters, streamlining, HW conversion, partitioning, specialisation, our folding, estimates.
 
-    finn-plus builds pools of other nodes than FINN main, so that its window generators are numbered
-    differently; the products carry the same names everywhere.
+    The folding is that of ``etb-hw build --for finn-plus``: every node has the name that finn-plus gives it
+    (it builds pools of other nodes than FINN main), and none is left out.
     """
-    ours = {k: v for k, v in files.folding.items() if k == "Defaults" or k.startswith("MVAU")}
-    path = files.folder / "folding_of_products.json"
-    path.write_text(json.dumps(ours))
-    result = drive("front", files, "model.finn.onnx", path)
+    result = drive("front", files, "model.finn.onnx", files.folder / "plus" / "auto_folding_config.json")
     assert result["quantizers_left"] == []
     assert set(result["outside"]) <= {"Transpose", "Reshape", "Flatten"}, "outside of the partition"
-    for name in set(ours) - {"Defaults"}:
-        assert result["folding"][name] == {"PE": ours[name]["PE"], "SIMD": ours[name]["SIMD"]}
-        assert result["estimate_layer_cycles"][name] == files.cycles[name]
+    assert set(files.plus) - {"Defaults"} == set(result["folding"])
+    for name, applied in result["folding"].items():
+        wished = {key: files.plus[name][key] for key in ("PE", "SIMD") if key in files.plus[name]}
+        assert applied == wished, name
+        if name.startswith("MVAU"):
+            assert result["estimate_layer_cycles"][name] == files.plus_cycles[name]
 
 
 def test_dataflow_file_is_taken_from_specialize_layers_on(files: Files) -> None:

@@ -10,6 +10,7 @@ import pytest
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks import (
     AddStreams,
+    BorderMvau,
     Channelwise,
     Concat,
     DuplicateStreams,
@@ -116,6 +117,34 @@ def sum_pool(dtype: DataType, pe: int) -> SumPool:
     return SumPool(name="", layer="", size=(3, 4), channels=6, dtype=dtype, output_dtype=out, pe=pe)
 
 
+def bordered(
+    size: tuple[int, int],
+    channels: int,
+    mh: int,
+    fold: tuple[int, int],
+    *,
+    kernel: tuple[int, int] = (3, 3),
+    pads: tuple[int, int, int, int] = (1, 1, 1, 1),
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    w: DataType = BIPOLAR,
+    out: DataType | None = BIPOLAR,
+) -> BorderMvau:
+    """Windows of a padded image; the stream's border holds anything."""
+    plain = mvau(mh, channels * kernel[0] * kernel[1], 1, 1, w=w, out=out)
+    pixels = tuple(
+        (n + pads[i] + pads[i + 2] - d * (k - 1) - 1) // s + 1
+        for i, (n, k, s, d) in enumerate(zip(size, kernel, stride, dilation, strict=True))
+    )
+    given = {
+        name: getattr(plain, name) for name in ("weights", "weight_dtype", "input_dtype", "output_dtype")
+    }
+    return BorderMvau(
+        name="", layer="", **given, thresholds=plain.thresholds, pixels=pixels, pe=fold[0], simd=fold[1],
+        size=size, kernel=kernel, stride=stride, dilation=dilation, pads=pads,
+    )  # fmt: skip
+
+
 def join(channels: tuple[int, int], dtypes: tuple[DataType, DataType], simd: int) -> Concat:
     both = dtypes[0]
     if dtypes[0] != dtypes[1]:
@@ -152,6 +181,16 @@ MVAUS: list[Block] = [
     mvau(6, 12, 2, 6, w=i(2)),
     mvau(4, 8, 2, 4, w=u(2), x=i(3), out=None),
     mvau(4, 8, 4, 2, w=DataType.parse("TERNARY"), x=BIPOLAR, out=u(2)),
+]
+BORDERS: list[Block] = [
+    bordered((4, 5), 6, 4, (2, 3)),
+    bordered((4, 4), 4, 6, (3, 4), stride=(2, 2)),
+    bordered((5, 4), 2, 3, (1, 1), pads=(0, 2, 1, 0), out=None),
+    bordered((3, 3), 20, 4, (4, 20), kernel=(1, 3), pads=(0, 1, 0, 1), out=u(2)),
+    bordered((6, 5), 10, 2, (1, 5), dilation=(2, 1), pads=(2, 1, 2, 1)),
+    bordered((4, 3), 3, 4, (2, 3), w=i(2)),
+    bordered((4, 3), 3, 4, (2, 1), w=DataType.parse("TERNARY"), out=None),
+    bordered((2, 2), 2, 2, (2, 2), kernel=(1, 1), out=u(2)),
 ]
 WINDOWS: list[Block] = [
     window((6, 7), 4, (3, 3), 2),
@@ -211,7 +250,7 @@ RANDOM = draws(seed=1, each=1, most_cycles=1500)
 
 @pytest.fixture(scope="module")
 def bench(simulator_cache: Path) -> BlockBench:
-    return build_bench([*MVAUS, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache)
+    return build_bench([*MVAUS, *BORDERS, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache)
 
 
 def check(bench: BlockBench, seed: int, stalls: float, reset_at: int | None = None) -> None:
@@ -246,7 +285,7 @@ def test_measured_intervals_are_the_estimates(bench: BlockBench) -> None:
 
 def test_the_popcount_that_is_synthesised_agrees(simulator_cache: Path) -> None:
     """The other tests run the simulator's own population count."""
-    binary = [block for block in MVAUS if isinstance(block, Mvau) and block.xnor]
+    binary = [block for block in (*MVAUS, *BORDERS) if isinstance(block, Mvau) and block.xnor]
     check(build_bench(binary, cache_dir=simulator_cache, defines=()), 11, 0.2)
 
 

@@ -2,6 +2,7 @@
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.add_streams import AddStreams
+from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.concat import Concat
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
@@ -31,12 +32,14 @@ BLOCKS: tuple[type[Block], ...] = (
     DuplicateStreams,
     WindowPool,
     Concat,
+    BorderMvau,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
 __all__ = [
     "BLOCKS",
     "AddStreams",
+    "BorderMvau",
     "Channelwise",
     "Concat",
     "DuplicateStreams",

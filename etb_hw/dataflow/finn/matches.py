@@ -31,7 +31,7 @@ def with_explicit_sums(graph: DataflowGraph) -> DataflowGraph:
     edges = list(graph.edges)
     for block in graph.blocks:
         blocks.append(block)
-        if isinstance(block, Mvau) and block.xnor and block.thresholds is None:
+        if isinstance(block, Mvau) and block.counts_matches:
             added = _conversion(block)
             blocks += added
             last = Port(added[-1].name)

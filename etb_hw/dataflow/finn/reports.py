@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from etb_hw.config import Builder
 from etb_hw.dataflow.block import Block
+from etb_hw.dataflow.finn.finn_plus import finn_plus_nodes
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
 from etb_hw.dataflow.resources import ResourceModel, finn_model
@@ -27,12 +29,18 @@ _FOLDING_KEYS = (
 )
 
 
-def folding_config(graph: DataflowGraph) -> Report:
-    """``auto_folding_config.json``: ``{"Defaults": {}, node: {"PE": ..., "SIMD": ..., ...}}``."""
+def folding_config(graph: DataflowGraph, builder: Builder = "etb_hw") -> Report:
+    """``auto_folding_config.json``: ``{"Defaults": {}, node: {"PE": ..., "SIMD": ..., ...}}``.
+
+    Nodes have the names that the builder's own front end gives them.
+    """
     config: Report = {"Defaults": {}}
-    for block in strip(graph).blocks:
+    plain = strip(graph)
+    nodes = finn_plus_nodes(plain) if builder == "finn-plus" else plain.by_name
+    for name, block in nodes.items():
         attributes = block.finn_node().attributes
-        config[block.name] = {key: attributes[key] for key in _FOLDING_KEYS if key in attributes}
+        keys = ("PE",) if name.startswith("Elementwise") else _FOLDING_KEYS
+        config[name] = {key: attributes[key] for key in keys if key in attributes}
     return config
 
 

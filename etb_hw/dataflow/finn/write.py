@@ -14,6 +14,7 @@ from etb_hw.artifacts.run_files import (
     LAYER_RESOURCES,
     PERFORMANCE,
 )
+from etb_hw.config import Builder
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.finn.reports import (
     final_hw_config,
@@ -28,13 +29,18 @@ from etb_hw.dataflow.resources import ResourceModel, finn_model
 from etb_hw.files import write_bytes, write_json
 
 
-def write(graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model) -> tuple[Path, ...]:
-    """Write ``dataflow.onnx``, FINN's two configurations and ``report/*.json``; the paths written."""
+def write(
+    graph: DataflowGraph, folder: Path, model: ResourceModel = finn_model, builder: Builder = "etb_hw"
+) -> tuple[Path, ...]:
+    """Write ``dataflow.onnx``, FINN's two configurations and ``report/*.json``; the paths written.
+
+    ``builder`` is who goes on with ``auto_folding_config.json``: node names are its own.
+    """
     folder = Path(folder)
     onnx_path = DATAFLOW.path(folder)
     write_bytes(onnx_path, to_onnx(graph).SerializeToString())
     reports: dict[RunFile, object] = {
-        FOLDING_CONFIG: folding_config(graph),
+        FOLDING_CONFIG: folding_config(graph, builder),
         HW_CONFIG: final_hw_config(graph),
         LAYER_RESOURCES: layer_resources(graph, model),
         LAYER_CYCLES: layer_cycles(graph),

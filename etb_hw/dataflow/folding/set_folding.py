@@ -40,7 +40,7 @@ def _folds(graph: DataflowGraph, target: int, widest: int) -> dict[str, dict[str
 def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
     if isinstance(block, Mvau):
         simd = 1
-        for value in divisors(block.mw):
+        for value in sorted({int(fold["SIMD"]) for fold in block.folds}):
             before, simd = simd, value
             if block.folded({"PE": 1, "SIMD": simd}).finn_cycles < target:
                 break

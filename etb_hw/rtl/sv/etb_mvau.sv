@@ -9,6 +9,8 @@
 // threshold costs no comparator: the sum starts from -t, and its sign is the answer.
 // Weight word nf * SF + sf holds PE * SIMD weights, row-major, column 0 in the least significant bits.
 // Threshold word nf holds PE * STEPS values of ACC_BITS bits; a single threshold as -t, a bit wider.
+// BORDER = 1: taps outside of the image count as zero, whatever they hold. For signs that is half of their
+// pairs agreeing; SIMD divides the channels, which are even then. TAP_BEATS and what follows: see etb_border.
 // Latency from the last input beat: LAT + 3 cycles.
 module etb_mvau #(
     parameter int MW         = 18,
@@ -27,6 +29,20 @@ module etb_mvau #(
     parameter int OUT_BITS   = 1,
     parameter int OUT_BIAS   = 0,
     parameter int RAM_STYLE  = 0,
+    parameter bit BORDER     = 0,
+    parameter int TAP_BEATS  = 1,
+    parameter int KH         = 1,
+    parameter int KW         = 1,
+    parameter int SH         = 1,
+    parameter int SW         = 1,
+    parameter int DH         = 1,
+    parameter int DW         = 1,
+    parameter int OH         = 1,
+    parameter int OW         = 1,
+    parameter int TOP        = 0,
+    parameter int LEFT       = 0,
+    parameter int H          = 1,
+    parameter int W          = 1,
     parameter     WEIGHTS    = "",
     parameter     THRESHOLDS = ""
 ) (
@@ -147,6 +163,33 @@ module etb_mvau #(
       nf_q   <= {nf_q[LAT*NFB-1:0], nf};
     end
 
+  // a beat on the border of zeros: what its dot products count for
+  logic outside;
+  logic [YB-1:0] neutral;
+  generate
+    if (BORDER) begin : g_border
+      logic border, odd;
+      logic [LAT:0] border_q, odd_q;
+      etb_border #(
+          .BEATS(TAP_BEATS), .KH(KH), .KW(KW), .SH(SH), .SW(SW), .DH(DH), .DW(DW), .OH(OH), .OW(OW),
+          .TOP(TOP), .LEFT(LEFT), .H(H), .W(W)
+      ) u_border (
+          .clk(clk), .rst(rst), .step(step), .leave(nf == NFB'(NF - 1)), .border(border), .odd(odd)
+      );
+      always_ff @(posedge clk)
+        if (en) begin
+          border_q <= {border_q[LAT-1:0], border};
+          odd_q    <= {odd_q[LAT-1:0], odd};
+        end
+      assign outside = border_q[LAT];
+      // of an odd number of pairs one half is larger: the two take turns over the beats of a tap
+      assign neutral = MODE != 0 ? '0 : YB'(SIMD / 2) + YB'(SIMD % 2 == 1 && odd_q[LAT]);
+    end else begin : g_inside
+      assign outside = 1'b0;
+      assign neutral = '0;
+    end
+  endgenerate
+
   // stages 2 .. LAT + 1: dot products; stage LAT + 2: accumulators
   logic [PE*AB-1:0] total, bias;
   logic add, fresh;
@@ -155,7 +198,8 @@ module etb_mvau #(
     if (rst) fresh <= 1'b1;
     else if (add) fresh <= last_q[LAT];
   for (genvar p = 0; p < PE; p++) begin : g_pe
-    logic [YB-1:0] y;
+    logic [YB-1:0] y, counted;
+    assign counted = outside ? neutral : y;
     etb_dot #(
         .N(SIMD), .MODE(MODE), .XB(XB), .X_SIGNED(IN_SIGNED), .WB(WB)
     ) u_dot (
@@ -164,7 +208,7 @@ module etb_mvau #(
     etb_accumulate #(
         .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(AB), .SINGLE(SF == 1)
     ) u_acc (
-        .clk(clk), .step(add), .fresh(fresh), .y(y), .bias(bias[p*AB+:AB]), .sum(total[p*AB+:AB])
+        .clk(clk), .step(add), .fresh(fresh), .y(counted), .bias(bias[p*AB+:AB]), .sum(total[p*AB+:AB])
     );
   end
 

@@ -99,6 +99,11 @@ class Mvau(Block):
         return self.input_dtype == BIPOLAR and self.weight_dtype == BIPOLAR
 
     @property
+    def counts_matches(self) -> bool:
+        """Whether FINN's node yields numbers of matches where ours yields sums."""
+        return self.xnor and self.thresholds is None
+
+    @property
     def depth(self) -> int:
         """Words of the weight memory."""
         return self.mh * self.mw // (self.pe * self.simd)
