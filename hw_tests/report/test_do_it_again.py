@@ -21,7 +21,22 @@ from etb_hw.report.card import card
 ROOT = Path(__file__).parents[2]
 FLOWS = sorted([*ROOT.glob("flows/*.toml"), *ROOT.glob("flows/pretrained/*/flow.json")])
 STRANGE = 'quoted "text" \\ with ü, 雪, a tab\t, a\nnew line, \x01 and \x7f'
-EXAMPLES = (1, 2, 3, 0.25, 1.5, 1e-7, 1e22, True, False, STRANGE, (0.125, 0.5), (3, 4), (8, 8, 16))
+EXAMPLES = (
+    1,
+    2,
+    3,
+    0.25,
+    1.5,
+    1e-7,
+    1e22,
+    True,
+    False,
+    STRANGE,
+    (0.125, 0.5),
+    (3, 4),
+    (8, 8, 16),
+    (STRANGE,),
+)
 
 
 def leaves(model: type[BaseModel], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
