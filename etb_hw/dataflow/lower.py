@@ -37,7 +37,7 @@ from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
-_EARLY = ".early"  # marks a threshold that changed places with a max-pool
+_EARLY = "/early"  # marks a threshold that changed places with a max-pool
 
 
 def lower(

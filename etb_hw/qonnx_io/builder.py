@@ -29,16 +29,30 @@ class GraphBuilder:
         self.bipolar_pads = bipolar_pads
         self.nodes: dict[str, Node] = {}
         self.types: dict[str, TensorType] = {}
+        self.adding = ""  # the node that came last; errors of shape inference name it
+        self.layer = ""  # what the user calls the layer that is being read; its nodes are named after it
         self._count: Counter[str] = Counter()
 
     def add(self, kind: type[NodeType], prefix: str, inputs: tuple[str, ...] = (), **fields: Any) -> str:
-        """A new node named ``<prefix>_<number>``. Raises BadInput where shapes do not fit."""
-        name = f"{prefix}_{self._count[prefix]}"
+        """A new node, named after the layer. Raises BadInput where shapes do not fit."""
+        name = self.adding = self._name(prefix)
         node = kind(name=name, inputs=inputs, **fields)
         self.types[name] = infer_node(node, [self.types[i] for i in inputs])
         self.nodes[name] = node
-        self._count[prefix] += 1
         return name
+
+    def _name(self, prefix: str) -> str:
+        """The layer's name; ``<layer>.<prefix>`` for its further nodes, ``<prefix>_<number>`` without one."""
+        wanted = [self.layer, f"{self.layer}.{prefix}"] if self.layer else []
+        for name in wanted:
+            if name not in self.nodes:
+                return name
+        stem = wanted[-1] if wanted else prefix
+        while True:
+            name = f"{stem}_{self._count[stem]}"
+            self._count[stem] += 1
+            if name not in self.nodes:
+                return name
 
     def put(self, node: Node) -> str:
         """Replace the node of that name."""

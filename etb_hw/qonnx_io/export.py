@@ -14,6 +14,7 @@ from qonnx.util.cleanup import cleanup_model
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.integer import DataType
+from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
 
@@ -78,7 +79,9 @@ def exported_model(
         module.train(was_training)
     _drop_static_inputs(exported.graph)
     fold_small_constants(exported.graph, _OPSET)
+    keep_node_names(exported.graph)
     wrapped = cleanup_model(ModelWrapper(exported))
+    restore_node_names(wrapped.graph)
     if input_dtype is not None:
         wrapped.set_tensor_datatype(wrapped.graph.input[0].name, QonnxType[input_dtype.name])
     model: onnx.ModelProto = wrapped.model

@@ -26,6 +26,7 @@ from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.endings import without_ending
+from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
     CHANNELS_LAST,
@@ -91,6 +92,7 @@ class _Interpreter:
             raise BadInput(
                 f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
             )
+        self.builder.layer = layer_name(node)
         call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
         if node.domain not in DOMAINS:
@@ -102,7 +104,7 @@ class _Interpreter:
         try:
             result = channels_last(call, handler) if node.domain == CHANNELS_LAST else handler(call)
         except BadInput as error:
-            if error.where in self.builder.nodes or _is_ours(error.where):
+            if error.where in self.builder.nodes or error.where == self.builder.adding:
                 raise BadInput(call.label, error.reason, error.remedy) from None
             raise
         except _MALFORMED as error:
@@ -347,12 +349,6 @@ def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:
         return options.bipolar_pads
     kind = next((p.value for p in model.metadata_props if p.key == KIND), "")
     return -1 if kind == FINN else 0
-
-
-def _is_ours(where: str) -> bool:
-    """Errors of shape inference name the integer node; users know the ONNX node."""
-    head, _, tail = where.rpartition("_")
-    return bool(head) and tail.isdigit()
 
 
 def _remedy(op: str) -> str:

@@ -58,14 +58,14 @@ class _Writer:
             case g.Conv():
                 self._conv(node)
             case g.Dense():
-                weights = self._const(f"{node.name}_weights", node.weights.T, node.weight_dtype)
+                weights = self._const(f"{node.name}/weights", node.weights.T, node.weight_dtype)
                 self._emit("MatMul", [*args, weights], node.name)
             case g.Threshold():
                 low, high = self._range(node.inputs[0])
                 dtype = DataType.smallest(
                     min(low, int(node.thresholds.min())), max(high, int(node.thresholds.max()))
                 )
-                table = self._const(f"{node.name}_thresholds", node.thresholds, dtype)
+                table = self._const(f"{node.name}/thresholds", node.thresholds, dtype)
                 self._emit(
                     "MultiThreshold", [*args, table], node.name, domain="qonnx.custom_op.general",
                     out_dtype=node.dtype.name, out_scale=float(node.dtype.step),
@@ -77,7 +77,7 @@ class _Writer:
                     "MaxPool", args, node.name, kernel_shape=node.kernel, strides=node.stride, pads=node.pads
                 )
             case g.SumPool():
-                axes = self._const(f"{node.name}_axes", np.asarray([2, 3]), None)
+                axes = self._const(f"{node.name}/axes", np.asarray([2, 3]), None)
                 self._emit("ReduceSum", [*args, axes], node.name, keepdims=1)
             case g.Add():
                 self._emit("Add", args, node.name)
@@ -99,17 +99,17 @@ class _Writer:
             x = self.graph.types[source]
             top, left, bottom, right = pads
             amounts = self._const(
-                f"{node.name}_pads", np.asarray([0, 0, top, left, 0, 0, bottom, right]), None
+                f"{node.name}/pads", np.asarray([0, 0, top, left, 0, 0, bottom, right]), None
             )
-            value = self._const(f"{node.name}_pad_value", np.float32(node.pad_value), None)
-            padded = f"{node.name}_padded"
+            value = self._const(f"{node.name}/pad_value", np.float32(node.pad_value), None)
+            padded = f"{node.name}/padded"
             self._emit("Pad", [source, amounts, value], padded, mode="constant")
             self._shape(padded, (x.shape[0], x.shape[1] + top + bottom, x.shape[2] + left + right))
             wide = DataType.smallest(min(*x.low, node.pad_value), max(*x.high, node.pad_value))
             fits = x.dtype.min <= node.pad_value <= x.dtype.max
             self._annotate(padded, x.dtype if fits else wide, 4)
             source, pads = padded, (0, 0, 0, 0)
-        weights = self._const(f"{node.name}_weights", node.weights, node.weight_dtype)
+        weights = self._const(f"{node.name}/weights", node.weights, node.weight_dtype)
         self._emit(
             "Conv", [source, weights], node.name, kernel_shape=node.weights.shape[2:], strides=node.stride,
             pads=pads, dilations=node.dilation, group=node.groups,
@@ -117,16 +117,16 @@ class _Writer:
 
     def _affine(self, node: g.ChannelAffine) -> None:
         shape = (1, -1) + (1,) * (len(self.graph.types[node.name].shape) - 1)
-        source, scaled = node.inputs[0], f"{node.name}_scaled"
+        source, scaled = node.inputs[0], f"{node.name}/scaled"
         plain = not node.add.any()
-        factor = self._const(f"{node.name}_mul", node.mul.reshape(shape), _type_of(node.mul))
+        factor = self._const(f"{node.name}/mul", node.mul.reshape(shape), _type_of(node.mul))
         self._emit("Mul", [source, factor], node.name if plain else scaled)
         if not plain:
             x = self.graph.types[source]
             ends = np.stack([node.mul * np.asarray(bound) for bound in (x.low, x.high)])
             self._shape(scaled, x.shape)
             self._annotate(scaled, _type_of(ends), len(x.shape) + 1)
-            term = self._const(f"{node.name}_add", node.add.reshape(shape), _type_of(node.add))
+            term = self._const(f"{node.name}/add", node.add.reshape(shape), _type_of(node.add))
             self._emit("Add", [scaled, term], node.name)
 
     def model(self) -> onnx.ModelProto:
@@ -134,7 +134,7 @@ class _Writer:
         last = graph.output
         shape = graph.types[last].shape
         for i, step in enumerate(graph.dequant.steps):
-            name = f"dequant_{i}"
+            name = f"dequant/{i}"
             constant = step.constant
             if constant.ndim:
                 constant = constant.reshape((1, -1) + (1,) * (len(shape) - 1))
@@ -145,13 +145,13 @@ class _Writer:
         dims: list[int] = [1, *shape]
         kind = TensorProto.FLOAT
         if graph.argmax:
-            k = self._const("classes_k", np.asarray([1]), None)
-            self.nodes.append(
-                helper.make_node("TopK", [last, k], ["classes_values", "classes"], name="classes", axis=1)
-            )
+            name = "classes" if "classes" not in graph.types else "classes/index"
+            k = self._const(f"{name}/k", np.asarray([1]), None)
+            outputs = [f"{name}/values", name]
+            self.nodes.append(helper.make_node("TopK", [last, k], outputs, name=name, axis=1))
             dims[1] = 1
-            self._shape("classes_values", tuple(dims[1:]))
-            last, kind = "classes", TensorProto.INT64
+            self._shape(outputs[0], tuple(dims[1:]))
+            last, kind = name, TensorProto.INT64
         infos = [info for info in self.infos if info.name != last]
         proto = helper.make_graph(
             self.nodes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class Batches:
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Float32 pixels (B, C, H, W) and labels (B,) of a step."""
         epoch, place = divmod(step, self.an_epoch)
-        shuffled = torch.randperm(len(self.y), generator=_generator(self.config.seed, 0, epoch))
+        shuffled = _order(self.config.seed, epoch, len(self.y))
         size = self.config.batch
         chosen = shuffled[place * size : (place + 1) * size]
         device = self.x.device
@@ -44,6 +45,12 @@ class Batches:
         index = chosen[mine].to(device)
         x = augment(self.x[index], noise[mine].to(device), self.config)
         return x.float(), self.y[index]
+
+
+@lru_cache(maxsize=1)
+def _order(seed: int, epoch: int, images: int) -> Tensor:
+    """The order of an epoch's images; drawn once for all of its batches."""
+    return torch.randperm(images, generator=_generator(seed, 0, epoch))
 
 
 def augment(x: Tensor, noise: Tensor, config: TrainingConfig) -> Tensor:
