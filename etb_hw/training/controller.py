@@ -43,6 +43,7 @@ class Controller:
     importance: dict[str, Tensor] = field(default_factory=dict)
     given_up_at: dict[str, Tensor] = field(default_factory=dict)
     closing_at: dict[str, Tensor] = field(default_factory=dict)
+    _survivors: dict[str, Tensor] = field(default_factory=dict)
     goal: dict[str, Tensor] = field(default_factory=dict)
     budget: Budget | None = None
 
@@ -100,7 +101,11 @@ class Controller:
     def _rows(self, group: str, count: int) -> Tensor | slice:
         """The channels that a network with ``count`` of them has."""
         since = self.given_up_at[group]
-        return slice(None) if count == len(since) else torch.nonzero(since < 0).flatten()
+        if count == len(since):
+            return slice(None)
+        if group not in self._survivors:  # nothing is given up any more, and to look waits for a GPU
+            self._survivors[group] = torch.nonzero(since < 0).flatten()
+        return self._survivors[group]
 
     def ranking(self, net: EvolvingNet) -> dict[str, NDArray[np.float64]]:
         """Importance (C,) a group, in units of its mean magnitude (gradients differ between layers)."""
