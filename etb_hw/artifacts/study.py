@@ -19,7 +19,12 @@ TITLES: Mapping[Method, str] = {
 
 @dataclass(frozen=True)
 class Point:
-    """A finished run of a sweep. ``estimate`` holds hardware figures by name (lut, fps, ...)."""
+    """A finished run of a sweep.
+
+    Attributes:
+        estimate: hardware figures by name (lut, fps, ...).
+        folder: where the run lies within the sweep's folder; empty where it kept nothing but its figures.
+    """
 
     ratio: float
     seed: int
@@ -27,6 +32,7 @@ class Point:
     parameters: int
     bytes: int
     estimate: Mapping[str, float] = field(default_factory=dict)
+    folder: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from etb_hw.config import load_flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
 from etb_hw.flow.hardware_cost import hardware_estimate, training_cost
+from etb_hw.flow.trials import task_of
 from etb_hw.flow_files import find_flow
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.report.pareto import PICTURE_FILE, pareto_picture
 from etb_hw.training.baselines import compare_methods
-from etb_hw.training.sweep import Task, sweep_ratios
+from etb_hw.training.sweep import sweep_ratios
 
 
 def run_baselines(flow_file: Path, out: Path | None, seeds: int, output: Output) -> None:
@@ -50,13 +51,11 @@ def run_sweep(
 ) -> None:
     """Sweep over ratios and seeds and print the fronts. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
-    evolution = flow.evolution.at_ratio(flow.evolution.ratio)  # a sweep varies the ratio
-    flow = flow.model_copy(update={"evolution": evolution})
     dataset = data.load(flow.data)
     folder = out or Path("runs") / f"{flow_file.stem}-sweep"
-    cost, estimate = training_cost(flow, dataset), hardware_estimate(flow.build)
-    task = Task(flow.model, flow.training, flow.evolution, dataset, cost, estimate)
-    found = sweep_ratios(task, folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(output))
+    found = sweep_ratios(
+        task_of(flow, dataset), folder, ratios, seeds_from(flow.training.seed, seeds), jobs, _announce(output)
+    )
     write_bytes(folder / PICTURE_FILE, pareto_picture(found))
     output.say(sweep_table(found), f"files: {folder}")
     output.document({"out": str(folder), **asdict(found)})

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
+from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from etb_hw.artifacts.run_file import read_json
-from etb_hw.artifacts.run_files import FLOW
+from etb_hw.artifacts.run_files import FLOW, PAGE
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Sweep, Trained
 from etb_hw.report.page import page
 from etb_hw.report.section import Column, Section, figure, side_by_side, table
@@ -32,12 +33,22 @@ def study(folder: Path) -> str:
     baselines = read_json(folder / BASELINES, TypeAdapter(Baselines))
     about = sweep or baselines
     subtitle = f"{about.model} on {about.source}" if about is not None else ""
-    sections = [_front(sweep), _ratios(sweep), _methods(baselines)]
+    pages = {} if sweep is None else _pages(folder, sweep)
+    sections = [_front(sweep, pages), _ratios(sweep), _trials(sweep, pages), _methods(baselines)]
     return page(folder.resolve().name, "ETB study", subtitle, None, sections)
 
 
-def _front(sweep: Sweep | None) -> Section:
-    intro = "Each point is a run. The dashed line joins those that no other run beats in both measures."
+def _pages(folder: Path, sweep: Sweep) -> dict[str, str]:
+    """Where the pages of trials lie, by the trials' folders, seen from the sweep's own page."""
+    names = {point.folder for point in sweep.points if Path(point.folder).name == point.folder}
+    return {name: f"{name}/{PAGE.name}" for name in names if name and (folder / name / PAGE.name).is_file()}
+
+
+def _front(sweep: Sweep | None, pages: Mapping[str, str]) -> Section:
+    intro = (
+        "Each point is a run, and a click opens its page. The dashed line joins those that no other run "
+        "beats in both measures."
+    )
     if sweep is None or not sweep.points:
         return Section("pareto", "Pareto front", intro, None, "a sweep makes it: etb-hw sweep FLOW.toml")
     pictures = []
@@ -47,6 +58,7 @@ def _front(sweep: Sweep | None) -> Section:
                 float(p.bytes) if price == "bytes" else p.estimate[price],
                 p.accuracy,
                 f"ratio {p.ratio:.0%}, seed {p.seed}: {p.accuracy:.2%}",
+                link=pages.get(p.folder, ""),
             )
             for p in sweep.points
             if price == "bytes" or price in p.estimate
@@ -73,6 +85,28 @@ def _ratios(sweep: Sweep | None) -> Section:
         for ratio, points in sorted(by_ratio.items())
     ]
     columns = [Column("to cut"), Column("seeds", True), Column("accuracy", True), *_cost_columns(names)]
+    return Section(key, title, intro, table(columns, rows))
+
+
+def _trials(sweep: Sweep | None, pages: Mapping[str, str]) -> Section:
+    key, title = "trials", "Every run"
+    intro = (
+        "Each folder is a run: its checkpoint, its QONNX and its build can be used as they are, and "
+        "`etb-hw run FOLDER/flow.json --out FOLDER` does the steps that are left."
+    )
+    if sweep is None or not sweep.points:
+        return Section(key, title, intro, None, "a sweep makes it: etb-hw sweep FLOW.toml")
+    names = _estimates(sweep.points)
+    rows = []
+    for p in sweep.points:
+        name: str | Markup = p.folder or "figures only"
+        if p.folder in pages:
+            name = Markup('<a href="{}">{}</a>').format(pages[p.folder], p.folder)
+        rows.append((name, f"{p.ratio:.0%}", str(p.seed), f"{p.accuracy:.2%}", *_costs([p], names)))
+    columns = [
+        Column("folder"), Column("to cut", True), Column("seed", True), Column("accuracy", True),
+        *_cost_columns(names),
+    ]  # fmt: skip
     return Section(key, title, intro, table(columns, rows))
 
 

@@ -32,7 +32,10 @@ from etb_hw.training.teacher import teach
 RESULT_FILE = "sweep.json"
 ATTEMPTS = 3  # of processes that die without finishing a point
 POLL_SECONDS = 0.5
+LOCKS = ".trials"  # a run holds its own folder, so whose a trial is stands beside it
 
+# what makes a point of a ratio and a seed, in a folder of its own
+Trial: TypeAlias = Callable[[float, int, Path, Callback | None], Point]
 Place: TypeAlias = tuple[float, int]  # ratio and seed
 Announce: TypeAlias = Callable[[str], Callback | None]
 
@@ -45,8 +48,14 @@ class WorkersDied(EtbError):
 
 @dataclass(frozen=True)
 class Task:
-    """What a sweep trains: one flow's settings. ``cost`` and ``estimate`` as in ``compare_methods``; with
-    several jobs they must be functions that other processes can import."""
+    """What a sweep trains: one flow's settings. With several jobs functions must be such that other processes
+    can import.
+
+    Attributes:
+        cost, estimate: as in ``compare_methods``.
+        trial: makes a point, instead of a training that keeps nothing but its figures.
+        settings: JSON-able values that decide a point beside those here, such as the hardware of a trial.
+    """
 
     model: ModelConfig
     training: TrainingConfig
@@ -54,6 +63,8 @@ class Task:
     dataset: Dataset
     cost: Cost | None = None
     estimate: Estimate | None = None
+    trial: Trial | None = None
+    settings: object = None
 
 
 def sweep_ratios(
@@ -115,7 +126,7 @@ def _train_open(task: Task, out_dir: Path, wanted: Sequence[Place], progress: An
         trained = False
         for place in places:
             folder = _folder(out_dir, place)
-            with locked(folder) as mine:
+            with locked(out_dir / LOCKS / folder.name) as mine:
                 if mine and _finished(task, folder, place) is None:
                     show = progress(f"ratio {place[0]:.0%}, seed {place[1]}") if progress else None
                     point = _train(task, place, folder, show)
@@ -130,6 +141,8 @@ def _train_open(task: Task, out_dir: Path, wanted: Sequence[Place], progress: An
 
 def _train(task: Task, place: Place, folder: Path, progress: Callback | None) -> Point:
     ratio, seed = place
+    if task.trial is not None:
+        return task.trial(ratio, seed, folder, progress)
     training = task.training.model_copy(update={"seed": seed})
     evolution = task.evolution.at_ratio(ratio)
     taught = folder.parent / f"seed-{seed}"  # one teacher for all ratios
@@ -151,6 +164,7 @@ def _key(task: Task) -> str:
         task.training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
         task.evolution.model_dump(exclude={"ratio"}),
         task.dataset.source,
+        task.settings,
     ]
     return key_of(settings, task.dataset)
 

@@ -131,7 +131,7 @@ def test_a_point_that_another_process_trains_is_waited_for(digits, tmp_path, mon
     task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
     titles = []
     with ExitStack() as other:
-        assert other.enter_context(locked(tmp_path / "ratio-0.3-seed-0"))
+        assert other.enter_context(locked(tmp_path / ".trials/ratio-0.3-seed-0"))
         monkeypatch.setattr(time, "sleep", lambda _: other.close())
         assert len(sweep.sweep_ratios(task, tmp_path, [0.3], progress=titles.append).points) == 1
     assert titles == ["waiting for 1 that other processes train", "ratio 30%, seed 0"]

@@ -15,12 +15,13 @@ LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 14.0, 40.0
 
 @dataclass(frozen=True)
 class Point:
-    """``x`` should be small, ``y`` large."""
+    """``x`` should be small, ``y`` large; ``link`` is opened by a click."""
 
     x: float
     y: float
     label: str
     class_: str = "c1"
+    link: str = ""
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -54,11 +55,13 @@ def scatter(
     drawn.append(text(x.end, height - 6, x_label, "tick", "end"))
     drawn.append(text(x.start + 6, TOP + 8, y_label, "tick"))
     drawn.append(path(_staircase(front(points), x, y), "curve front"))
-    drawn += [
-        element("circle", element("title", p.label), cx=x(p.x), cy=y(p.y), r=5, class_=f"point {p.class_}")
-        for p in points
-    ]
+    drawn += [_dot(p, x(p.x), y(p.y)) for p in points]
     return picture(width, height, title, *drawn)
+
+
+def _dot(point: Point, x: float, y: float) -> Markup:
+    dot = element("circle", element("title", point.label), cx=x, cy=y, r=5, class_=f"point {point.class_}")
+    return element("a", dot, href=point.link) if point.link else dot
 
 
 def _staircase(points: Sequence[Point], x: Scale, y: Scale) -> str:
