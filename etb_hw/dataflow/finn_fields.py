@@ -23,6 +23,10 @@ class FinnFields:
     def get(self, key: str, default: Any) -> Any:
         return self.attributes.get(key, default)
 
+    def text(self, key: str, default: str) -> str:
+        """An attribute of ours, where it is noted."""
+        return str(self[key]) if key in self.attributes else default
+
     def __getitem__(self, key: str) -> Any:
         value = self.attributes[key]
         return value.decode() if isinstance(value, bytes) else value

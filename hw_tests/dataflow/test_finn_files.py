@@ -49,7 +49,7 @@ def test_files_and_their_keys(design: DataflowGraph, tmp_path: Path) -> None:
     assert performance["max_cycles"] == max(read["estimate_layer_cycles.json"].values())
     assert performance["estimated_throughput_fps"] == pytest.approx(1e8 / performance["max_cycles"])
     counts = read["op_and_param_counts.json"]
-    assert counts["MVAU_hls_0"]["op_mac_1bx8b"] == 8 * 27 * 64
+    assert counts["MVAU_hls_0"]["op_mac_2bx8b"] == 8 * 27 * 64
 
 
 def test_onnx_nodes_carry_finn_attributes(design: DataflowGraph) -> None:

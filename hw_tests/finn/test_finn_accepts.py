@@ -73,6 +73,7 @@ class Files:
     cycles: dict[str, int]
     plus: dict[str, dict[str, Any]]
     plus_cycles: dict[str, int]
+    plus_resources: dict[str, dict[str, float]]
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
@@ -102,6 +103,7 @@ def written(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Files:
             "report/estimate_layer_cycles.json",
             "plus/auto_folding_config.json",
             "plus/report/estimate_layer_cycles.json",
+            "plus/report/estimate_layer_resources.json",
         )
     }
     return Files(folder, *read.values())
@@ -137,6 +139,8 @@ def test_front_end_takes_the_qonnx_file_and_our_folding(files: Files) -> None:
         assert applied == wished, name
         if name.startswith("MVAU"):
             assert result["estimate_layer_cycles"][name] == files.plus_cycles[name]
+            found, ours = result["estimate_layer_resources"][name], files.plus_resources[name]
+            assert found["BRAM_18K"] == ours["BRAM_18K"], name
 
 
 def test_dataflow_file_is_taken_from_specialize_layers_on(files: Files) -> None:

@@ -13,21 +13,30 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from hw_tests.fuzz.differential import compare
+from hw_tests.fuzz.field import report, try_field
 from hw_tests.fuzz.mutations import mutate, survives
 from hw_tests.fuzz.net_generator import Net, networks
 from hw_tests.fuzz.torch_generator import torch_networks
 
 
 @click.command()
-@click.option("--kind", type=click.Choice(["onnx", "torch", "damaged"]), default="onnx", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(["onnx", "torch", "field", "damaged"]), default="onnx", show_default=True
+)
 @click.option("--examples", default=1000, show_default=True, help="networks to try")
 @click.option("--layers", default=4, show_default=True, help="most layers of a network")
 @click.option("--random-seed", default=0, show_default=True)
 @click.option("--memory-gib", default=8, show_default=True, help="limit of the address space")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("fuzz_failure"), show_default=True)
 def main(kind: str, examples: int, layers: int, random_seed: int, memory_gib: int, out: Path) -> None:
-    """Compare qonnx, reference, packed executor (and torch) on random networks, or import damaged ones."""
+    """Compare qonnx, reference, packed executor (and torch) on random networks, or import damaged ones.
+
+    ``field`` draws networks as users write them and counts what is refused, by reason.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (memory_gib << 30, memory_gib << 30))
+    if kind == "field":
+        click.echo(report(try_field(range(random_seed, random_seed + examples))))
+        return
     source = torch_networks() if kind == "torch" else networks(max_layers=layers)
     tried = 0
 

@@ -6,6 +6,7 @@ A longer run: ``python -m hw_tests.fuzz --examples 2000``.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.float64 import execute_in_float64
 from etb_hw.qonnx_io.streamlined import streamlined_model
 from hw_tests.fuzz.differential import compare
+from hw_tests.fuzz.field import report, try_field
 from hw_tests.fuzz.mutations import mutate, survives
 from hw_tests.fuzz.net_generator import Net, networks
 from hw_tests.fuzz.torch_generator import torch_networks
@@ -38,6 +40,21 @@ def test_float64_agrees_where_float32_is_exact(net: Net) -> None:
 @given(torch_networks())
 def test_torch_agrees_too(net: Net) -> None:
     compare(net)
+
+
+def test_networks_of_the_field_are_equal_or_refused_for_a_known_reason() -> None:
+    """``python -m hw_tests.fuzz --kind field`` counts them by reason; a new one shows here."""
+    tally = try_field(range(8))
+    assert tally.tried == 8
+    assert tally.accepted >= 7, report(tally)
+    assert {op for op, _ in tally.refused} <= {"Add"}, report(tally)
+
+
+@pytest.mark.slow
+def test_most_networks_of_the_field_are_built() -> None:
+    tally = try_field(range(100, 200))
+    assert tally.accepted >= 85, report(tally)
+    assert {op for op, _ in tally.refused} <= {"Add", "Conv", "MatMul"}, report(tally)
 
 
 @settings(QUICK, max_examples=150)

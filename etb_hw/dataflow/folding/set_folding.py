@@ -44,7 +44,7 @@ def _fold(block: Block, target: int, widest: int) -> dict[str, int | str]:
             before, simd = simd, value
             if block.folded({"PE": 1, "SIMD": simd}).finn_cycles < target:
                 break
-            if block.weight_dtype.bits * simd > widest:
+            if block.finn_weight_dtype.bits * simd > widest:
                 simd = before
                 break
         return {"SIMD": simd, "PE": _raise(block.folded({"SIMD": simd}), "PE", block.mh, target)}

@@ -141,8 +141,13 @@ class Mvau(Block):
     def folds(self) -> tuple[Fold, ...]:
         return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in divisors(self.mw))
 
+    @property
+    def finn_weight_dtype(self) -> DataType:
+        """FINN's type of the weights: it stores -1 and +1 in two bits unless inputs are signs too."""
+        return DataType.integer(2) if self.weight_dtype == BIPOLAR and not self.xnor else self.weight_dtype
+
     def resources(self) -> Resources:
-        w, a = self.weight_dtype.bits, self.input_dtype.bits
+        w, a = self.finn_weight_dtype.bits, self.input_dtype.bits
         width, depth = self.pe * self.simd * w, self.depth
         product = self.simd * (2 * ceil((w + a) / 6) - 1) * (w + a)
         adders = (w + a) * (2 * self.simd - 1)
@@ -162,14 +167,15 @@ class Mvau(Block):
 
     @property
     def memory_bits(self) -> int:
-        return self.mh * self.mw * self.weight_dtype.bits
+        return self.mh * self.mw * self.finn_weight_dtype.bits
 
     @property
     def counts(self) -> Mapping[str, int]:
-        w, a = sorted((self.weight_dtype.bits, self.input_dtype.bits))
+        weight_bits = self.finn_weight_dtype.bits
+        w, a = sorted((weight_bits, self.input_dtype.bits))
         found = {
             f"op_mac_{w}bx{a}b": self.mh * self.mw * prod(self.pixels),
-            f"param_weight_{self.weight_dtype.bits}b": self.mh * self.mw,
+            f"param_weight_{weight_bits}b": self.mh * self.mw,
         }
         if self.thresholds is not None:
             found[f"param_threshold_{self._finn_accumulator_bits}b"] = self.mh
@@ -187,7 +193,7 @@ class Mvau(Block):
             return _FinnTerms((weights + 1) // 2, DataType.unsigned(1), thresholds, accumulator)
         if thresholds is not None:
             thresholds = self.clipped_thresholds
-        return _FinnTerms(weights, self.weight_dtype, thresholds, accumulator)
+        return _FinnTerms(weights, self.finn_weight_dtype, thresholds, accumulator)
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         terms = self._finn_terms
@@ -210,6 +216,10 @@ class Mvau(Block):
             "ram_style": self.ram_style,
             "runtime_writeable_weights": int(self.ram_style == "ultra"),
         }
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_weights": self.weight_dtype.name} if self.weight_dtype != self.finn_weight_dtype else {}
 
     def finn_parameters(self) -> tuple[FinnParameter, ...]:
         terms = self._finn_terms
@@ -356,7 +366,7 @@ class Mvau(Block):
         return cls(
             **f.names,
             weights=weights.astype(np.int8) if np.abs(weights).max(initial=0) < 128 else weights,
-            weight_dtype=BIPOLAR if xnor else DataType.parse(f["weightDataType"]),
+            weight_dtype=BIPOLAR if xnor else DataType.parse(f.text("etb_weights", f["weightDataType"])),
             input_dtype=f.dtype("inputDataType"),
             output_dtype=f.dtype("outputDataType", "etb_outputs"),
             thresholds=thresholds,
