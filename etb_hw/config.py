@@ -223,6 +223,23 @@ class BaselineConfig(Section):
     )
 
 
+class BoardConfig(Section):
+    """What the design is packaged for; `etb-hw package` does the same with a finished design."""
+
+    name: str | None = Field(
+        None, description="a board that `etb-hw package` knows, or a .toml file of yours"
+    )
+    clock_mhz: float | None = Field(None, gt=0, description="of the design; by default what suits the board")
+    place: bool = Field(
+        True, description="where open tools can: route it and make the bitstream, which takes minutes"
+    )
+    frames: int = Field(
+        4,
+        ge=1,
+        description="images of the test set that go through the simulated board, with its host's program",
+    )
+
+
 class Flow(Section):
     """A whole flow file."""
 
@@ -233,6 +250,7 @@ class Flow(Section):
     baseline: BaselineConfig = BaselineConfig()
     build: BuildConfig = BuildConfig()
     verification: VerificationConfig = VerificationConfig()
+    board: BoardConfig = BoardConfig()
     logging: LoggingConfig = LoggingConfig()
 
 

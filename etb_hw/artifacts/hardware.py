@@ -63,6 +63,24 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class BoardResult:
+    """What became of the package for a board.
+
+    Attributes:
+        board: in words; None where none was asked for.
+        skipped: the tool that was missing, where one was.
+        frames: that went through the simulated board.
+        clock_mhz: of the design. fmax_mhz: what routing reached; None where it was not routed.
+    """
+
+    board: str | None = None
+    skipped: str | None = None
+    frames: int = 0
+    clock_mhz: float | None = None
+    fmax_mhz: float | None = None
+
+
+@dataclass(frozen=True)
 class RtlResult:
     """What the cycle-accurate simulation measured.
 

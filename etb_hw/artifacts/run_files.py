@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from etb_hw.artifacts.hardware import Comparison, FoldingReport, Performance, RtlResult
+from etb_hw.artifacts.hardware import BoardResult, Comparison, FoldingReport, Performance, RtlResult
 from etb_hw.artifacts.run_file import Folder, JsonFile, LinesFile, RunFile
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.artifacts.summary import DenseBaseline, Simulation, Summary
@@ -100,6 +100,12 @@ SIMULATION = JsonFile(
 RTL_RESULT = JsonFile("rtl.json", "measured initiation interval and latency", shape=TypeAdapter(RtlResult))
 RTL = Folder("rtl", "the SystemVerilog that was simulated")
 
+# board
+BOARD_RESULT = JsonFile(
+    "board.json", "the board that the package is for, and its clock", shape=TypeAdapter(BoardResult)
+)
+PACKAGE = Folder("board", "all that the board needs to run the design: gateware, host program, test bench")
+
 # report
 SUMMARY = JsonFile("summary.json", "the figures that matter most", True, shape=TypeAdapter(Summary))
 PAGE = RunFile("report.html", "the page with all of it")
@@ -112,7 +118,7 @@ RUN_FILES: tuple[RunFile, ...] = (
     *OF_THE_RUNNER,
     CHECKPOINT, METRICS, BASELINE, BASELINE_MODEL, BASELINE_METRICS, PRUNING, MODEL, FINN_MODEL, STREAMLINED,
     *OF_THE_BUILD,
-    COMPARISON, SIMULATION, RTL_RESULT, RTL, SUMMARY, PAGE,
+    COMPARISON, SIMULATION, RTL_RESULT, RTL, BOARD_RESULT, PACKAGE, SUMMARY, PAGE,
 )  # fmt: skip
 
 # what a step keeps for itself, so that it can go on where it was killed

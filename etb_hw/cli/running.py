@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from etb_hw.artifacts.run_files import SUMMARY
+from etb_hw.board import find_board
 from etb_hw.cli.output import Output
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.cli.terminal import TerminalObserver
@@ -27,6 +28,8 @@ def run_flow(
 ) -> None:
     """Run a flow file into its folder and print what came out. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
+    if flow.board.name is not None:
+        find_board(flow.board.name)  # an unknown one is better known before the training
     run_dir = out or Path("runs") / flow_file.stem
     if not leads():
         output = Output(quiet=True)

@@ -23,10 +23,14 @@ from etb_hw.board.zynq.package import description
 from etb_hw.board.zynq.simulated import SimulatedZynq
 from etb_hw.cli import main
 from etb_hw.dataflow import DataflowGraph, finn
+from etb_hw.dataflow.folding import Effort, Target, fold
+from etb_hw.dataflow.lower import lower
+from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.rtl.tools import find_compiler
 from hw_tests.board.designs import colour, large, small, unrolled
 from hw_tests.board.packaged import host_of
+from hw_tests.networks import pruned_vgg_small
 
 Z2 = find_board("pynq-z2")
 FRAMES = 7
@@ -486,3 +490,12 @@ def test_the_users_test_bench(tmp_path: Path) -> None:
     assert run.returncode != 0
     assert "frame 1, word 2:" in run.stdout
     assert "PASSED" not in run.stdout
+
+
+@pytest.mark.slow
+def test_a_pruned_vgg_small_through_the_whole_board() -> None:
+    """CIFAR-sized frames, both drivers, with and without stalls: about a million cycles a frame."""
+    graph = fold(lower(pruned_vgg_small()), Target(cycles=200_000), Effort(time_limit_s=20)).graph
+    made = package(size_fifos(graph, precision=0.5).graph, Z2, trial=2)
+    assert made.proof is not None
+    assert (made.proof.step, made.proof.samples, made.proof.mismatches) == ("board, simulated", 2, 0)

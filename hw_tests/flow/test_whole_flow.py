@@ -11,14 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from etb_hw import data
-from etb_hw.artifacts import RUN_FILES, RunFile
+from etb_hw.artifacts import RUN_FILES, Folder, RunFile
 from etb_hw.artifacts.run_files import (
     BASELINE,
     BASELINE_METRICS,
     CHECKPOINT,
     METRICS,
     PAGE,
-    RTL,
     SIMULATION,
     SUMMARY,
     TIMES,
@@ -56,6 +55,8 @@ target_fps = 20000
 [verification]
 real = 24
 random = 8
+[board]
+name = "pynq-z2"
 [logging]
 to = ["hw_tests.flow.told:Lines"]
 """
@@ -100,11 +101,29 @@ def run_dir(flow_file: Path) -> Path:
 def test_every_file_is_there_and_every_proof_holds(run_dir: Path) -> None:
     there = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
     declared = {name for file in RUN_FILES for name in file.files(run_dir)}
-    assert [file.name for file in RUN_FILES if file is not RTL and file.name not in there] == []
+    assert [file.name for file in RUN_FILES if not isinstance(file, Folder) and file.name not in there] == []
     assert [name for name in sorted(there - declared) if not PRIVATE.match(name)] == []
     rows = json.loads((run_dir / "verification.json").read_text())
     assert len(rows) >= 9
     assert all(row["mismatches"] == 0 and row["status"] == "equal" and row["samples"] > 0 for row in rows)
+
+
+def test_the_flow_packages_for_its_board(run_dir: Path, tmp_path: Path) -> None:
+    """Real digits through the simulated Zynq, both drivers; the row is in verification.json."""
+    rows = json.loads((run_dir / "verification.json").read_text())
+    row = next(row for row in rows if row["step"] == "board, simulated")
+    assert (row["against"], row["samples"], row["mismatches"]) == ("packed simulator", 4, 0)
+    assert json.loads((run_dir / "board.json").read_text())["board"] == "TUL PYNQ-Z2"
+    assert "4 images of the test set" in (run_dir / "board/README.md").read_text()
+    golden = (run_dir / "board/test/frames_in.mem").read_text().split()
+    pixels = data.load(DataConfig(name="digits")).test_x[:4].transpose(0, 2, 3, 1).reshape(-1)
+    assert [int(word, 16) for word in golden] == pixels.tolist()
+    bad = tmp_path / "bad.toml"
+    bad.write_text(FLOW.replace("pynq-z2", "pinq-z2"))
+    result = call("run", bad, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "did you mean pynq-z2" in result.output
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_summary_says_what_the_files_say(run_dir: Path) -> None:
@@ -243,7 +262,9 @@ def test_a_second_run_keeps_everything_and_a_damaged_file_is_made_again(
     assert mended.output.count("kept from before") == len(STEPS) - 2
 
 
-@pytest.mark.parametrize("file", [file for file in RUN_FILES if file is not RTL], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [file for file in RUN_FILES if not isinstance(file, Folder)], ids=lambda file: file.name
+)
 @pytest.mark.parametrize("harm", ["flipped", "deleted"])
 def test_every_file_of_a_run_is_mended(flow_file: Path, run_dir: Path, file: RunFile, harm: str) -> None:
     path = file.path(run_dir)

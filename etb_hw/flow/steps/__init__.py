@@ -3,6 +3,7 @@
 from etb_hw.flow.step import Step
 from etb_hw.flow.steps import (
     baseline,
+    board,
     build,
     compare,
     export,
@@ -24,6 +25,7 @@ STEPS: tuple[Step, ...] = (
     compare.STEP,
     simulate.STEP,
     rtl.STEP,
+    board.STEP,
     report.STEP,
 )
 
