@@ -494,7 +494,7 @@ def test_the_users_test_bench(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_pruned_vgg_small_through_the_whole_board() -> None:
-    """CIFAR-sized frames, both drivers, with and without stalls: about a million cycles a frame."""
+    """CIFAR-sized frames, both drivers, with and without stalls."""
     graph = fold(lower(pruned_vgg_small()), Target(cycles=200_000), Effort(time_limit_s=20)).graph
     made = package(size_fifos(graph, precision=0.5).graph, Z2, trial=2)
     assert made.proof is not None
