@@ -94,7 +94,7 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
     (int32), and is pooled over ``pool_y`` x ``pool_x`` into the tensor at ``out``, of ``out_height`` x
     ``out_width`` pixels and the strides ``out_image``, ``out_row``, ``out_pixel``. Otherwise ``out`` is int32
     (N, H, W, outputs) and gets ``(there + factor * result) >> shift``, where ``there`` is what is in it, or
-    where ``bias`` is not 0, bias[outputs] plus ``other``, an array like ``out``, if that is not 0.
+    where ``bias`` is not 0, bias[outputs]; ``other``, an array like ``out``, is added if it is not 0.
     ``panel``, ``sums`` (PANEL, BLOCK) and ``where`` (3, PANEL) are scratch; ``table`` is the mismatch table.
     """
     key = cache_key(kernel.name)
@@ -227,19 +227,18 @@ def convolution(kernel: Kernel | ByteKernel) -> Operation:
                 if not fused:
                     columns = slice(block * BLOCK, block * BLOCK + here)
                     for p in range(used):
-                        row = integers[first + p, columns]
-                        found = sums[p]
-                        if r.bias == 0:
+                        row, more, found = integers[first + p, columns], other[first + p, columns], sums[p]
+                        if r.bias != 0:
                             for c in range(here):
-                                row[c] = (row[c] + factor * found[c]) >> shift
-                        elif r.other == 0:
+                                row[c] = bias[block * BLOCK + c]
+                        if r.other != 0:
                             for c in range(here):
-                                row[c] = (bias[block * BLOCK + c] + factor * found[c]) >> shift
-                        else:
-                            more = other[first + p, columns]
+                                row[c] += more[c]
+                        for c in range(here):
+                            row[c] += factor * found[c]
+                        if shift != 0:  # a loop of its own, or all of this would take 64-bit arithmetic
                             for c in range(here):
-                                start = bias[block * BLOCK + c] + more[c]
-                                row[c] = (start + factor * found[c]) >> shift
+                                row[c] >>= shift
                     continue
                 for half in range((here + 63) // 64):
                     left = min(8, out_pixel - block * (BLOCK // 8) - half * 8)
