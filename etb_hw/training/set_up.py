@@ -1,0 +1,122 @@
+"""From what ``train`` is asked for to a run that can take its first step, or its next one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.data import Dataset
+from etb_hw.errors import BadInput
+from etb_hw.models import FloatTwin, NetSpec, specify
+from etb_hw.pruning.sizes import Cost, cost_function
+from etb_hw.training.allocation import make_limits
+from etb_hw.training.batches import Batches
+from etb_hw.training.budget import Budget, agreed, first_ratio, remembered
+from etb_hw.training.controller import Controller
+from etb_hw.training.devices import prepare
+from etb_hw.training.distributed import Team
+from etb_hw.training.phases import PROOF_IMAGES
+from etb_hw.training.run import Run, start
+from etb_hw.training.schedule import make_schedule
+from etb_hw.training.state import key_of
+
+
+@dataclass(frozen=True, eq=False)
+class SetUp:
+    """What a run needs and does not change.
+
+    Attributes:
+        dense: the specification before pruning. test_x, test_y: the test set.
+        out_dir: where this process writes; None for those that do not.
+        key: everything that decides the result.
+    """
+
+    dense: NetSpec
+    training: TrainingConfig
+    evolution: EvolutionConfig
+    batches: Batches
+    test_x: Tensor
+    test_y: Tensor
+    teacher: FloatTwin | None
+    out_dir: Path | None
+    key: str
+
+    @property
+    def sample(self) -> Tensor:
+        """The images that proofs are made with."""
+        return self.batches.x[:PROOF_IMAGES]
+
+
+def set_up(
+    team: Team,
+    model: ModelConfig,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    out_dir: Path | None,
+    cost: Cost | None,
+    teacher: FloatTwin | None,
+    budget: Budget | None,
+) -> tuple[SetUp, Run]:
+    """The run that ``train`` describes, from its first step or from what ``out_dir`` holds of it."""
+    device = prepare(training)
+    spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
+    schedule = make_schedule(training, evolution, len(dataset.train_y))
+    counting = _cost(spec, evolution, cost)
+    key = _key(spec, training, evolution, dataset, teacher, counting, budget)
+    if budget is not None:
+        budget = replace(budget, used=remembered(agreed(team, device, budget.used)))
+        evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
+    limits = make_limits(spec, evolution, counting)
+    controller = Controller(spec, evolution, schedule, counting, limits, training.seed, budget=budget)
+    controller.to(device)
+    train_x, train_y = torch.from_numpy(dataset.train_x), torch.from_numpy(dataset.train_y)
+    batches = Batches(train_x.to(device), train_y.to(device), training, team.rank, team.ranks)
+    test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
+    if not team.leads:
+        out_dir = None
+    made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, key)
+    return made, start(spec, training, controller, device, out_dir, key, team)
+
+
+def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
+    if cost is not None:
+        return cost
+    if evolution.count == "luts" or evolution.budgeted:
+        raise BadInput(
+            "evolution.target_luts" if evolution.budgeted else "evolution.count",
+            "luts need the hardware's estimate",
+            "train through a flow, or count parameters",
+        )
+    return cost_function(spec, evolution.count)
+
+
+def _key(
+    spec: NetSpec,
+    training: TrainingConfig,
+    evolution: EvolutionConfig,
+    dataset: Dataset,
+    teacher: FloatTwin | None,
+    cost: Cost,
+    budget: Budget | None,
+) -> str:
+    """Everything that decides a run's result; where it ran and how often it was saved does not."""
+    ignored = {"checkpoint_seconds", "threads"}
+    settings: dict[str, object] = {
+        "spec": spec.to_json(),
+        "training": training.model_dump(exclude=ignored),
+        "evolution": evolution.model_dump(),
+    }
+    if evolution.count == "luts" or budget is not None:  # they follow the hardware that is asked for
+        settings["hardware"] = [cost(spec.widths), "" if budget is None else budget.words]
+    if teacher is not None:
+        weights = hashlib.sha256()
+        for value in teacher.state_dict().values():
+            weights.update(value.cpu().numpy().tobytes())
+        settings["teacher"] = weights.hexdigest()
+    return key_of(settings, dataset)

@@ -1,0 +1,52 @@
+"""One step of training: a batch, its loss, and what the optimizer and the controller make of it."""
+
+from __future__ import annotations
+
+import torch
+
+from etb_hw.config import TrainingConfig
+from etb_hw.errors import BadInput
+from etb_hw.models import FloatTwin
+from etb_hw.training.batches import Batches
+from etb_hw.training.distributed import total
+from etb_hw.training.loss import loss_of
+from etb_hw.training.run import Run
+from etb_hw.training.teacher import lesson
+from etb_hw.training.whole_steps import WholeSteps
+
+LOSS_SCALE = 1024.0  # keeps float16 gradients out of underflow; fixed, so that resuming needs no state
+
+
+def train_step(
+    run: Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None, steps: WholeSteps
+) -> float:
+    """One step; returns the mean loss of all processes."""
+    x, y = batches.batch(run.step)
+    taught = lesson(teacher, x, training.amp)
+    # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
+    with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
+        output = run.trained(x)
+    loss = loss_of(output.float(), y, taught, training)
+    right = float((output.detach().argmax(1) == y).sum())
+    # all processes count the same, and end with the same step
+    value, right, asked = total(run.team, x.device, float(loss.detach()), right, float(steps.asked))
+    steps.agree(asked > 0)
+    value /= run.team.ranks
+    if value != value:  # before it reaches the weights: what was saved stays fit to go on from
+        raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
+    if training.amp and x.is_cuda:
+        (loss * LOSS_SCALE).backward()
+        torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
+    else:
+        loss.backward()
+    if not run.hard:
+        run.controller.observe(run.net)
+    run.optimizers.step(run.schedule.learning_rate(run.step))
+    if run.hard:
+        run.net.project()
+    else:
+        run.controller.after_step(run.net, run.step)
+    run.loss_sum += value
+    run.correct += int(right)
+    run.step += 1
+    return value
