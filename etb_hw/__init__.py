@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from etb_hw.evolution import slim as slim
     from etb_hw.evolution.export import export as export
     from etb_hw.evolution.lightning import EvolutionCallback as EvolutionCallback
+    from etb_hw.flow.budgets import budget as budget
     from etb_hw.flow.hardware_cost import luts as luts
 
 __version__ = "0.2.0"
@@ -32,6 +33,7 @@ _HOMES = {
     "Evolution": "etb_hw.evolution",
     "EvolutionCallback": "etb_hw.evolution.lightning",
     "Rule": "etb_hw.evolution",
+    "budget": "etb_hw.flow.budgets",
     "export": "etb_hw.evolution.export",
     "groups": "etb_hw.evolution",
     "luts": "etb_hw.flow.hardware_cost",

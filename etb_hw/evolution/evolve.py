@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
@@ -19,10 +20,13 @@ from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Plan
 from etb_hw.pruning.sizes import Cost, cost_function
 from etb_hw.training.allocation import Limits, make_limits
+from etb_hw.training.budget import Budget, agreed, first_ratio, remembered
 from etb_hw.training.controller import Controller
+from etb_hw.training.distributed import Team
 from etb_hw.training.schedule import schedule_of
 
 CostOf: TypeAlias = Callable[[Plan], Cost]
+BudgetOf: TypeAlias = Callable[[PreparedNet], tuple[Cost, Budget]]
 
 
 class Evolution:
@@ -34,7 +38,8 @@ class Evolution:
 
     Args:
         model: from ``prepare``, on its device; also behind torch.compile or DistributedDataParallel.
-        target: share of ``count`` to cut.
+        target: share of ``count`` to cut; or what the hardware may take, such as
+            ``etb_hw.budget(fps=1000, luts=4000)``, and ``count`` is left out.
         count: ``parameters``, ``filters``, ``macs``, or a cost such as ``etb_hw.luts(fps=1000)``.
         steps: optimizer steps of the whole training.
         seed: of random importance. options: any other key of a flow file's [evolution] section, such as
@@ -48,7 +53,7 @@ class Evolution:
     def __init__(
         self,
         model: nn.Module,
-        target: float,
+        target: float | BudgetOf,
         count: str | CostOf = "parameters",
         *,
         steps: int,
@@ -60,31 +65,49 @@ class Evolution:
             raise BadInput("Evolution", f"steps is {steps}", "give the number of optimizer steps in all")
         named = count if isinstance(count, str) else "luts"
         try:
-            self.config = EvolutionConfig(ratio=target, count=named, **options)
+            ratio = 0.0 if callable(target) else target
+            self.config = EvolutionConfig(ratio=ratio, count=named, **options)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             known = ", ".join(EvolutionConfig.model_fields)
             raise BadInput(f"Evolution: {key}", first["msg"], f"known options: {known}") from None
         if self.config.budgeted:
-            remedy = "give target=..., count=etb_hw.luts(fps=...)"
+            remedy = "give target=etb_hw.budget(fps=..., luts=...)"
             raise BadInput("Evolution", "target_luts and target_share are for flow files", remedy)
         if count == "luts":
             raise BadInput(
                 "Evolution: count", "LUTs depend on the frame rate", "give count=etb_hw.luts(fps=...)"
             )
         self.original = self.net.note.original
-        cost = cost_function(self.original, count) if isinstance(count, str) else count(self.original)
+        budget: Budget | None = None
+        if callable(target):
+            cost, budget = target(self.net)
+            self.config = self.config.model_copy(update={"count": "luts"})
+            target, budget = self._first(cost, budget)
+        else:
+            cost = cost_function(self.original, count) if isinstance(count, str) else count(self.original)
         self.schedule = schedule_of(steps, 1, self.config)
         if target and not self.original.prunable:
             reasons = "; ".join(f"{group}: {why}" for group, why in self.original.whole.items())
             raise BadInput("Evolution", f"no group of channels may be cut ({reasons})", "set target=0")
         limits = self._limits(cost)
-        self.controller = Controller(self.original, self.config, self.schedule, cost, limits, seed)
+        self.controller = Controller(
+            self.original, self.config, self.schedule, cost, limits, seed, budget=budget
+        )
         self.controller.to(self._device)
         self.steps_done = 0
         self.slimmable = False  # whether all that was given up is zero, so that it can be cut out
         self._adopt_thresholds()
+
+    def _first(self, cost: Cost, budget: Budget) -> tuple[float, Budget]:
+        """The ratio to begin with, and the budget as all processes see it."""
+        shared = dist.is_available() and dist.is_initialized()
+        team = Team(dist.get_rank(), dist.get_world_size()) if shared else Team()
+        budget = replace(budget, used=remembered(agreed(team, self._device, budget.used)))
+        ratio = first_ratio(self.original, self.config, cost, budget)
+        self.config = self.config.at_ratio(ratio)
+        return ratio, budget
 
     def _limits(self, cost: Cost) -> Limits:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -23,6 +24,7 @@ from etb_hw.evolution.layers import (
 )
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.note import write_slim
+from etb_hw.models.norm import ChannelNorm
 from etb_hw.pruning.deploy import BinaryWeight, deployed_act
 from etb_hw.quantizers import signs
 from etb_hw.quantizers.functions import per_channel
@@ -54,7 +56,32 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
         )  # fmt: skip
     device = next(original.module.parameters()).device
     net = PreparedNet(copy.deepcopy(original.module).cpu())
-    net = cut(net, net.keep())
+    slimmed = _stock(cut(net, net.keep()))
+    slimmed.to(device).eval()
+    _check(original.module, slimmed, samples if samples is not None else _like(net.note.example), device)
+    return slimmed
+
+
+@torch.no_grad()
+def drawn(original: PreparedNet, widths: Mapping[str, int], spread: float) -> nn.Module:
+    """A stand-in for the slim network at these widths a group, to ask what its hardware takes.
+
+    Its thresholds are drawn with this ``spread``, by torch's generator; what it computes means nothing.
+    """
+    net = PreparedNet(copy.deepcopy(original.module).cpu())
+    net.set_hard()
+    keep = {group: torch.arange(min(widths[group], net.plan.widths[group])) for group in net.plan.prunable}
+    for group, channels in keep.items():
+        net.set_alive(group, (torch.arange(net.plan.widths[group]) < len(channels)).float())
+    net = cut(net, keep)
+    for module in net.module.modules():
+        if isinstance(module, ChannelNorm) and module.running_mean is not None:
+            module.running_mean.normal_(0.0, spread)
+    return _stock(net).eval()
+
+
+def _stock(net: PreparedNet) -> nn.Module:
+    """The module of a hard network, which is changed, with stock layers in the places of evolving ones."""
     slimmed = net.module
     made: dict[nn.Module, nn.Module | None] = {}
     replaced: list[str] = []
@@ -65,10 +92,7 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
         if plain is not None and not any(path.startswith(f"{done}.") for done in replaced):
             slimmed.set_submodule(path, plain)
             replaced.append(path)
-    example = net.note.example
-    write_slim(slimmed, example)
-    slimmed.to(device).eval()
-    _check(original.module, slimmed, samples if samples is not None else _like(example), device)
+    write_slim(slimmed, net.note.example)
     return slimmed
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, Flow
@@ -15,24 +14,16 @@ from etb_hw.data import Dataset
 from etb_hw.dataflow import ResourceModel
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.calibrated import load_calibration
-from etb_hw.dataflow.design import design, effort_of, target_of
+from etb_hw.dataflow.design import design, target_of
 from etb_hw.dataflow.divisors import divisors
-from etb_hw.dataflow.folding import Target, Weights, cycles_for, fold
-from etb_hw.dataflow.lower import lower
-from etb_hw.dataflow.resources import Resources
-from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.plan import Plan
-from etb_hw.integer import BIPOLAR, DataType, IntegerGraph
-from etb_hw.models import BinaryNet, NetSpec, specify
-from etb_hw.models.norm import ChannelNorm
-from etb_hw.pruning import Cost, HardNet, deployable, harden
+from etb_hw.integer import BIPOLAR, DataType
+from etb_hw.models import NetSpec, specify
+from etb_hw.pruning import Cost, HardNet, deployable
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.quantizers import KINDS, ActivationKind
-from etb_hw.training.budget import Budget
-
-SPREAD = 5.0  # standard deviation of a stand-in's thresholds
-RESERVE = 0.03  # of a budget: a design at its trained thresholds may take so much more than its stand-in
 
 
 def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
@@ -49,84 +40,6 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
         raise BadInput(key, "luts depend on the frame rate", remedy)
     spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
     return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns), target_of(flow.build).model)
-
-
-def training_budget(flow: Flow, dataset: Dataset) -> Budget | None:
-    """What ``evolution.target_luts`` or ``target_share`` allow; None where a ratio is given.
-
-    Raises BadInput where the flow names no device to have a share of.
-    """
-    evolution, build = flow.evolution, flow.build
-    if not evolution.budgeted:
-        return None
-    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
-    rate = f"{build.target_fps:,.0f} frames/s"
-    if evolution.target_luts is not None:
-        return Budget(
-            Takes(spec, build, evolution.target_luts), f"{evolution.target_luts:,.0f} LUTs at {rate}"
-        )
-    if build.device is None:
-        remedy = "give build.device, or evolution.target_luts"
-        raise BadInput("evolution.target_share", "is a share of a device, and none is given", remedy)
-    assert evolution.target_share is not None
-    words = f"{evolution.target_share:.0%} of {build.device} at {rate}"
-    return Budget(Takes(spec, build.model_copy(update={"max_utilization": evolution.target_share})), words)
-
-
-@dataclass(frozen=True)
-class Takes:
-    """The share of a budget that a network's whole design takes, folded and with its FIFOs sized.
-
-    A stand-in of the same widths is built, with random weights and thresholds.
-
-    Attributes:
-        build: the frame rate, and the device with the share of it that may be used.
-        luts: LUTs that may be used, block RAMs counted as the search weighs them; None: the device decides.
-    """
-
-    spec: NetSpec
-    build: BuildConfig
-    luts: float | None = None
-
-    def __call__(self, widths: Mapping[str, int]) -> float:
-        graph = lower(stand_in(self.spec.with_widths(widths)), clk_ns=self.build.clk_ns)
-        asked = target_of(self.build)
-        effort = effort_of(self.build)
-        minimal = self.build.fifo_sizing == "minimal"
-
-        def cost(target: Target) -> Resources:
-            return size_fifos(fold(graph, target, effort).graph, minimal=minimal).graph.cost(asked.model)
-
-        least = cost(replace(asked, device=None))
-        if self.luts is not None:
-            return asked.weights.of(least) / (self.luts * (1 - RESERVE))
-        assert asked.device is not None
-        allowed = asked.device.budget(asked.share * (1 - RESERVE))
-        used = _fullest(least, allowed)
-        if used <= 1:
-            return used
-        try:  # the cheapest design is too large in one resource: one that spares it may fit
-            return _fullest(cost(replace(asked, limit=allowed)), allowed)
-        except InfeasibleTarget:
-            return used
-
-
-def _fullest(used: Resources, allowed: Resources) -> float:
-    pairs = zip(used.amounts, allowed.amounts, strict=True)
-    return max((amount / limit if limit else float(amount > 0) * 2) for amount, limit in pairs)
-
-
-def stand_in(spec: NetSpec) -> IntegerGraph:
-    """A network of a topology that costs what a trained one does: its weights and thresholds are random."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = BinaryNet(spec)
-        for module in net.modules():
-            if isinstance(module, ChannelNorm) and module.running_mean is not None:
-                module.running_mean.normal_(0.0, SPREAD)  # equal thresholds would cost less
-        net.set_hard()
-        module = deployable(harden(net))
-        return qonnx_io.import_model(exported_model(module, module.input_shape))
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def first_ratio(spec: Groups, config: EvolutionConfig, cost: Cost, budget: Budge
     takes = budget.used({**spec.widths, **scales[-1]})
     if takes > 1:
         raise InfeasibleTarget(
-            "evolution.target_luts" if config.target_luts is not None else "evolution.target_share",
+            "evolution.target_luts" if config.target_share is None else "evolution.target_share",
             f"the narrowest network that the limits allow takes {takes:.0%} of {budget.words}",
             "raise the budget or evolution.caps, or lower build.target_fps, evolution.floor or multiple",
         )

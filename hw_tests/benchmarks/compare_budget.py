@@ -19,7 +19,8 @@ from etb_hw import data
 from etb_hw.config import EvolutionConfig, TeacherConfig, load_flow
 from etb_hw.dataflow.folding import Weights
 from etb_hw.dataflow.resources import Resources
-from etb_hw.flow.hardware_cost import HardwareEstimate, training_budget, training_cost
+from etb_hw.flow.budgets import training_budget
+from etb_hw.flow.hardware_cost import HardwareEstimate, training_cost
 from etb_hw.training import train
 
 FLOW = Path(__file__).parents[2] / "flows/digits.toml"

@@ -9,7 +9,8 @@ from etb_hw import qonnx_io, training
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig
 from etb_hw.dataflow.design import design, target_of
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.flow.hardware_cost import RESERVE, Takes, training_budget, training_cost
+from etb_hw.flow.budgets import RESERVE, Takes, stand_in, training_budget
+from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.models import specify
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.pruning.sizes import cost_function, parameters
@@ -106,17 +107,23 @@ def test_a_stand_in_takes_what_the_trained_network_takes():
     graph = qonnx_io.import_model(exported_model(module, module.input_shape))
     made, target = design(graph, build), target_of(build)
     luts = target.weights.of(made.graph.cost(target.model))
-    taken = Takes(hard.spec, build, luts)(hard.spec.widths) * (1 - RESERVE)
+    taken = Takes(lambda widths: stand_in(hard.spec.with_widths(widths)), build, luts)(hard.spec.widths) * (
+        1 - RESERVE
+    )
     assert taken == pytest.approx(1, abs=RESERVE)
 
 
 def test_a_share_of_a_device_means_a_design_that_fits_it():
     spec = specify(ModelConfig(name="tfc", width=0.5), (1, 28, 28), 10)
     small = BuildConfig(target_fps=1e5, device="xc7z010", max_utilization=0.05)
-    found = Takes(spec, small)(spec.widths)
+
+    def made(widths):
+        return stand_in(spec.with_widths(widths))
+
+    found = Takes(made, small)(spec.widths)
     assert found > 1
     roomy = small.model_copy(update={"max_utilization": min(1.0, 0.05 * found * 1.05)})
-    assert Takes(spec, roomy)(spec.widths) <= 1
+    assert Takes(made, roomy)(spec.widths) <= 1
 
 
 def test_flow_files_say_what_is_missing(digits):  # noqa: F811

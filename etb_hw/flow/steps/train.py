@@ -7,7 +7,8 @@ from typing import Any
 from etb_hw import training
 from etb_hw.artifacts.run_files import CHECKPOINT, METRICS, TEACHER_STATE, TRAINING_STATE
 from etb_hw.config import Flow
-from etb_hw.flow.hardware_cost import training_budget, training_cost
+from etb_hw.flow.budgets import training_budget
+from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.pruning import save_checkpoint
