@@ -95,6 +95,7 @@ class Block(ABC):
     OP: ClassVar[str]
     CAPTION: ClassVar[Caption]
     RUNS_AHEAD: ClassVar[bool] = False  # sends the next frame's first beats before it has come
+    MAKES_CHANNELS: ClassVar[bool] = False  # its output has channels of its own, not those that it reads
     SAME_CHANNELS: ClassVar[bool] = True  # each of its inputs has as many channels as the first
     PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
@@ -168,6 +169,11 @@ class Block(ABC):
     def fixes_lanes(self) -> bool:
         """Whether its folding decides the order of values, so that the next block takes its lanes."""
         return False
+
+    @property
+    def dead_value(self) -> int | None:
+        """What a dead channel holds that is added to those it makes; None where none may be added."""
+        return None
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         """Whether dead channels, which hold ``low`` always, may be added to the ``channels`` it reads."""

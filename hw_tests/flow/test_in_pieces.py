@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 FLOW = """
 [data]
 name = "digits"
+train_limit = 256
 [model]
 name = "vgg_small"
 width = 0.125
@@ -33,7 +34,7 @@ def piece(flow: Path, seconds: int, out: Path) -> subprocess.CompletedProcess[st
 def test_a_piece_that_is_too_short_is_gone_on_with(tmp_path: Path) -> None:
     flow = tmp_path / f"pieces_{tmp_path.name}.toml"
     run = ROOT / "runs" / flow.stem
-    flow.write_text(FLOW.format(epochs=2000))
+    flow.write_text(FLOW.format(epochs=20000))
     first = piece(flow, 75, tmp_path / "out")
     assert first.returncode == 3, first.stderr
     assert "go on with the same command" in first.stdout

@@ -36,6 +36,7 @@ class Concat(LaneBlock):
     OP: ClassVar[str] = "StreamingConcat_hls"
     CAPTION: ClassVar[Caption] = Caption("Join channels", "join")
     LANES: ClassVar[str] = "SIMD"
+    MAKES_CHANNELS: ClassVar[bool] = True
     SAME_CHANNELS: ClassVar[bool] = False
 
     channels: tuple[int, int]

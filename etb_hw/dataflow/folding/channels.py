@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.graph import DataflowGraph
 
@@ -49,12 +48,9 @@ def channel_groups(graph: DataflowGraph, pad: bool) -> Groups:
         # a sum ties both of its branches to one count
         for other in sources[1:]:
             members[yields[other]].append(block)
-        if isinstance(block, Mvau):
+        if block.MAKES_CHANNELS:
             group = len(maker)
-            maker[group], members[group], sizes[group] = block.name, [], block.mh
-        elif not block.SAME_CHANNELS:
-            group = len(maker)
-            maker[group], members[group], sizes[group] = None, [], block.outputs[0].channels
+            maker[group], members[group], sizes[group] = block.name, [], block.outputs[0].channels
         yields[block.name] = group
     last = yields[graph.output_port.block]
     growing = {g for g in sizes if pad and g != last and _may_grow(graph, maker[g], members[g])}
@@ -63,10 +59,10 @@ def channel_groups(graph: DataflowGraph, pad: bool) -> Groups:
 
 
 def _may_grow(graph: DataflowGraph, maker: str | None, members: list[Block]) -> bool:
-    made = graph[maker] if maker is not None else None
-    if not isinstance(made, Mvau) or made.thresholds is None:
+    dead = None if maker is None else graph[maker].dead_value
+    if maker is None or dead is None:
         return False
-    return all(block.may_have_dead(made.output_dtype.min, made.mh) for block in members)
+    return all(block.may_have_dead(dead, graph[maker].outputs[0].channels) for block in members)
 
 
 def resized(block: Block, before: tuple[int, int], after: tuple[int, int]) -> Block:

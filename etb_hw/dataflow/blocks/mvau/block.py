@@ -73,6 +73,7 @@ class Mvau(Block):
 
     OP: ClassVar[str] = "MVAU_hls"
     CAPTION: ClassVar[Caption] = Caption("Matrix-vector unit", "mvau")
+    MAKES_CHANNELS: ClassVar[bool] = True
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ("accumulator",)
 
     weights: NDArray[np.integer]
@@ -310,6 +311,10 @@ class Mvau(Block):
     def _finn_accumulator(self) -> DataType:
         """FINN counts matches where both factors are bipolar."""
         return DataType.unsigned(self._finn_accumulator_bits) if self.xnor else self.accumulator
+
+    @property
+    def dead_value(self) -> int | None:
+        return None if self.thresholds is None else self.output_dtype.min
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         # in plain sums dead inputs have to cancel in pairs
