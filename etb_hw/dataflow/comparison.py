@@ -17,16 +17,20 @@ def compare(
     designs: Mapping[str, DataflowGraph],
     target: Target,
     effort: Effort = Effort(),  # noqa: B008 (frozen)
+    minimal: bool = True,
 ) -> Comparison:
-    """Fold every network for the same frame rate, and for the highest one on the same device."""
+    """Fold every network for the same frame rate, and for the highest one on the same device.
+
+    ``minimal``: how FIFOs are sized, see ``size_fifos``.
+    """
     device = target.device
     same_fps: dict[str, Figures | None] = {}
     same_device: dict[str, Figures | None] = {}
     for name, graph in designs.items():
         if target.fps is not None:
-            same_fps[name] = _figures(graph, replace(target, device=None), effort)
+            same_fps[name] = _figures(graph, replace(target, device=None), effort, minimal)
         if device is not None:
-            same_device[name] = _figures(graph, replace(target, fps=None), effort)
+            same_device[name] = _figures(graph, replace(target, fps=None), effort, minimal)
     return Comparison(target.fps, None if device is None else device.part, same_fps, same_device)
 
 
@@ -37,9 +41,9 @@ def figures(graph: DataflowGraph, model: ResourceModel = finn_model) -> Figures:
     return Figures(graph.fps, asdict(graph.cost(model)), latency_us, -(-bits // 8))
 
 
-def _figures(graph: DataflowGraph, target: Target, effort: Effort) -> Figures | None:
+def _figures(graph: DataflowGraph, target: Target, effort: Effort, minimal: bool) -> Figures | None:
     try:
         folded = fold(graph, target, effort)
     except InfeasibleTarget:
         return None
-    return figures(size_fifos(folded.graph).graph, target.model)
+    return figures(size_fifos(folded.graph, minimal=minimal).graph, target.model)

@@ -69,9 +69,12 @@ def effort_of(build: BuildConfig) -> Effort:
 
 
 def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> Comparison:
-    """Fold every network as the build asks: for the same frame rate, for the same device, or both."""
+    """Fold every network as the build asks: for the same frame rate, for the same device, or both.
+
+    By the same search and with FIFOs sized the same way as ``design`` does.
+    """
     lowered = {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()}
-    return compare(lowered, target_of(build), Effort(time_limit_s=build.time_limit_s))
+    return compare(lowered, target_of(build), effort_of(build), build.fifo_sizing == "minimal")
 
 
 def design(graph: IntegerGraph, build: BuildConfig) -> Design:

@@ -12,7 +12,9 @@ rounding error of a threshold may fall on either side there; here it never depen
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -351,12 +353,28 @@ def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:
     return -1 if kind == FINN else 0
 
 
+QUANTIZER = "put a quantizer (QuantReLU, QuantIdentity) in its place: any monotone function folds into one"
+INSTEAD: Mapping[tuple[str, ...], str] = {
+    ("Softmax",): "put it at the end of the network, or remove it: arg-max of the logits is the same class",
+    ("LogSoftmax",): "put it at the end of the network, or remove it",
+    ("Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "Erf"): QUANTIZER,
+    ("Gelu", "HardSwish", "Mish", "Swish"): "use ReLU, PReLU or a quantizer: it is not monotone",
+    ("ConvTranspose", "Resize", "Upsample"): "use Conv: hardware streams no tensor that grows",
+    ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization"): (
+        "use BatchNorm: statistics of the input cannot become constants"
+    ),
+    ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
+    ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
+    ("Split", "Slice", "Gather", "GatherElements", "GatherND"): "let the layers read the whole tensor",
+    ("Where", "Equal", "Greater", "Less", "And", "Or", "Not"): "use a quantizer: thresholds are comparisons",
+}
+
+
 def _remedy(op: str) -> str:
-    near = {
-        "Softmax": "put it at the end of the network, or remove it: arg-max of the logits is the same class",
-        "LogSoftmax": "put it at the end of the network, or remove it",
-        "Gelu": "use a quantizer as activation",
-        "HardTanh": "export it as Clip",
-        "ConvTranspose": "use Conv",
-    }
-    return near.get(op, "replace it by supported ops: " + ", ".join(HANDLERS))
+    """What to write instead; the whole list of ops helps nobody who reads it in a terminal."""
+    for ops, instead in INSTEAD.items():
+        if op in ops:
+            return instead
+    near = get_close_matches(op, HANDLERS, n=1, cutoff=0.75)
+    meant = f"{near[0]} is known; " if near else ""
+    return f"{meant}docs/how-to/own-network.md, 'Bring your own QONNX', lists what is supported"

@@ -13,6 +13,7 @@ from etb_hw.report.page import Verdict, page
 from etb_hw.report.run import Run, read_run
 from etb_hw.report.run_page import subtitle, verdict
 from etb_hw.report.section import Column, Section, figure, side_by_side, table
+from etb_hw.report.sections.evolution import accuracy_range
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.lines import Curve, line_chart
 from etb_hw.report.svg.scale import number
@@ -147,7 +148,7 @@ def _bars(runs: Sequence[Run], names: Sequence[str]) -> Section:
             Bar(name, (Part(value or 0.0, _tone(i)),), most, "—" if value is None else measure.text(value))
             for i, (name, value) in enumerate(zip(names, values, strict=True))
         ]
-        picture = bar_chart(measure.name, bars, label_width=130.0, note_width=90.0, width=520.0)
+        picture = bar_chart(measure.name, bars, narrow=True)
         pictures.append(figure(picture, measure.name))
     body = side_by_side(*pictures) if pictures else None
     return Section("bars", "Size, speed and cost", "Shorter is better, except for frames a second.", body, "")
@@ -161,13 +162,14 @@ def _curves(runs: Sequence[Run], names: Sequence[str]) -> Section:
             curves.append(Curve(name, [x for x, _ in points], [y for _, y in points], _tone(i)))
     body = None
     if curves:
-        low = min(y for curve in curves for y in curve.ys)
+        low, high = accuracy_range(curves)
         picture = line_chart(
             "Accuracy",
             curves,
             x_label="epoch",
             percent=True,
-            low=max(0.0, low - 0.02),
+            low=low,
+            high=high,
             width=1040.0,
             height=330.0,
         )

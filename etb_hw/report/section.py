@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -57,6 +57,15 @@ def _cell(tag: str, column: Column, value: str | Markup) -> Markup:
 def figure(picture: Markup, caption: str) -> Markup:
     """A picture with words under it."""
     return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(picture, caption)
+
+
+def at_both_widths(draw: Callable[[bool], Markup]) -> Markup:
+    """A picture for wide pages and paper, and one for phones; the style sheet shows one of them.
+
+    Args:
+        draw: gets whether the picture is to be narrow.
+    """
+    return Markup('<div class="wide">{}</div><div class="slim">{}</div>').format(draw(False), draw(True))
 
 
 def side_by_side(*parts: Markup) -> Markup:

@@ -228,7 +228,11 @@ const d = document.documentElement;
 d.dataset.fetched = performance.getEntriesByType("resource").length;
 d.dataset.overflow = d.scrollWidth - innerWidth;
 const drawn = svg => svg.getBoundingClientRect().height > 20;
-d.dataset.pictures = [...document.querySelectorAll("svg")].filter(drawn).length;
+const seen = [...document.querySelectorAll("svg")].filter(drawn);
+d.dataset.pictures = seen.length;
+const heights = seen.flatMap(s => [...s.querySelectorAll("text")]).map(t => t.getBoundingClientRect().height);
+d.dataset.letters = Math.min(...heights.filter(h => h > 0));
+d.dataset.clipped = seen.filter(s => s.getBoundingClientRect().right > innerWidth + 1).length;
 d.dataset.paper = getComputedStyle(document.body).backgroundColor;
 })</script></body>"""
 
@@ -254,11 +258,16 @@ def browse(html: str, folder: Path, width: int = 1200) -> tuple[str, dict[str, s
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
 def test_browser_renders_without_complaint(run_dir: Path, residual_run: Path, tmp_path: Path) -> None:
     html = render(run_dir)
-    logged, found = browse(html, tmp_path)
-    assert logged == ""
-    assert found["fetched"] == "0"
-    assert int(found["overflow"]) <= 0
-    assert int(found["pictures"]) == html.count("<svg")
+    for width in (390, 800, 1400):
+        logged, found = browse(html, tmp_path, width)
+        assert logged == ""
+        assert found["fetched"] == "0"
+        assert int(found["overflow"]) <= 0
+        # what is drawn twice shows once; the graph of the proofs is for wide pages
+        twice, alone = html.count('class="slim"'), int(width > 720)
+        assert int(found["pictures"]) == html.count("<svg") - twice - 1 + alone
+        assert float(found["letters"]) >= 9, f"letters are too small to read at {width} pixels"
+        assert found["clipped"] == "0"
     dark = html.replace('id="theme-auto" checked', 'id="theme-auto"').replace(
         'id="theme-dark"', 'id="theme-dark" checked'
     )

@@ -25,7 +25,7 @@ def confusion(run: Run) -> Section:
     right = sum(counts[i][i] for i in range(len(counts)))
     total = sum(map(sum, counts))
     picture = confusion_matrix("Confusion matrix", counts, names)
-    caption = f"{right:,} of {total:,} images right ({right / max(1, total):.2%})."
+    caption = f"Numbers of images: {right:,} of {total:,} are right ({right / max(1, total):.2%})."
     if run.summary.simulated_images_per_second:
         caption += f" Simulated at {run.summary.simulated_images_per_second:,.0f} images a second."
     body = side_by_side(figure(picture, caption), _classes(counts, names))

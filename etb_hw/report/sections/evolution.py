@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from markupsafe import Markup
 
 from etb_hw.artifacts.training import Epoch
 from etb_hw.report.run import Run
-from etb_hw.report.section import Section, figure, side_by_side
+from etb_hw.report.section import Section, at_both_widths, figure, side_by_side
+from etb_hw.report.svg.element import NARROW
 from etb_hw.report.svg.lines import Curve, Mark, line_chart, share_chart
 
 INTRO = (
     "Every filter starts ternary: its weights may be -1, 0 or +1. Trainable thresholds then pull each filter "
     "to one side: it becomes binary and stays, or zero and is cut out, together with its output channel."
 )
+WIDE = 520.0
+KINDS: Mapping[str, Callable[[Epoch], Mapping[str, float]]] = {
+    "activations": lambda e: e.activation_thresholds,
+    "weights": lambda e: e.weight_thresholds,
+}
 WORDS = {"evolving": "evolving", "binary": "slim, all binary"}
 
 
@@ -24,37 +31,47 @@ def evolution(run: Run) -> Section:
     key, title = "evolution", "Evolution from ternary to binary or zero"
     if not run.epochs:
         return Section(key, title, INTRO, None, "training writes metrics.jsonl: etb-hw train FLOW.toml")
-    marks = _phases(run.epochs)
-    loss = _curve(run.epochs, "loss", "c4", lambda e: e.loss)
+    epochs, marks = run.epochs, _phases(run.epochs)
+    loss = _curve(epochs, "loss", "c4", lambda e: e.loss)
+    given_up = _curve(epochs, "given up", "c3", lambda e: e.pruned)
+    counted = run.pruning.count if run.pruning else "target quantity"
+    # two columns: the thresholds stand under the shares of the filters that they move, over the same epochs
     pictures = [
-        figure(shares_picture(run.epochs), "Share of the filters in each state."),
-        figure(
-            _accuracy(run, marks),
-            "Accuracy on test images, and on training images as they come. Dense: the unpruned network.",
+        _figure(lambda width: shares_picture(epochs, width), "Share of the filters in each state."),
+        _figure(
+            lambda width: _accuracy(run, marks, width),
+            "Accuracy on test images, and on training images as they come. Dense: the unpruned network. "
+            "The axis is for the later epochs; the first may lie below it.",
         ),
-        figure(
-            line_chart("Training loss", [loss], x_label="epoch", low=0.0, marks=marks),
-            "Training loss, mean of an epoch.",
+        *(
+            _figure(
+                partial(thresholds_picture, epochs, kind),
+                f"Mean trainable threshold of the {kind}, a layer, until it is hardened; its peak beside it.",
+            )
+            for kind in KINDS
+            if _threshold_curves(epochs, kind)
         ),
-        figure(
-            line_chart(
-                "Share given up",
-                [_curve(run.epochs, "given up", "c3", lambda e: e.pruned)],
-                x_label="epoch",
-                percent=True,
-                low=0.0,
-                marks=marks,
+        _figure(
+            lambda width: line_chart(
+                "Share given up", [given_up], x_label="epoch", percent=True, low=0.0, marks=marks, width=width
             ),
-            f"Share of the {run.pruning.count if run.pruning else 'target quantity'} that is given up: "
-            "what the ratio controller steers.",
+            f"Share of the {counted} that is given up: what the ratio controller steers.",
         ),
-        *_thresholds(run.epochs, "activations", lambda e: e.activation_thresholds),
-        *_thresholds(run.epochs, "weights", lambda e: e.weight_thresholds),
+        _figure(
+            lambda width: line_chart(
+                "Training loss", [loss], x_label="epoch", low=0.0, marks=marks, width=width
+            ),
+            "Training loss (cross entropy), mean of an epoch.",
+        ),
     ]
     return Section(key, title, INTRO, side_by_side(*pictures))
 
 
-def shares_picture(epochs: Sequence[Epoch]) -> Markup:
+def _figure(draw: Callable[[float], Markup], caption: str) -> Markup:
+    return figure(at_both_widths(lambda narrow: draw(NARROW if narrow else WIDE)), caption)
+
+
+def shares_picture(epochs: Sequence[Epoch], width: float = WIDE) -> Markup:
     """Shares of binary, ternary and zero filters over the epochs."""
     xs = [e.epoch for e in epochs]
     curves = [
@@ -62,19 +79,27 @@ def shares_picture(epochs: Sequence[Epoch]) -> Markup:
         Curve("ternary", xs, [e.shares.ternary for e in epochs], "ternary"),
         Curve("zero", xs, [e.shares.zero for e in epochs], "zero"),
     ]
-    return share_chart("Shares of binary, ternary and zero filters", curves, x_label="epoch")
+    return share_chart("Shares of binary, ternary and zero filters", curves, x_label="epoch", width=width)
 
 
-def _accuracy(run: Run, marks: Sequence[Mark]) -> Markup:
+def _accuracy(run: Run, marks: Sequence[Mark], width: float) -> Markup:
     assert run.epochs
     test = _curve(run.epochs, "test", "c1", lambda e: e.accuracy)
     lines = [_curve(run.epochs, "training", "c6", lambda e: e.train_accuracy), test]
     if run.baseline:
         lines.append(_curve(run.baseline, "dense", "baseline", lambda e: e.accuracy))
-    low = min(y for curve in lines for y in curve.ys)
+    low, high = accuracy_range(lines)
     return line_chart(
-        "Accuracy", lines, x_label="epoch", percent=True, low=max(0.0, low - 0.02), high=1.0, marks=marks
+        "Accuracy", lines, x_label="epoch", percent=True, low=low, high=high, marks=marks, width=width
     )
+
+
+def accuracy_range(lines: Sequence[Curve]) -> tuple[float, float]:
+    """An axis that gives its height to the later epochs; the climb of the first fifth may leave it."""
+    last = max(x for curve in lines for x in curve.xs)
+    late = [y for curve in lines for x, y in zip(curve.xs, curve.ys, strict=True) if x >= 0.2 * last]
+    room = 0.1 * (max(late) - min(late)) + 0.005
+    return max(0.0, min(late) - room), min(1.0, max(late) + room)
 
 
 def _curve(epochs: Sequence[Epoch], name: str, class_: str, value: Callable[[Epoch], float | None]) -> Curve:
@@ -82,19 +107,24 @@ def _curve(epochs: Sequence[Epoch], name: str, class_: str, value: Callable[[Epo
     return Curve(name, [x for x, _ in points], [y for _, y in points], class_)
 
 
-def _thresholds(
-    epochs: Sequence[Epoch], kind: str, values: Callable[[Epoch], Mapping[str, float]]
-) -> list[Markup]:
-    """A picture with a curve a layer, or nothing where no threshold was trained."""
+def thresholds_picture(epochs: Sequence[Epoch], kind: str, width: float = WIDE) -> Markup:
+    """A curve a layer, over all epochs: of ``KINDS``."""
+    span = (float(epochs[0].epoch), float(epochs[-1].epoch))
+    curves = _threshold_curves(epochs, kind)
+    title = f"Thresholds of the {kind}"
+    return line_chart(title, curves, x_label="epoch", low=0.0, x_range=span, width=width)
+
+
+def _threshold_curves(epochs: Sequence[Epoch], kind: str) -> list[Curve]:
+    values = KINDS[kind]
     layers = list(dict.fromkeys(layer for e in epochs for layer in values(e)))
     curves = []
     for i, layer in enumerate(layers):
         points = [(e.epoch, values(e)[layer]) for e in epochs if layer in values(e)]
-        curves.append(Curve(layer, [x for x, _ in points], [y for _, y in points], f"c{i % 8 + 1}"))
-    if not curves:
-        return []
-    chart = line_chart(f"Thresholds of the {kind}", curves, x_label="epoch", low=0.0)
-    return [figure(chart, f"Mean trainable threshold of the {kind}, a layer, until it is hardened.")]
+        curves.append(
+            Curve(layer, [x for x, _ in points], [y for _, y in points], f"c{i % 8 + 1}", peak=True)
+        )
+    return curves
 
 
 def _phases(epochs: Sequence[Epoch]) -> list[Mark]:

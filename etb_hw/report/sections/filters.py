@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.report.run import Run
-from etb_hw.report.section import Column, Section, figure, legend, table
+from etb_hw.report.section import Column, Section, at_both_widths, figure, legend, table
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 
 INTRO = (
@@ -20,7 +20,8 @@ def filters(run: Run) -> Section:
     key, title = "filters", "Filters kept, layer by layer"
     if run.pruning is None:
         return Section(key, title, INTRO, None, "pruning writes pruning.json: etb-hw prune FLOW.toml")
-    picture = filters_picture(run.pruning)
+    pruning = run.pruning
+    picture = at_both_widths(lambda narrow: filters_picture(pruning, narrow))
     columns = [
         Column("layer"),
         Column("filters", True),
@@ -50,13 +51,16 @@ def filters(run: Run) -> Section:
     ]
     body = (
         legend(("binary", "kept: binary"), ("cut", "cut: zero"))
-        + figure(picture, "Filters a layer; the last layer's outputs are the classes and are never cut.")
+        + figure(
+            picture,
+            "Number of filters in each layer; the last layer's outputs are the classes and are never cut.",
+        )
         + table(columns, rows, "tight")
     )
     return Section(key, title, INTRO, body)
 
 
-def filters_picture(pruning: PruningReport) -> Markup:
+def filters_picture(pruning: PruningReport, narrow: bool = False) -> Markup:
     """Bars of kept and cut filters."""
     most = max(row.filters.before for row in pruning.layers)
     bars = [
@@ -76,4 +80,4 @@ def filters_picture(pruning: PruningReport) -> Markup:
         )
         for row in pruning.layers
     ]
-    return bar_chart("Filters kept a layer", bars)
+    return bar_chart("Filters kept a layer", bars, narrow=narrow)

@@ -8,11 +8,13 @@ from markupsafe import Markup
 
 from etb_hw.dataflow.block import Caption
 from etb_hw.dataflow.blocks import BLOCKS
+from etb_hw.report.estimates import error_band
 from etb_hw.report.network import Stage
 from etb_hw.report.run import Run
-from etb_hw.report.section import Section, figure, legend
+from etb_hw.report.section import Column, Section, at_both_widths, figure, legend, table
 from etb_hw.report.svg.pipeline import Row
 from etb_hw.report.svg.pipeline import pipeline as draw
+from etb_hw.report.svg.pipeline import pipeline_narrow as draw_narrow
 
 INTRO = (
     "All blocks work at the same time, each on its part of the frames that stream through. An MVAU with PE × "
@@ -28,7 +30,8 @@ def pipeline(run: Run) -> Section:
     key, title = "pipeline", "The pipeline, block by block"
     if not run.stages:
         return Section(key, title, INTRO, None, "mapping writes dataflow.onnx: etb-hw build MODEL.onnx")
-    picture = pipeline_picture(run.stages)
+    stages = run.stages
+    picture = at_both_widths(lambda narrow: pipeline_picture(stages, narrow))
     seen = {caption_of(stage).colour for stage in run.stages}
     names = [
         ("mvau", "matrix-vector unit"),
@@ -54,14 +57,42 @@ def pipeline(run: Run) -> Section:
             f" In RTL simulation ({run.rtl.simulator}, {run.rtl.frames} frames) a frame took "
             f"{run.rtl.initiation_interval:,} cycles; estimated were {run.rtl.estimated_interval:,}."
         )
-    return Section(
-        key, title, INTRO, legend(*(entry for entry in names if entry[0] in seen)) + figure(picture, caption)
-    )
+    if run.summary is not None:
+        band = error_band(run.summary.resource_model)
+        caption += f" Resources: {run.summary.resource_model}" + (f", {band}." if band else ".")
+    entries = legend(*(entry for entry in names if entry[0] in seen))
+    return Section(key, title, INTRO, entries + figure(picture, caption) + _layers(run))
 
 
-def pipeline_picture(stages: Sequence[Stage]) -> Markup:
+def pipeline_picture(stages: Sequence[Stage], narrow: bool = False) -> Markup:
     """The blocks from top to bottom."""
-    return draw("Dataflow pipeline", rows(stages))
+    return (draw_narrow if narrow else draw)("Dataflow pipeline", rows(stages))
+
+
+def _layers(run: Run) -> Markup:
+    """A row a layer, by the user's name, with the blocks that it became."""
+    layers: dict[str, list[Stage]] = {}
+    for stage in run.stages or ():
+        layers.setdefault(stage.layer or stage.name, []).append(stage)
+    cells: list[tuple[str, ...]] = []
+    for layer, stages in layers.items():
+        folded = next((s for s in stages if s.matrix), stages[0])
+        fold = " × ".join(str(folded.fold[key]) for key in ("PE", "SIMD") if key in folded.fold)
+        cells.append(
+            (
+                layer,
+                ", ".join(stage.name for stage in stages),
+                fold,
+                f"{max(stage.cycles or 0.0 for stage in stages):,.0f}",
+                *(f"{sum(s.resources.get(name, 0.0) for s in stages):,.0f}" for name in ("LUT", "BRAM_18K")),
+            )
+        )
+    columns = [
+        Column("layer of your model"),
+        Column("blocks, by FINN's names"),
+        *(Column(name, True) for name in ("PE × SIMD", "cycles", "LUT", "BRAM 18k")),
+    ]
+    return Markup("<h3>Your layers and their blocks</h3>{}").format(table(columns, cells, "tight"))
 
 
 def caption_of(stage: Stage) -> Caption:

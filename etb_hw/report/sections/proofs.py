@@ -48,7 +48,10 @@ def proofs(run: Run) -> Section:
         key,
         title,
         INTRO,
-        figure(proofs_picture(run.proofs), "A line is a comparison, bit for bit.") + table(columns, rows),
+        Markup('<div class="wide">{}</div>').format(
+            figure(proofs_picture(run.proofs), "A line is a comparison, bit for bit.")
+        )
+        + table(columns, rows),
     )
 
 

@@ -57,16 +57,8 @@ def reproduce(run: Run) -> Section:
         for file in LISTED
         if file.path(run.path).is_file()
     ]
-    columns.append(
-        Markup("<div><h3>Files</h3>{}</div>").format(
-            table(
-                [Column("file"), Column("holds"), Column("bytes", True), Column("SHA-256 begins")],
-                files,
-                "tight",
-            )
-        )
-    )
     parts.append(Markup('<div class="columns">{}</div>').format(Markup("").join(columns)))
+    parts.append(Markup("<h3>Files</h3>{}").format(table(FILE_COLUMNS, files, "tight")))
     return Section("reproduce", "Do it again", INTRO, Markup("").join(parts))
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from etb_hw.dataflow.devices import Device, devices, find_device
 from etb_hw.errors import BadInput
 from etb_hw.report.run import Run
-from etb_hw.report.section import Section, figure, legend
+from etb_hw.report.section import Section, at_both_widths, figure, legend
 from etb_hw.report.sections.pipeline import caption_of
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.scale import number
@@ -56,7 +56,9 @@ def resources(run: Run) -> Section:
             )
         )
     seen = [class_ for class_ in WORDS if any(_amounts(run, name).get(class_) for name, *_ in NAMES)]
-    body = legend(*((name, WORDS[name]) for name in seen)) + figure(bar_chart("Resources", bars), f"{chosen}")
+    body = legend(*((name, WORDS[name]) for name in seen)) + figure(
+        at_both_widths(lambda narrow: bar_chart("Resources", bars, narrow=narrow)), f"{chosen}"
+    )
     return Section(key, title, INTRO, body)
 
 

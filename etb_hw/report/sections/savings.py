@@ -9,7 +9,7 @@ from markupsafe import Markup
 from etb_hw.artifacts.hardware import Figures
 from etb_hw.artifacts.sizes import Count
 from etb_hw.report.run import Run
-from etb_hw.report.section import Column, Section, figure, legend, table
+from etb_hw.report.section import Column, Section, at_both_widths, figure, legend, table
 from etb_hw.report.sections.summary import size
 from etb_hw.report.svg.bars import Bar, Part, bar_chart
 from etb_hw.report.svg.scale import number
@@ -41,7 +41,7 @@ def savings(run: Run) -> Section:
             f"Target: {found.budget}. By LUTs of the matrix products, {found.reached:.1%} was cut for that."
         )
     body = legend(("binary", "pruned network"), ("cut", "cut")) + figure(
-        bar_chart("Dense against pruned", bars), caption
+        at_both_widths(lambda narrow: bar_chart("Dense against pruned", bars, narrow=narrow)), caption
     )
     if run.hardware is not None:
         at = f"At {run.hardware.target_fps:,.0f} frames a second" if run.hardware.target_fps else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from etb_hw.artifacts.summary import Summary
+from etb_hw.report.estimates import error_band
 from etb_hw.report.run import Run
 from etb_hw.report.section import Section
 
@@ -67,9 +68,11 @@ def tiles(values: Summary, run: Run) -> list[Tile]:
             note = f"latency about {run.performance.estimated_latency_ns / 1000:,.1f} µs"
         found.append(Tile(f"{values.estimated_fps:,.0f}", "fps", "estimated frame rate", note))
     if values.lut is not None:
-        found.append(Tile(f"{values.lut:,.0f}", "LUT", "estimated logic"))
+        band = error_band(values.resource_model)
+        note = f"by FINN's formulas {values.lut_finn:,.0f}" if band is None else f"estimate: {band}"
+        found.append(Tile(f"{values.lut:,.0f}", "LUT", "estimated logic, with FIFOs", note))
     if values.bram_18k is not None:
-        found.append(Tile(f"{values.bram_18k:,.0f}", "BRAM 18k", "estimated memory"))
+        found.append(Tile(f"{values.bram_18k:,.0f}", "BRAM 18k", "estimated memory", values.resource_model))
     return found
 
 

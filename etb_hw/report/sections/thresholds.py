@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from etb_hw.report.network import LayerThresholds
 from etb_hw.report.run import Run
-from etb_hw.report.section import Section, figure
+from etb_hw.report.section import Section, at_both_widths, figure
 from etb_hw.report.svg.strips import Strip, strip_chart
 
 INTRO = (
@@ -28,7 +28,11 @@ def thresholds(run: Run) -> Section:
     span = next((share for share in SPANS if share >= farthest), 1.0)
     strips = [_strip(layer, span) for layer in run.thresholds]
     edge = "largest sum" if span == 1 else f"{span:.0%} of the largest sum"
-    picture = strip_chart("Integer thresholds a layer", strips, left=f"− {edge}", right=f"+ {edge}")
+    picture = at_both_widths(
+        lambda narrow: strip_chart(
+            "Integer thresholds a layer", strips, left=f"− {edge}", right=f"+ {edge}", narrow=narrow
+        )
+    )
     return Section(key, title, INTRO, figure(picture, "Stronger where more channels have their threshold."))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+NARROW = 350.0  # a picture's width on a phone, where text keeps its size
+
 
 def element(tag: str, *children: str | Markup, **attributes: str | float | None) -> Markup:
     """An element as text. Plain strings are escaped; attributes of None are left out.

@@ -15,12 +15,21 @@ LEFT, RIGHT, TOP, BOTTOM = 46.0, 118.0, 22.0, 34.0
 
 @dataclass(frozen=True)
 class Curve:
-    """A named line through points; ``class_`` sets its colour in the style sheet."""
+    """A named line through points; ``class_`` sets its colour in the style sheet.
+
+    ``peak``: its highest value is what matters, not its last.
+    """
 
     name: str
     xs: Sequence[float]
     ys: Sequence[float]
     class_: str
+    peak: bool = False
+
+    @property
+    def named_at(self) -> float:
+        """The value that stands beside its name."""
+        return max(self.ys) if self.peak else self.ys[-1]
 
 
 @dataclass(frozen=True)
@@ -39,18 +48,19 @@ def line_chart(
     percent: bool = False,
     low: float | None = None,
     high: float | None = None,
+    x_range: tuple[float, float] | None = None,
     marks: Sequence[Mark] = (),
     width: float = 520.0,
     height: float = 250.0,
 ) -> Markup:
-    """Lines, each named at its right end. ``low`` and ``high`` fix the y range where given."""
+    """Lines, each named at its right end. ``low``, ``high`` and ``x_range`` fix the axes where given."""
     curves = [curve for curve in curves if len(curve.xs)]
     ys = [y for curve in curves for y in curve.ys]
     bottom = min(ys) if low is None else low
     top = max(ys) if high is None else high
     if top <= bottom:
         top = bottom + 1.0
-    x, y = _scales(curves, bottom, top, width, height)
+    x, y = _scales(curves, bottom, top, width, height, x_range)
     drawn = [_frame(x, y, x_label, percent, width, height), *_marks(marks, x, height)]
     for curve in curves:
         points = [(x(a), y(min(max(b, bottom), top))) for a, b in zip(curve.xs, curve.ys, strict=True)]
@@ -67,7 +77,7 @@ def line_chart(
                 )
                 for (px, py), a, b in zip(points, curve.xs, curve.ys, strict=True)
             )
-    ends = [(curve, y(min(max(curve.ys[-1], bottom), top))) for curve in curves]
+    ends = [(curve, y(min(max(curve.named_at, bottom), top))) for curve in curves]
     drawn.extend(_end_labels(ends, width - RIGHT + 8, TOP + 4, height - BOTTOM + 4, percent))
     return picture(width, height, title, *drawn)
 
@@ -97,10 +107,15 @@ def share_chart(
 
 
 def _scales(
-    curves: Sequence[Curve], bottom: float, top: float, width: float, height: float
+    curves: Sequence[Curve],
+    bottom: float,
+    top: float,
+    width: float,
+    height: float,
+    x_range: tuple[float, float] | None = None,
 ) -> tuple[Scale, Scale]:
     xs = [x for curve in curves for x in curve.xs]
-    first, last = min(xs), max(xs)
+    first, last = x_range or (min(xs), max(xs))
     x = Scale(first, last if last > first else first + 1, LEFT, width - RIGHT)
     return x, Scale(bottom, top, height - BOTTOM, TOP)
 
@@ -108,7 +123,9 @@ def _scales(
 def _frame(x: Scale, y: Scale, x_label: str, percent: bool, width: float, height: float) -> Markup:
     parts = [line(x.start, y(v), x.end, y(v), "grid") for v in y.ticks(4)]
     parts += [text(x.start - 7, y(v) + 4, _value(v, percent), "tick", "end") for v in y.ticks(4)]
-    parts += [text(x(v), height - BOTTOM + 16, number(v), "tick", "middle") for v in x.ticks(6)]
+    about = max(3, round((x.end - x.start) / 60))
+    whole = [v for v in x.ticks(about) if float(v).is_integer()]  # there is no half epoch
+    parts += [text(x(v), height - BOTTOM + 16, number(v), "tick", "middle") for v in whole]
     parts.append(line(x.start, height - BOTTOM, x.end, height - BOTTOM, "axis"))
     parts.append(text(x.end, height - 3, x_label, "tick", "end"))
     return group(*parts)
@@ -139,7 +156,7 @@ def _end_labels(
             ys[i] = min(ys[i], limit)
             limit = ys[i] - step
     return [
-        text(x, y, f"{curve.name} {_value(curve.ys[-1], percent)}", f"label {curve.class_}")
+        text(x, y, f"{curve.name} {_value(curve.named_at, percent)}", f"label {curve.class_}")
         for (curve, _), y in zip(order, ys, strict=True)
     ]
 

@@ -38,5 +38,5 @@ def confusion_matrix(title: str, counts: Sequence[Sequence[int]], names: Sequenc
                 inside.append(text((cell - 2) / 2, cell / 2 + 3, str(count), f"cell {shade}", "middle"))
             drawn.append(group(*inside, x=side + j * cell, y=head + i * cell))
     width, height = side + size * cell + 8, head + size * cell + 24
-    drawn.append(text(side, height - 6, "columns: predicted · rows: true class", "tick"))
+    drawn.append(text(side, height - 6, "number of images · columns: predicted · rows: true class", "tick"))
     return picture(width, height, title, *drawn)

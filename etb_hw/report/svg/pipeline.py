@@ -12,7 +12,7 @@ from math import log2
 
 from markupsafe import Markup
 
-from etb_hw.report.svg.element import element, group, line, path, picture, rect, short, text
+from etb_hw.report.svg.element import NARROW, element, group, line, path, picture, rect, short, text
 from etb_hw.report.svg.scale import number
 
 LANE = 11.0
@@ -74,6 +74,44 @@ def pipeline(title: str, rows: Sequence[Row]) -> Markup:
             )
             drawn.append(dot)
     return picture(WIDTH + shift, height, title, *drawn, class_="pipeline")
+
+
+def pipeline_narrow(title: str, rows: Sequence[Row]) -> Markup:
+    """The same for a phone: figures below each block's name instead of beside it."""
+    left, span, y = 30.0, 120.0, 26.0
+    drawn = [text(14.0, 16.0, "in", "tick", "middle")]
+    middles: list[float] = []
+    for i, row in enumerate(rows):
+        high = 34.0 if row.small else 80.0
+        middles.append(y + 12)
+        if i and i - 1 in row.sources:
+            drawn.append(line(14.0, middles[i - 1], 14.0, middles[i], "rail"))
+        far = [rows[source].title for source in row.sources if 0 <= source != i - 1]
+        detail = row.detail + (f" · reads {', '.join(far)}" if far else "")
+        slowest = row.busy >= 0.9999
+        parts = [rect(left - 6, 0.0, NARROW - left + 6, high - 3, "row slowest" if slowest else "row", rx=4)]
+        parts.append(text(left, 15.0, row.title, "row-small" if row.small else "row-title"))
+        parts.append(text(left, 28.0 if row.small else 31.0, detail, "row-detail"))
+        if not row.small:
+            fold = f"{row.pe} × {row.simd}" if row.pe and row.simd else f"{row.pe or row.simd}"
+            costs = [f"{number(row.lut[1])} LUT"] if row.lut[1] else []
+            costs += [f"{number(row.bram[1])} BRAM"] if row.bram[1] else []
+            words = " · ".join(part for part in (fold, *costs) if part != "0")
+            parts.append(text(left, 68.0 if row.cycles is not None else 48.0, words, "row-number"))
+            if row.cycles is not None:
+                kind = "busy slowest" if slowest else "busy"
+                parts.append(rect(left, 41.0, span, 10.0, "track", rx=2))
+                parts.append(rect(left, 41.0, span * row.busy, 10.0, kind, rx=2))
+                share = "slowest" if slowest else f"{row.busy:.0%}"
+                cycles = f"{row.cycles:,.0f} cycles a frame · {share}"
+                parts.append(text(left + span + 8, 50.0, cycles, "row-number"))
+        drawn.append(group(*parts, y=y))
+        y += high
+    for middle, row in zip(middles, rows, strict=True):
+        size = 3.5 if row.small else 6.5
+        drawn.append(element("circle", cx=14.0, cy=middle, r=size, class_=f"dot {row.class_}"))
+    drawn.append(text(14.0, y + 12, "out", "tick", "middle"))
+    return picture(NARROW, y + 18, title, *drawn)
 
 
 def _head(shift: float) -> Markup:

@@ -48,7 +48,7 @@ def number(value: float) -> str:
             return f"{_trimmed(value / limit if unit != 'k' else value / 1e3)} {unit}"
     if size >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return _trimmed(value) if size >= 1 else f"{value:.3f}".rstrip("0")
+    return _trimmed(value) if size >= 1 else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _trimmed(value: float) -> str:

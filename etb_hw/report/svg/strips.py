@@ -8,7 +8,7 @@ from math import sqrt
 
 from markupsafe import Markup
 
-from etb_hw.report.svg.element import group, line, picture, rect, text
+from etb_hw.report.svg.element import NARROW, group, line, picture, rect, text
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,34 @@ class Strip:
 
 
 def strip_chart(
-    title: str, strips: Sequence[Strip], *, left: str, right: str, width: float = 1040.0
+    title: str, strips: Sequence[Strip], *, left: str, right: str, narrow: bool = False
 ) -> Markup:
-    """Strips one below another, the middle marked."""
-    label_width, note_width, row = 150.0, 250.0, 22.0
+    """Strips one below another, the middle marked. ``narrow``: with label and note above each."""
+    wide = (1040.0, 150.0, 250.0, 22.0, 0.0)
+    width, label_width, note_width, row, top = (NARROW, 0.0, 0.0, 44.0, 17.0) if narrow else wide
     span = width - label_width - note_width
     drawn: list[Markup] = []
     for i, strip in enumerate(strips):
         most = max(1, *strip.counts)
         cell = span / len(strip.counts)
-        parts = [
-            text(label_width - 12, 12.5, strip.label, "row-label", "end"),
-            rect(label_width, 0.0, span, 16.0, "track", rx=3),
-        ]
+        if narrow:
+            words = [
+                text(0.0, 11.5, strip.label, "row-label"),
+                text(width, 11.5, strip.note, "row-note", "end"),
+            ]
+        else:
+            words = [
+                text(label_width - 12, 12.5, strip.label, "row-label", "end"),
+                text(label_width + span + 12, 12.5, strip.note, "row-note"),
+            ]
+        parts = [*words, rect(label_width, top, span, 16.0, "track", rx=3)]
         for j, count in enumerate(strip.counts):
             if count:
                 x = label_width + j * cell
                 # square root: a lone threshold must stay visible beside a crowd
                 shade = f"{0.15 + 0.85 * sqrt(count / most):.2f}"
                 tip = f"{count} threshold{'s' if count > 1 else ''}"
-                parts.append(rect(x, 0.0, cell - 0.5, 16.0, "density", tip, fill_opacity=shade))
-        parts.append(text(label_width + span + 12, 12.5, strip.note, "row-note"))
+                parts.append(rect(x, top, cell - 0.5, 16.0, "density", tip, fill_opacity=shade))
         drawn.append(group(*parts, y=4 + i * row))
     bottom = 4 + row * len(strips)
     middle = label_width + span / 2
