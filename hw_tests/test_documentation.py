@@ -103,7 +103,7 @@ def test_flow_snippets_in_the_pages_are_valid(page: Path) -> None:
         Flow.model_validate(tomllib.loads(block))
 
 
-@pytest.mark.parametrize("name", ["own-loop.md", "pruning-groups.md", "own-data.md"])
+@pytest.mark.parametrize("name", ["brevitas-to-rtl.md", "own-loop.md", "pruning-groups.md", "own-data.md"])
 def test_the_code_of_a_page_runs_from_top_to_bottom(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
