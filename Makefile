@@ -34,7 +34,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# the tutorials are executed first: minutes the first time, and again where code has changed
 docs: setup
+	$(BIN)/python docs/execute_tutorials.py
 	$(BIN)/mkdocs build --strict
 
 clean:

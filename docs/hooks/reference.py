@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from etb_hw.cli.main import main as etb_hw
 from etb_hw.config import Flow
 from etb_hw.flow.steps import STEPS
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs.execute_tutorials import shown
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIMITS = {
     "minimum": "at least {}",
@@ -35,7 +39,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages to the documentation."""
     pages = {"reference/flow-file.md": flow_file(), "reference/command-line.md": command_line()}
     for notebook in sorted(NOTEBOOKS.glob("*.py")):
-        pages[f"tutorials/{notebook.stem}.md"] = tutorial(notebook.read_text(encoding="utf-8"))
+        text = notebook.read_text(encoding="utf-8")
+        pages[f"tutorials/{notebook.stem}.md"] = tutorial(text, shown(notebook.stem))
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
@@ -111,16 +116,32 @@ def _one(option: dict[str, Any]) -> str:
     return " ".join([words.get(kind, kind), *([f"({', '.join(limits)})"] if limits else [])])
 
 
-def tutorial(source: str) -> str:
-    """A notebook in percent format as a page: its words and its code, without outputs."""
+def tutorial(source: str, shown: list[list[dict[str, Any]]] | None) -> str:
+    """A notebook in percent format as a page: its words, its code, and what each code cell shows."""
     parts = []
+    outputs = iter(shown or ())
     for cell in source.split("\n# %%")[1:]:
         kind, _, content = cell.partition("\n")
         if "[markdown]" in kind:
             parts.append("\n".join(line.removeprefix("#").removeprefix(" ") for line in content.splitlines()))
         else:
             parts.append(f"```python\n{content.strip()}\n```")
+            parts += [_output(found) for found in next(outputs, ())]
     return "\n\n".join(parts)
+
+
+def _output(found: dict[str, Any]) -> str:
+    """What a cell printed or drew."""
+    data = found.get("data", {})
+    if "text/html" in data:
+        inside = "".join(data["text/html"]).replace("\n", "&#10;")
+        return f'<div class="shown">{inside}</div>'
+    if "image/png" in data:
+        return (
+            f'<div class="shown"><img alt="" src="data:image/png;base64,{data["image/png"].strip()}"></div>'
+        )
+    text = "".join(found.get("text") or data.get("text/plain") or "").strip()
+    return f"```{{.text .shown}}\n{text}\n```" if text else ""
 
 
 def command_line() -> str:
