@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -13,7 +14,7 @@ from etb_hw.artifacts.run_file import read_json
 from etb_hw.artifacts.run_files import FLOW, PAGE
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Sweep, Trained
 from etb_hw.report.page import page
-from etb_hw.report.section import Column, Section, figure, side_by_side, table
+from etb_hw.report.section import Column, Section, at_both_widths, figure, side_by_side, table
 from etb_hw.report.svg.dots import Dots, dot_chart
 from etb_hw.report.svg.scatter import Point, scatter
 
@@ -34,7 +35,7 @@ def study(folder: Path) -> str:
     about = sweep or baselines
     subtitle = f"{about.model} on {about.source}" if about is not None else ""
     pages = {} if sweep is None else _pages(folder, sweep)
-    sections = [_front(sweep, pages), _ratios(sweep), _trials(sweep, pages), _methods(baselines)]
+    sections = [_front(sweep, pages), _ratios(sweep), _trials(sweep, pages), methods(baselines)]
     return page(folder.resolve().name, "ETB study", subtitle, None, sections)
 
 
@@ -53,20 +54,35 @@ def _front(sweep: Sweep | None, pages: Mapping[str, str]) -> Section:
         return Section("pareto", "Pareto front", intro, None, "a sweep makes it: etb-hw sweep FLOW.toml")
     pictures = []
     for price, words in PRICES.items():
-        points = [
-            Point(
-                float(p.bytes) if price == "bytes" else p.estimate[price],
-                p.accuracy,
-                f"ratio {p.ratio:.0%}, seed {p.seed}: {p.accuracy:.2%}",
-                link=pages.get(p.folder, ""),
-            )
-            for p in sweep.points
-            if price == "bytes" or price in p.estimate
-        ]
+        points = sweep_points(sweep, price, pages)
         if points:
-            picture = scatter(f"Accuracy and {price}", points, x_label=words, y_label="accuracy")
+            picture = at_both_widths(
+                partial(scatter_at, points=points, title=f"Accuracy and {price}", words=words)
+            )
             pictures.append(figure(picture, f"Accuracy on the test images against {words}."))
     return Section("pareto", "Pareto front", intro, side_by_side(*pictures))
+
+
+def scatter_at(narrow: bool, points: Sequence[Point], title: str, words: str) -> Markup:
+    """Accuracy against a price, for ``at_both_widths``."""
+    return scatter(title, points, x_label=words, y_label="accuracy", narrow=narrow)
+
+
+def sweep_points(sweep: Sweep, price: str, pages: Mapping[str, str] | None = None) -> list[Point]:
+    """The runs of a sweep by a cost (of ``PRICES``) and their accuracy, where they have that figure.
+
+    ``pages``: links to those of runs, by their folders.
+    """
+    return [
+        Point(
+            float(p.bytes) if price == "bytes" else p.estimate[price],
+            p.accuracy,
+            f"ratio {p.ratio:.0%}, seed {p.seed}: {p.accuracy:.2%}",
+            link=(pages or {}).get(p.folder, ""),
+        )
+        for p in sweep.points
+        if price == "bytes" or price in p.estimate
+    ]
 
 
 def _ratios(sweep: Sweep | None) -> Section:
@@ -110,7 +126,8 @@ def _trials(sweep: Sweep | None, pages: Mapping[str, str]) -> Section:
     return Section(key, title, intro, table(columns, rows))
 
 
-def _methods(baselines: Baselines | None) -> Section:
+def methods(baselines: Baselines | None) -> Section:
+    """Every method by its accuracy and cost; without a body where nothing was compared."""
     key, title = "methods", "ETB against what it must beat"
     intro = "The same recipe, budget and seeds for every method. The small dense network is the one to beat."
     if baselines is None or not baselines.runs:
@@ -140,7 +157,9 @@ def _methods(baselines: Baselines | None) -> Section:
         f"Accuracy on the test images of {baselines.source}: a dot a seed, a bar at the mean. "
         f"{baselines.epochs} epochs, {baselines.ratio:.1%} of the {baselines.count} to cut."
     )
-    body = figure(dot_chart("Accuracy of every method", dots), caption)
+    body = figure(
+        at_both_widths(lambda narrow: dot_chart("Accuracy of every method", dots, narrow=narrow)), caption
+    )
     return Section(key, title, intro, body + table([*columns, Column("training", True)], rows))
 
 

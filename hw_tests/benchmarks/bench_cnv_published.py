@@ -1,9 +1,8 @@
 """CNV as FINN published it, beside our RTL at the same folding, synthesised with the pinned Yosys.
 
-Published for CNV-W1A1 on a Zynq-7020 at 100 MHz: 21,135 LUT, 31,517 FF, 98 RAMB36 and 9 RAMB18 (FINN's
-bnn-pynq build); MLPerf Tiny's submission of the same network: 22,714 LUT, 100.5 RAMB36. The initiation
-interval is 32,768 cycles, set by the first two dense layers. Those figures are Vivado's, and hold FINN's
-shell (DMA, interconnect); ours are Yosys' and hold blocks, width converters and FIFOs.
+The published figures stand in ``etb_hw/report/published.py``. The initiation interval of 32,768 cycles is set
+by the first two dense layers. Those figures are Vivado's, and hold FINN's shell (DMA, interconnect); ours are
+Yosys' and hold blocks, width converters and FIFOs.
 
     python -m hw_tests.benchmarks.bench_cnv_published     # some minutes; netlists are kept in the cache
 """
@@ -18,14 +17,15 @@ from rich.table import Table
 from etb_hw.dataflow import DataflowGraph, Resources, Target, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.report.published import published
 from etb_hw.rtl import synth
 from hw_tests import networks
 from hw_tests.networks import POOL, conv_net
 
 INTERVAL = 32_768
 PUBLISHED = {
-    "bnn-pynq, Vivado, with shell": Resources(lut=21_135, ff=31_517, bram_18k=98 * 2 + 9),
-    "MLPerf Tiny, Vivado, with shell": Resources(lut=22_714, bram_18k=201),
+    found.title: Resources(lut=found.lut or 0, ff=found.ff or 0, bram_18k=found.bram_18k or 0)
+    for found in published("cnv")
 }
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     table.add_column("")
     for column in ("cycles", "LUT", "to bnn-pynq", "RAMB18", "to bnn-pynq", "FF", "estimated LUT", "RAMB18"):
         table.add_column(column, justify="right")
-    reference = PUBLISHED["bnn-pynq, Vivado, with shell"]
+    reference = next(iter(PUBLISHED.values()))
 
     def add(name: str, cycles: int, lut: float, bram: float, ff: float, *estimate: str) -> None:
         shares = f"{lut / reference.lut:.2f}", f"{bram / reference.bram_18k:.2f}"

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from etb_hw.artifacts.run_files import FLOW
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Point, Sweep
+from etb_hw.cli import main
 from etb_hw.errors import BadInput
-from etb_hw.report import render
+from etb_hw.report import beside, render
+from etb_hw.report.run import read_run
 from etb_hw.report.study import spread
 from etb_hw.report.svg.scatter import Point as Dot
 from etb_hw.report.svg.scatter import front
@@ -41,7 +46,9 @@ def write_baselines(folder: Path) -> None:
 def test_sweep_page(tmp_path: Path) -> None:
     write_sweep(tmp_path)
     html = render(tmp_path)
-    assert html.count('class="point c1"') == 12  # six runs, against bytes and against LUT
+    assert (
+        html.count('class="point c1"') == 24
+    )  # six runs, against bytes and against LUT, for wide pages and phones
     assert "ratio 40%, seed 1: 90.00%" in html
     assert re.search(r"<th>60%</th>.*?2</td>.*?85.50 ± 0.71 %", html, re.DOTALL)
     assert "etb-hw baselines FLOW.toml" in html  # what is not there
@@ -53,7 +60,47 @@ def test_baselines_page(tmp_path: Path) -> None:
     for method in baselines.METHODS:
         assert TITLES[method] in html
     assert "94.10 ± 0.10 %" in html
-    assert html.count("point c2") == 3
+    assert html.count("point c2") == 6  # three seeds, for wide pages and phones
+
+
+def test_a_run_beside_its_baseline_what_others_published_and_a_front(run_dir: Path, tmp_path: Path) -> None:
+    """The figures of each are on the page, from where each of them stands."""
+    folder = tmp_path / "run"
+    shutil.copytree(run_dir, folder)
+    flow = FLOW.read(folder)
+    assert flow is not None
+    FLOW.write(folder, {**flow, "model": {"name": "cnv"}})
+    (tmp_path / "sweep").mkdir()
+    write_sweep(tmp_path / "sweep")
+    write_baselines(tmp_path / "sweep")
+    html = beside(folder, [tmp_path / "sweep"])
+    run = read_run(folder)
+    assert run.summary is not None
+    assert run.summary.accuracy_dense_baseline is not None
+    dense = run.summary.comparison.at_equal_fps["dense"]
+    assert dense is not None
+    text = re.sub(r"<[^>]*>", " ", html)
+    for figure in (
+        f"{run.summary.accuracy_integer:.2%}",
+        f"{run.summary.accuracy_dense_baseline:.2%}",
+        f"{run.summary.lut:,.0f}",
+        f"{run.summary.lut_finn:,.0f}",
+        f"{dense.resources['lut']:,.0f}",
+        "21,135",
+        "84.22%",
+        "94.10 ± 0.10 %",
+    ):
+        assert figure in text
+    assert html.count('class="point c3"') == 4  # this run among the sweep's, twice two pictures
+    FLOW.write(folder, {**flow, "model": {"name": "vgg_small"}})
+    assert "21,135" not in beside(folder)
+
+
+def test_the_command_makes_that_page_where_studies_follow_a_run(run_dir: Path, tmp_path: Path) -> None:
+    write_sweep(tmp_path)
+    out = tmp_path / "page.html"
+    assert CliRunner().invoke(main, ["report", str(run_dir), str(tmp_path), "--out", str(out)]).exit_code == 0
+    assert "beside others" in out.read_text()
 
 
 def test_damaged_study_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from etb_hw.report.svg.element import element, line, path, picture, short, text
+from etb_hw.report.svg.element import NARROW, element, line, path, picture, short, text
 from etb_hw.report.svg.scale import Scale, number
 
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 24.0, 14.0, 40.0
@@ -39,10 +39,11 @@ def scatter(
     *,
     x_label: str,
     y_label: str,
-    width: float = 520.0,
+    narrow: bool = False,
     height: float = 330.0,
 ) -> Markup:
     """Points with their front as a staircase; labels show when the pointer rests on a point."""
+    width = NARROW if narrow else 520.0
     xs, ys = [p.x for p in points], [p.y for p in points]
     pad_x = (max(xs) - min(xs)) * 0.08 or max(1.0, abs(xs[0]) * 0.1)
     pad_y = (max(ys) - min(ys)) * 0.12 or 0.01
@@ -50,7 +51,9 @@ def scatter(
     y = Scale(min(ys) - pad_y, max(ys) + pad_y, height - BOTTOM, TOP)
     drawn = [line(x.start, y(v), x.end, y(v), "grid") for v in y.ticks(5)]
     drawn += [text(x.start - 7, y(v) + 4, f"{100 * v:.4g}%", "tick", "end") for v in y.ticks(5)]
-    drawn += [text(x(v), height - BOTTOM + 16, number(v), "tick", "middle") for v in x.ticks(6)]
+    drawn += [
+        text(x(v), height - BOTTOM + 16, number(v), "tick", "middle") for v in x.ticks(3 if narrow else 6)
+    ]
     drawn.append(line(x.start, y.start, x.end, y.start, "axis"))
     drawn.append(text(x.end, height - 6, x_label, "tick", "end"))
     drawn.append(text(x.start + 6, TOP + 8, y_label, "tick"))
