@@ -23,7 +23,7 @@ from etb_hw.cli.main import main as etb_hw
 from etb_hw.config import Flow
 from etb_hw.flow.steps import STEPS
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from docs.execute_tutorials import shown
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -132,6 +132,8 @@ def tutorial(source: str, shown: list[list[dict[str, Any]]] | None) -> str:
 
 def _output(found: dict[str, Any]) -> str:
     """What a cell printed or drew."""
+    if found.get("name") == "stderr":  # warnings of libraries
+        return ""
     data = found.get("data", {})
     if "text/html" in data:
         inside = "".join(data["text/html"]).replace("\n", "&#10;")
