@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := train,rtl,notebooks,docs,dev
 
-.PHONY: fresh demo test test-slow test-finn bench lint docs clean setup
+.PHONY: fresh demo test test-slow test-finn bench mutants attacks lint docs clean setup
 
 setup: $(VENV)/.installed
 
@@ -28,6 +28,14 @@ test-slow: setup
 # all benchmarks, or one: make bench ONLY=packed
 bench: setup
 	$(BIN)/python -m hw_tests.benchmarks $(ONLY)
+
+# faults in core files, one by one: the tests near each must notice (about an hour; SAMPLE=200 takes so many)
+mutants: setup
+	$(BIN)/python -m hw_tests.mutants --sample $(or $(SAMPLE),0)
+
+# bad input to every command, thousands of times (about ten minutes)
+attacks: setup
+	$(BIN)/python -m hw_tests.fuzz.attacks
 
 lint: setup
 	$(BIN)/ruff check .

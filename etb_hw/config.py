@@ -9,20 +9,34 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
 
 MAX_BYTES = 2**20  # of a flow file
+LARGEST = 10**9  # number in one
 Layout = Literal["auto", "image", "signal", "features"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Channels = Annotated[int, Field(ge=1, le=2**16)]
+Width = Annotated[float, Field(gt=0, le=64)]
+Pixels = Annotated[int, Field(ge=1, le=2**13)]
 
 
 class Section(BaseModel):
     """A table of a flow file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _of_this_world(cls, value: Any) -> Any:
+        """No key means anything beyond a billion, and arithmetic further down might overflow."""
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float) and abs(number) > LARGEST:
+                raise ValueError(f"numbers go up to {LARGEST:,}")
+        return value
 
 
 class DataConfig(Section):
@@ -47,7 +61,7 @@ class DataConfig(Section):
     split_seed: int = Field(0, ge=0, description="seed of that split")
     train_limit: int | None = Field(None, ge=1, description="use only so many training images")
     test_limit: int | None = Field(None, ge=1, description="use only so many test images")
-    image_size: tuple[int, int] | None = Field(
+    image_size: tuple[Pixels, Pixels] | None = Field(
         None, description="folder data: scale images to this height and width"
     )
     channels: Literal[1, 3] = Field(3, description="folder data: 1 for grey, 3 for colour")
@@ -57,8 +71,10 @@ class ModelConfig(Section):
     """The network's topology and size."""
 
     name: str = Field("vgg_small", description="a model of etb_hw.models")
-    width: float = Field(1.0, gt=0, description="multiplies all channel counts")
-    widths: tuple[int, ...] | None = Field(None, description="channel counts a layer, instead of the model's")
+    width: Width = Field(1.0, description="multiplies all channel counts")
+    widths: tuple[Channels, ...] | None = Field(
+        None, description="channel counts a layer, instead of the model's"
+    )
     activation: Literal["bipolar", "uint2", "uint4"] = Field(
         "bipolar",
         description="values between layers: -1 and +1, 0..3 or 0..15 (a row of quantizers/kinds.py)",
@@ -69,7 +85,7 @@ class TeacherConfig(Section):
     """A float network of the same topology that is trained first and then teaches the binary one."""
 
     epochs: int = Field(0, ge=0, description="epochs of the teacher's own training; 0: there is no teacher")
-    width: float = Field(1.0, gt=0, description="multiplies the channel counts of the unpruned network")
+    width: Width = Field(1.0, description="multiplies the channel counts of the unpruned network")
     lr: float = Field(3e-3, gt=0, description="highest learning rate (AdamW)")
     weight_decay: float = Field(0.01, ge=0)
     share: float = Field(0.7, gt=0, le=1, description="of the teacher in the loss; labels have the rest")
@@ -93,7 +109,7 @@ class TrainingConfig(Section):
     cutout: int = Field(0, ge=0, description="blank a square of so many pixels in training images")
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
-    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; all by default")
     amp: bool = Field(False, description="half-precision activations and products on a GPU, where exact")
     compile: bool = Field(False, description="torch.compile the training step")
     evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
@@ -137,7 +153,7 @@ class EvolutionConfig(Section):
     spend: float = Field(
         0.8, gt=0, le=1, description="share of the time from warmup to slim in which filters are given up"
     )
-    caps: tuple[float, ...] | None = Field(
+    caps: tuple[Share, ...] | None = Field(
         None, description="largest share to cut of each channel group; by default just enough for `ratio`"
     )
     cap_rise: float = Field(
@@ -171,7 +187,7 @@ class BuildConfig(Section):
     target_fps: float | None = Field(None, gt=0, description="frames a second to reach with least resources")
     device: str | None = Field(None, description="a board or part; with no target_fps: fastest that fits")
     max_utilization: float = Field(0.7, gt=0, le=1)
-    clk_ns: float = Field(10.0, gt=0, description="clock period in nanoseconds")
+    clk_ns: float = Field(10.0, ge=0.01, le=1e6, description="clock period in nanoseconds")
     builder: Builder = Field(
         "etb_hw",
         description="who builds the design: the RTL here, or a FINN, whose blocks and names are used then",

@@ -50,6 +50,9 @@ def explain(error: BaseException) -> tuple[str, int]:
         where = error.filename if error.filename is not None else "the machine"
         remedy = _REMEDIES.get(error.errno, "see that the path exists and can be used, then try again")
         return str(BadInput(_text(where), (error.strerror or str(error)).lower(), remedy)), BadInput.exit_code
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        problem = BadInput("a path", "holds a null byte, which no path can", "give another path")
+        return str(problem), problem.exit_code
     if isinstance(error, MemoryError):
         problem = BadInput("memory", "is not enough for this input", "give a smaller input or batch")
         return str(problem), problem.exit_code

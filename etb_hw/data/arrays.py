@@ -14,6 +14,7 @@ from etb_hw.config import Layout
 from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.errors import BadInput
 
+MOST_CLASSES = 2**16
 REMEDY = (
     "give whole numbers 0..255 or -128..127 of shape (N, C, H, W), (N, H, W, C), (N, H, W), (N, F), or with "
     'layout = "signal" (N, C, T), and an integer label each'
@@ -42,6 +43,10 @@ def from_arrays(
     labels = [_labels(y, source) for y in (train_y, test_y)]
     if classes is None:
         count = 1 + max((int(y.max(initial=0)) for y in labels), default=0)
+        if count > MOST_CLASSES:
+            raise BadInput(
+                source, f"has label {count - 1}: {count:,} classes, at most {MOST_CLASSES:,}", REMEDY
+            )
         classes = tuple(str(i) for i in range(count))
     signed = any(
         x.size and np.issubdtype(x.dtype, np.integer) and int(x.min()) < 0 for x in (train_x, test_x)

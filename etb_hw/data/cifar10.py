@@ -16,6 +16,7 @@ from etb_hw.data.batch_pickle import read_batch
 from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.data.files import read_exactly, required_path
 from etb_hw.errors import BadInput
+from etb_hw.files import read_bytes
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 IMAGES = 10_000  # a file
@@ -75,11 +76,7 @@ def _read_binary(folder: Path, name: str) -> tuple[Pixels, Labels]:
 def _read_python(folder: Path, name: str) -> tuple[Pixels, Labels]:
     path = folder / name
     try:
-        if path.stat().st_size > MAX_PICKLE:
-            raise BadInput(str(path), f"is larger than {MAX_PICKLE:,} bytes: no CIFAR-10 batch", WHERE)
-        pixels, labels = read_batch(path.read_bytes())
-    except OSError as error:
-        raise BadInput(str(path), f"cannot be read ({error.strerror})", WHERE) from None
+        pixels, labels = read_batch(read_bytes(path, MAX_PICKLE, WHERE))
     except ValueError as error:
         raise BadInput(str(path), f"cannot be used: {error}", WHERE) from None
     if pixels.shape != (IMAGES, VALUES) or len(labels) != IMAGES:

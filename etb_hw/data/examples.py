@@ -51,6 +51,8 @@ def load_examples(config: DataConfig) -> Examples:
 
 def load_unlabelled(path: Path) -> Examples:
     """A ``.npy`` file of integers, read as it is needed. Raises BadInput; pickles are refused."""
+    if path.exists() and not path.is_file():
+        raise BadInput(str(path), "is no regular file", REMEDY)
     try:
         x = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from etb_hw.config import DataConfig
@@ -14,12 +15,14 @@ def required_path(config: DataConfig, where_to_get: str) -> Path:
         raise BadInput("data.path", f"is needed for {config.name} data", f"set it in [data]; {where_to_get}")
     try:
         path = Path(config.path).expanduser()
-        path.stat()
+        mode = path.stat().st_mode
     except FileNotFoundError:
         raise BadInput(f"data.path {config.path}", "does not exist", where_to_get) from None
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a home folder of nobody
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise BadInput(f"data.path {config.path[:200]}", f"cannot be used ({reason})", where_to_get) from None
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # a pipe may never answer, a device never end
+        raise BadInput(f"data.path {config.path}", "is no regular file and no folder", where_to_get)
     return path
 
 

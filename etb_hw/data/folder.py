@@ -54,6 +54,8 @@ def _read(config: DataConfig, folder: Path, classes: tuple[str, ...]) -> tuple[P
         for path in sorted((folder / name).iterdir()):
             if path.suffix.lower() not in SUFFIXES:
                 continue
+            if not path.is_file():
+                raise BadInput(str(path), "is no regular file", "repair or remove it")
             image = _image(path, config)
             if images and image.shape != images[0].shape:
                 raise BadInput(

@@ -42,7 +42,7 @@ def npz_test(config: DataConfig) -> tuple[Pixels, Labels | None, tuple[str, ...]
     path = required_path(config, REMEDY)
     found, names = _read(path, ("test_x",), ("test_y",))
     x = found["test_x"]
-    y = found.get("test_y", np.zeros(len(x), dtype=np.int64))
+    y = found.get("test_y", np.zeros(x.shape[:1], dtype=np.int64))
     made = from_arrays(x, y, x, y, names, config.source or path.stem, config.layout)
     return made.test_x, made.test_y if "test_y" in found else None, made.classes
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from etb_hw.artifacts import RunFile
 from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, SUMMARY, VERIFICATION
+from etb_hw.config import load_flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
 from etb_hw.pruning import load_checkpoint
@@ -33,9 +34,13 @@ def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
     failed = [proof.step for proof in proofs if proof.mismatches]
     if failed:
         raise BadInput(str(VERIFICATION.path(run_dir)), f"{failed[0]} failed", "run the flow again")
-    flow = FLOW.need(run_dir)
+    FLOW.need(run_dir)
+    flow = load_flow(FLOW.path(run_dir)).model_dump()
+    seconds = notes.get("seconds")
+    if not isinstance(seconds, int | float):
+        raise BadInput(str(CHECKPOINT.path(run_dir)), "does not say how long it trained", "run the flow again")
     kept = [hard.spec.widths[group] for group in hard.spec.prunable]
-    text = card(name, summary, flow, proofs, hard.spec.input_shape, notes["seconds"], kept)
+    text = card(name, summary, flow, proofs, hard.spec.input_shape, seconds, kept)
     for file in COPIED:
         write_bytes(file.path(out_dir), file.path(run_dir).read_bytes())
     write_text(out_dir / CARD, text)

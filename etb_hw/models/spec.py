@@ -191,7 +191,7 @@ class NetSpec:
             if spec.input_dtype not in INPUT_DTYPES:
                 raise ValueError(f"input_dtype {spec.input_dtype!r}")
             assert spec.shapes
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise BadInput("network description", f"cannot be read ({error!r})", "train again") from None
         return spec
 

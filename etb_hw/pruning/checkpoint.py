@@ -64,6 +64,10 @@ def load_checkpoint(path: Path) -> tuple[HardNet, dict[str, Any]]:
         notes = json.loads(header["notes"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(str(path), f"cannot be read ({error})", remedy) from None
+    foreign = set(tensors) - {f"{name}.{kind}" for name in spec.by_name for kind in _TYPES}
+    if foreign or not isinstance(notes, dict):
+        what = f"holds {min(foreign)!r}, which is no part of its network" if foreign else "has no notes"
+        raise BadInput(str(path), what, remedy)
     return HardNet(spec, {name: _layer_tensors(path, spec, name, tensors) for name in spec.by_name}), notes
 
 
@@ -77,6 +81,11 @@ def _layer_tensors(path: Path, spec: NetSpec, name: str, tensors: Mapping[str, T
                 f"has shape {tuple(found[kind].shape)}, expected {shape}",
                 "the file is damaged; train again",
             )
+    for kind, dtype in _TYPES.items():
+        values = found[kind]
+        if values.numel() and (values.dtype != dtype or not bool(torch.isfinite(values).all())):
+            reason = f"is {values.dtype} or not finite, expected {dtype}"
+            raise BadInput(f"{path}: {name}.{kind}", reason, "the file is damaged; train again")
     if not set(np.unique(found["weight"].numpy())) <= {-1, 0, 1}:
         raise BadInput(f"{path}: {name}.weight", "is not binary", "the file is damaged; train again")
     return found

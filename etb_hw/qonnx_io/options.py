@@ -9,6 +9,8 @@ from typing import Literal
 from etb_hw.errors import BadInput
 from etb_hw.integer import Chain, DataType
 
+_LARGEST = 10**30  # of both parts of a factor: float32 holds them, and their quotient
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -64,7 +66,7 @@ def _number(option: str, text: str) -> Fraction:
         value = Fraction(text.strip())
     except (ValueError, ZeroDivisionError):
         raise BadInput(option, f"{text!r} is no number", "write 0.5 or 1/255") from None
-    if not 0 < abs(value) < 10**30:
+    if not 0 < abs(value.numerator) < _LARGEST or value.denominator >= _LARGEST:
         raise BadInput(option, f"{text!r} cannot be used as a factor", "write a number such as 1/255")
     return value
 

@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import click
+import numpy as np
+import onnx
 import pytest
 from click.testing import CliRunner, Result
 
 from etb_hw.cli import main as entry
 from etb_hw.cli.main import LazyGroup, main
+from hw_tests.fuzz.onnx_emitter import Emitter
 
 
 def failing(error: BaseException) -> Result:
@@ -85,6 +88,12 @@ def test_pipes_and_devices_are_not_read(command: str, tmp_path: Path) -> None:
         "[training]\nwarmup_epochs = nan\n",
         f"[training]\nepochs = {'9' * 5000}\n",
         f"x = {'[' * 5000}{']' * 5000}\n",
+        "[model]\nwidth = 1e308\n",
+        "[model]\nwidths = [1000000000]\n",
+        "[training]\nwarmup_epochs = 1e308\n",
+        "[training]\nthreads = 1000000\n",
+        "[data]\nimage_size = [0, 0]\n",
+        "[evolution]\ncaps = [-1.0]\n",
         '[data]\nname = "npz"\npath = "~nouser/x.npz"\n',
         f'[data]\nname = "npz"\npath = "{"x" * 5000}.npz"\n',
     ],
@@ -133,3 +142,27 @@ def test_the_handler_of_before_is_back_after_a_command() -> None:
     before = signal.getsignal(signal.SIGINT)
     CliRunner().invoke(entry, ["devices"])
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("streamline", "{model}", "--input-scale", "1e-400"), "cannot be used as a factor"),
+        (("streamline", "{model}", "--input-scale", "1e400"), "cannot be used as a factor"),
+        (("simulate", "{model}", "--data", "npz:/dev/zero"), "no regular file"),
+        (("simulate", "{model}", "--data", "npz:\0"), "cannot be used"),
+        (("simulate", "a\0b.onnx"), "null byte"),
+        (("build", "{model}", "--clk-ns", "1e-300"), "greater than or equal to 0.01"),
+        (("build", "{model}", "--target-fps", "1e300"), "numbers go up to"),
+    ],
+)
+@pytest.mark.timeout(60)
+def test_options_out_of_this_world(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    out = Emitter((1, 8, 8), "UINT8")
+    weights = out.const(np.ones((64, 3)))
+    onnx.save(out.model(out.node("MatMul", out.node("Flatten", "x"), weights)), str(model))
+    result = CliRunner().invoke(main, [argument.format(model=model) for argument in arguments])
+    assert result.exit_code == 2, result.output
+    assert words in result.output.replace("\n", " ")
+    assert "remedy" in result.output

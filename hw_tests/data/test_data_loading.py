@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 import struct
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from etb_hw.config import DataConfig
 from etb_hw.data import Dataset, batch_pickle, load
+from etb_hw.data.examples import load_examples
 from etb_hw.errors import BadInput
 
 RNG = np.random.default_rng(0)
@@ -339,3 +341,35 @@ def test_npz_problems_are_named(tmp_path: Path) -> None:
     np.savez(path, train_x=x, train_y=y, test_x=x, test_y=y)
     path.write_bytes(path.read_bytes()[:-30])
     fails("no .npz archive|no readable .npz")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("npz", "d"),
+        ("cifar10", "d/cifar-10-batches-py/data_batch_1"),
+        ("folder", "d/a/x.png"),
+        ("mnist", "d/t10k-images-idx3-ubyte"),
+    ],
+)
+def test_pipes_are_not_read(kind: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    (tmp_path / "d" / "b").mkdir() if kind == "folder" else None
+    with pytest.raises(BadInput):
+        load(DataConfig(name=kind, path=str(tmp_path / "d")))
+
+
+def test_a_label_of_a_billion_makes_no_billion_names(tmp_path: Path) -> None:
+    x, y = np.zeros((4, 1, 8, 8), np.uint8), np.array([0, 1, 2, 10**9])
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=y, test_x=x, test_y=y)
+    with pytest.raises(BadInput, match="label 1000000000"):
+        load(DataConfig(name="npz", path=str(tmp_path / "d.npz")))
+
+
+def test_arrays_without_axes_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", test_x=np.array(3), test_y=np.array(3))
+    with pytest.raises(BadInput):
+        load_examples(DataConfig(name="npz", path=str(tmp_path / "d.npz")))

@@ -1,12 +1,15 @@
 """Hardening, slimming, deploying and saving: each yields the same logits, bit for bit."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from etb_hw.errors import BadInput
 from etb_hw.integer import DataType
@@ -177,3 +180,27 @@ def test_nan_normalisation_is_named():
     norm.running_mean[1] = float("nan")
     with pytest.raises(BadInput, match="layer conv4"):
         thresholds_by_evaluation(norm, "conv4", 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda t: t.__setitem__("conv1.thresholds", t["conv1.thresholds"].float() * float("nan")),
+            "not finite",
+        ),
+        (lambda t: t.__setitem__("conv1.weight", t["conv1.weight"].to(torch.bfloat16)), "bfloat16"),
+        (lambda t: t.__setitem__("conv1.alive", t["conv1.alive"].float()), "float32"),
+        (lambda t: t.__setitem__("conv99.weight", t["conv1.weight"].clone()), "no part of its network"),
+        (lambda t: t.__setitem__("conv1.weight", t["conv1.weight"][:1]), "has shape"),
+    ],
+)
+def test_tensors_of_another_kind_are_refused(change, message, tmp_path):
+    published = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"
+    with safe_open(published, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = file.metadata()
+    change(tensors)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "bad", header)
+    with pytest.raises(BadInput, match=message):
+        load_checkpoint(tmp_path / "bad")
