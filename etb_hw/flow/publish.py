@@ -38,7 +38,8 @@ def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
     flow = load_flow(FLOW.path(run_dir)).model_dump()
     seconds = notes.get("seconds")
     if not isinstance(seconds, int | float):
-        raise BadInput(str(CHECKPOINT.path(run_dir)), "does not say how long it trained", "run the flow again")
+        where = str(CHECKPOINT.path(run_dir))
+        raise BadInput(where, "does not say how long it trained", "run the flow again")
     kept = [hard.spec.widths[group] for group in hard.spec.prunable]
     text = card(name, summary, flow, proofs, hard.spec.input_shape, seconds, kept)
     for file in COPIED:

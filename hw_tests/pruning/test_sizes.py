@@ -6,7 +6,8 @@ from dataclasses import replace
 from math import ceil
 
 from etb_hw.artifacts.sizes import Count
-from etb_hw.models import resnet18, tfc
+from etb_hw.models.mlp import tfc
+from etb_hw.models.resnet18 import resnet18
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning.sizes import (
     cost_function,
