@@ -33,7 +33,7 @@ train() {
     python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target /tmp/etb_site "$wheels"/*.whl
     export PYTHONPATH=/tmp/etb_site:$PWD
   fi
-  timeout --signal=INT --kill-after=60 "$seconds" python3 -m etb_hw train "$flow" --out "$run" || code=$?
+  timeout --signal=INT --kill-after=30 "$seconds" python3 -m etb_hw train "$flow" --out "$run" || code=$?
   mkdir -p "$out"
   for file in checkpoint.safetensors metrics.jsonl pruning.json flow.json summary.json; do
     [ ! -f "$run/$file" ] || cp "$run/$file" "$out/"
@@ -41,7 +41,7 @@ train() {
   tail -n 1 "$run/metrics.jsonl" 2>/dev/null || true
   case $code in
     0) echo "in_pieces: done" ;;
-    124 | 130) echo "in_pieces: not done yet, go on with the same command" && exit 3 ;;
+    124 | 130 | 137) echo "in_pieces: not done yet, go on with the same command" && exit 3 ;;
     *) exit "$code" ;;
   esac
 }

@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from etb_hw.models.border import told_apart, with_border
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import (
     BIPOLAR,
@@ -133,11 +134,7 @@ class ChannelPad(nn.Module):
         self.read_mirrors()
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.uniform:
-            return nn.functional.pad(x, self.pads, value=self.value)
-        # inside, zeros are added, which rounds nothing
-        border = nn.functional.pad(torch.zeros_like(x[:1, :1]), self.pads, value=self.value)
-        return nn.functional.pad(x, self.pads) + border * per_channel(self.alive.to(x.dtype), x, 1)
+        return with_border(x, self.pads, self.value, told_apart(self.uniform, self.alive))
 
 
 def value_of(x: Any) -> Tensor:

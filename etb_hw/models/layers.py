@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from torch import Tensor, nn
 
-from etb_hw.models.norm import ChannelNorm, pad_channels
+from etb_hw.models.border import told_apart, with_border
+from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.spec import Geometry, LayerSpec
 from etb_hw.quantizers import (
     BIPOLAR,
@@ -129,9 +130,8 @@ class BinaryConv(Weighted):
         """Borders: 0 around pixels, else what the input's kind says (-1 if bipolar), 0 around dead ones."""
         if not self.padding:
             return x
-        if self.uniform_border or not self.pad_value:
-            return pad_channels(x, self.padding, float(self.pad_value))
-        return pad_channels(x, self.padding, self.pad_value * self.input_alive)
+        alive = told_apart(self.uniform_border, self.input_alive)
+        return with_border(x, (self.padding,) * 4, float(self.pad_value), alive)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.sums(self.pad(x))

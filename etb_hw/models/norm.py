@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 SMALLEST_SLOPE = 1e-2
@@ -38,12 +37,3 @@ class ChannelNorm(nn.BatchNorm2d):
     def project(self) -> None:
         """Keep the map increasing."""
         self.weight.clamp_(min=SMALLEST_SLOPE)
-
-
-def pad_channels(x: Tensor, padding: int, values: Tensor | float) -> Tensor:
-    """Pad the borders of (N, C, H, W) with one value, or with one a channel (C,)."""
-    border = (padding,) * 4
-    if isinstance(values, float):
-        return F.pad(x, border, value=values)
-    shift = values.view(1, -1, 1, 1)
-    return F.pad(x - shift, border) + shift

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.models import INPUT, BinaryNet, NetSpec
+from etb_hw.models.border import with_border
 from etb_hw.models.layers import BinaryConv, Classifier, Weighted
-from etb_hw.models.norm import ChannelNorm, pad_channels
+from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.spec import LayerSpec
 from etb_hw.pruning.sizes import sum_bound, value_bound
 from etb_hw.quantizers import BIPOLAR, STREAM
@@ -52,9 +53,7 @@ class HardLayer(nn.Module):
         if self.spec.op != "conv":
             return F.linear(x.flatten(1), self.weight).round()
         if self.spec.padding:
-            x = pad_channels(
-                x, self.spec.padding, self.pad_value * self.input_alive if self.pad_value else 0.0
-            )
+            x = with_border(x, (self.spec.padding,) * 4, float(self.pad_value), self.input_alive)
         return F.conv2d(x, self.weight, stride=self.spec.stride).round()
 
     def forward(self, *inputs: Tensor) -> Tensor:

@@ -34,6 +34,17 @@ def dead_zones(threshold: Tensor, at_one: float) -> Tensor:
     return torch.where(threshold >= 1, torch.inf, at_one * threshold)
 
 
+def ternary(x: Tensor, dead_zone: Tensor) -> Tensor:
+    """sign(x) [|x| >= D], with sign(0) = +1; ``dead_zone`` D >= 0 broadcasts with x.
+
+    In three passes over memory, which is what such a step costs on a CPU.
+    """
+    # the largest value that is below the zone: -D itself, or below zero where there is no zone
+    below = torch.where(dead_zone > 0, torch.nextafter(-dead_zone, torch.zeros_like(dead_zone)), 0.0)
+    positive, negative = torch.empty_like(x), torch.empty_like(x)
+    return torch.ge(x, dead_zone, out=positive).sub_(torch.lt(x, below, out=negative))
+
+
 class TernaryWeight(Function):
     """q = sign(v) [|v| >= D]; v (O, ...) standardised latent weights, D (O,) dead zones.
 
@@ -42,18 +53,16 @@ class TernaryWeight(Function):
 
     @staticmethod
     def forward(ctx: Any, v: Tensor, dead_zone: Tensor) -> Tensor:
-        magnitude = v.abs()
         edge = per_channel(dead_zone, v, 0)
-        sign = signs(v)
-        ctx.save_for_backward(magnitude, sign, edge)
-        return sign * (magnitude >= edge)
+        ctx.save_for_backward(v, edge)
+        return ternary(v, edge)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        magnitude, sign, edge = ctx.saved_tensors
-        over = magnitude - edge
+        v, edge = ctx.saved_tensors
+        over = v.abs().sub_(edge)
         to_latent = grad * (over <= WEIGHT_WINDOW)
-        to_edge = -(grad * sign * (over.abs() <= RAMP)).flatten(1).sum(1)
+        to_edge = -(signs(v).mul_(grad).mul_(over.abs_() <= RAMP)).flatten(1).sum(1)
         return to_latent, to_edge
 
 
@@ -83,17 +92,19 @@ class TernaryActivation(Function):
 
     @staticmethod
     def forward(ctx: Any, y: Tensor, dead_zone: Tensor, gain: Tensor) -> Tensor:
-        over = y.abs() - per_channel(dead_zone, y, 1)
-        a = signs(y) * (over >= 0)
-        ctx.save_for_backward(over, a, per_channel(gain, y, 1))
+        edge = per_channel(dead_zone, y, 1)
+        a = ternary(y, edge)
+        ctx.save_for_backward(y, edge, a, per_channel(gain, y, 1))
         return a
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        over, a, gain = ctx.saved_tensors
-        slope = (1 - over.clamp(0, 1)).mul_(2 * gain)
-        axes = [0, *range(2, grad.ndim)]
-        return slope.mul_(grad), -(grad * a).sum(axes), None
+        y, edge, a, gain = ctx.saved_tensors
+        room = grad * a  # one tensor serves both: memory that is new costs more than arithmetic
+        to_edge = -room.sum([0, *range(2, grad.ndim)])
+        over = torch.abs(y, out=room).sub_(edge).clamp_(0, 1)
+        slope = torch.sub(1, over, out=over).mul_(2 * gain)
+        return slope.mul_(grad), to_edge, None
 
 
 class BinaryActivation(Function):
@@ -107,8 +118,8 @@ class BinaryActivation(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
-        slope: Tensor = (2 - 2 * y.abs()).clamp(min=0)
-        return grad * slope
+        slope: Tensor = y.abs().mul_(-2).add_(2).clamp_(min=0)
+        return slope.mul_(grad)
 
 
 class Stream(Function):
