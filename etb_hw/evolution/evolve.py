@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -23,6 +25,7 @@ from etb_hw.training.allocation import Limits, make_limits
 from etb_hw.training.budget import Budget, agreed, first_ratio, remembered
 from etb_hw.training.controller import Controller
 from etb_hw.training.distributed import Team
+from etb_hw.training.metrics import shares, thresholds, zero_weights
 from etb_hw.training.schedule import schedule_of
 
 CostOf: TypeAlias = Callable[[Plan], Cost]
@@ -159,6 +162,26 @@ class Evolution:
             count: Count(int(counter(plan.widths)), int(counter(widths)))
             for count, counter in counters.items()
         }
+
+    def figures(self) -> dict[str, float]:
+        """What a log may want to know of the evolution now, by name; reads all weights.
+
+        Shares of filters that are ``binary``, ``ternary`` and ``zero``, the share of ``zero weights`` in
+        those that stay, what is ``pruned``, and the ``channels/<group>`` that stay.
+        """
+        counted = shares(self.net, self.original)
+        return {
+            "binary": counted.binary,
+            "ternary": counted.ternary,
+            "zero": counted.zero,
+            "zero weights": zero_weights(self.net, self.controller.stays),
+            "pruned": self.pruned,
+            **{f"channels/{group}": float(count) for group, count in self.widths.items()},
+        }
+
+    def thresholds(self) -> dict[str, NDArray[np.float32]]:
+        """Thresholds (C,) that are still trained, by module path and ``weights`` or ``activations``."""
+        return thresholds(self.net)
 
     @torch.no_grad()
     def step(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -107,6 +108,22 @@ class PreparedNet:
         """All quantizers, undivided."""
         modules = self.module.modules()
         return [module.quant for module in modules if isinstance(module, Evolving | EvolvingAct)]
+
+    def filters(self) -> Iterator[tuple[str, Tensor]]:
+        """Of every layer with evolving weights, a group and the quantized weights (C, ...) of its filters."""
+        for layer in self.plan.layers:
+            module = self.module.get_submodule(layer.name)
+            if isinstance(module, Evolving):
+                q = module.quantized()
+                for segment, start, stop in self.plan.spans(layer.outputs):
+                    yield segment.group, q[start:stop]
+
+    def ternary(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Thresholds (C,) that are still trained: module path, ``weights`` or ``activations``, and they."""
+        for path, module in self.module.named_modules():
+            if isinstance(module, Evolving | EvolvingAct) and not module.quant.is_hard:
+                kind = "weights" if isinstance(module, Evolving) else "activations"
+                yield path, kind, module.quant.threshold
 
     def tensor(self, name: str) -> Tensor:
         """A parameter or buffer by its name."""

@@ -6,7 +6,7 @@ allocation and the cost functions know nothing else of a network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -45,6 +45,12 @@ class EvolvingNet(Protocol):
 
     def set_alive(self, group: str, alive: Tensor) -> None:
         """Kill the channels of a group where ``alive`` (C,) is 0."""
+
+    def filters(self) -> Iterator[tuple[str, Tensor]]:
+        """Of every layer with evolving weights, a group and the quantized weights (C, ...) of its filters."""
+
+    def ternary(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Thresholds (C,) still trained, each behind its layer's name and ``weights`` or ``activations``."""
 
     def set_hard(self) -> None:
         """Make all weights and activations binary for good."""

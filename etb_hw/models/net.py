@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,19 @@ class BinaryNet(nn.Module):
         for spec in self.spec.layers:
             if self.spec.group_of(spec.inputs[0]) == group:
                 self.layer(spec.name).set_input_alive(alive)
+
+    def filters(self) -> Iterator[tuple[str, Tensor]]:
+        """Of every layer with weights, its group and its quantized weights (C, ...)."""
+        for name, layer in self.weighted().items():
+            yield self.spec.by_name[name].group, layer.quantized()
+
+    def ternary(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Thresholds (C,) still trained, each behind its layer's name and ``weights`` or ``activations``."""
+        for name in self.layers:
+            layer = self.layer(name)
+            for kind, quantizer in (("activations", layer.act_quant()), ("weights", layer.weight_quant())):
+                if quantizer is not None and not quantizer.is_hard:
+                    yield name, kind, quantizer.threshold
 
     def read_mirrors(self) -> None:
         """Re-read what layers mirror of their buffers; call it after load_state_dict."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from etb_hw.artifacts.training import Epoch, Phase, Shares
 from etb_hw.files import append_line, write_text
-from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models import BinaryNet
+from etb_hw.models.evolving import EvolvingNet, Groups
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,15 @@ EpochCallback: TypeAlias = Callable[[Epoch, BinaryNet], None]
 
 
 @torch.no_grad()
-def shares(net: BinaryNet, original: NetSpec) -> Shares:
+def shares(net: EvolvingNet, original: Groups) -> Shares:
     """Count filters by what their quantized weights are."""
     total = binary = zero = 0
-    for name, layer in net.weighted().items():
-        group = net.spec.by_name[name].group
+    for group, q in net.filters():
         if group not in original.prunable:
             continue
-        q = layer.quantized().flatten(1)
-        zeros = (q == 0).sum(1)
+        zeros = (q.flatten(1) == 0).sum(1)
         total += original.widths[group]
-        zero += int((zeros == q.shape[1]).sum()) + original.widths[group] - q.shape[0]
+        zero += int((zeros == q[0].numel()).sum()) + original.widths[group] - len(q)
         binary += int((zeros == 0).sum())
     if not total:
         return Shares(1.0, 0.0, 0.0)
@@ -53,42 +52,31 @@ def shares(net: BinaryNet, original: NetSpec) -> Shares:
 
 
 @torch.no_grad()
-def zero_weights(net: BinaryNet, stays: Mapping[str, torch.Tensor]) -> float:
+def zero_weights(net: EvolvingNet, stays: Mapping[str, torch.Tensor]) -> float:
     """Share of zero weights in filters that stay: ``stays[group]`` (C,), of the groups that may lose some."""
     zeros = weights = 0
-    for name, layer in net.weighted().items():
-        group = net.spec.by_name[name].group
+    for group, q in net.filters():
         if group in stays:
-            q = layer.quantized().flatten(1)
             q = q[stays[group]] if len(q) == len(stays[group]) else q  # slim, all of them stay
             zeros, weights = zeros + int((q == 0).sum()), weights + q.numel()
     return zeros / max(1, weights)
 
 
 @torch.no_grad()
-def mean_thresholds(net: BinaryNet) -> tuple[dict[str, float], dict[str, float]]:
+def mean_thresholds(net: EvolvingNet) -> tuple[dict[str, float], dict[str, float]]:
     """Mean activation and weight threshold a layer, of layers that are still ternary."""
-    of_acts, of_weights = {}, {}
-    for name in net.layers:
-        layer = net.layer(name)
-        act, weights = layer.act_quant(), layer.weight_quant()
-        if act is not None and not act.is_hard:
-            of_acts[name] = float(act.threshold.mean())
-        if weights is not None and not weights.is_hard:
-            of_weights[name] = float(weights.threshold.mean())
-    return of_acts, of_weights
+    found: dict[str, dict[str, float]] = {"activations": {}, "weights": {}}
+    for name, kind, threshold in net.ternary():
+        found[kind][name] = float(threshold.mean())
+    return found["activations"], found["weights"]
 
 
 @torch.no_grad()
-def thresholds(net: BinaryNet) -> dict[str, NDArray[np.float32]]:
+def thresholds(net: EvolvingNet) -> dict[str, NDArray[np.float32]]:
     """All thresholds (C,) of layers that are still ternary, as ``<layer> activations`` and ``weights``."""
-    found = {}
-    for name in net.layers:
-        layer = net.layer(name)
-        for kind, quantizer in (("activations", layer.act_quant()), ("weights", layer.weight_quant())):
-            if quantizer is not None and not quantizer.is_hard:
-                found[f"{name} {kind}"] = quantizer.threshold.detach().float().cpu().numpy()
-    return found
+    return {
+        f"{name} {kind}": threshold.detach().float().cpu().numpy() for name, kind, threshold in net.ternary()
+    }
 
 
 def append(path: Path, row: Epoch) -> None:

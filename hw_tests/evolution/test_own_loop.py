@@ -101,6 +101,28 @@ class _functional(nn.Module):
         return self.fc(F.relu(self.net(x)).flatten(1))
 
 
+def test_figures_follow_the_evolution():
+    session = Session()
+    seen = []
+    for step in range(session.evolution.schedule.steps):
+        session.run(step, step + 1)
+        seen.append(session.evolution.figures())
+    for found in seen:
+        assert found["binary"] + found["ternary"] + found["zero"] == pytest.approx(1)
+    assert seen[0]["zero"] == 0 < seen[0]["ternary"]
+    cut = 1 - sum(session.evolution.widths.values()) / sum(
+        session.evolution.original.widths[group] for group in session.evolution.widths
+    )
+    assert seen[-1]["zero"] == pytest.approx(cut)
+    assert seen[-1]["binary"] == pytest.approx(1 - cut)
+    assert seen[-1]["zero weights"] == 0 < seen[0]["zero weights"]
+    assert seen[-1]["pruned"] == session.evolution.pruned
+    fresh = Session().evolution.thresholds()
+    assert {name.rsplit(" ", 1)[1] for name in fresh} == {"weights", "activations"}
+    assert all(len(values) and (values > 0).all() for values in fresh.values())
+    assert session.evolution.thresholds() == {}
+
+
 def test_compiled_training_takes_the_same_steps():
     plain = Session().run()
     compiled = Session()

@@ -16,7 +16,8 @@ from etb_hw.artifacts.run_files import TRAINING_STATE
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.pruning import deployable
-from etb_hw.training import loop, teacher
+from etb_hw.training import phases, teacher, watch
+from etb_hw.training import step as train_step_file
 from etb_hw.training.controller import Controller
 from etb_hw.training.loss import loss_of
 from etb_hw.training.state import before
@@ -145,9 +146,9 @@ def interrupted_within(monkeypatch, owner, name: str, call: int) -> None:
     ("owner", "name", "call"),
     [
         (Controller, "after_step", 9),  # the weights are updated, the step is not yet counted
-        (loop, "slim", 1),  # half of the state is that of the slim network
-        (loop, "slice_state", 1),
-        (loop, "accuracy", 1),
+        (phases, "slim", 1),  # half of the state is that of the slim network
+        (phases, "slice_state", 1),
+        (watch, "accuracy", 1),
         (teacher, "cosine", 5),
     ],
 )
@@ -184,7 +185,7 @@ def test_one_step_of_nan_is_no_end(digits, tmp_path, monkeypatch):
         return right(*arguments) * (float("nan") if count == 12 else 1.0)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "loss_of", broken)
+        patched.setattr(train_step_file, "loss_of", broken)
         with pytest.raises(BadInput, match="diverged at step 11"):
             training.train(MODEL, settings(), evolution, digits, tmp_path)
     resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
