@@ -17,7 +17,7 @@ from etb_hw.dataflow.folding import Target, cycles_for, fold
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.simulation import size_fifos
-from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.errors import BadInput, InfeasibleTarget, UnsupportedNode
 from etb_hw.evolution.evolve import BudgetOf
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.slim import drawn
@@ -96,7 +96,11 @@ def budget(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 module = drawn(net, widths, SPREAD)
-            return qonnx_io.import_model(exported_model(module, shape, dtype), options)
+            try:
+                return qonnx_io.import_model(exported_model(module, shape, dtype), options)
+            except UnsupportedNode as error:
+                remedy = f"{error.remedy}; for residual additions: prepare(..., additions='stream')"
+                raise UnsupportedNode(error.where, error.reason, remedy) from None
 
         cost = PlanLuts(net.note.original, cycles_for(fps, clk_ns), asked.model)
         return cost, _budget(made, build, luts)

@@ -35,8 +35,7 @@ def in_steps(allowed, step=100):
     return Budget(used, f"{allowed} parameters"), looked
 
 
-@pytest.mark.parametrize("criterion", ["gradient", "random"])
-@pytest.mark.parametrize("share", [0.9, 0.6, 0.4])
+@pytest.mark.parametrize(("share", "criterion"), [(0.9, "gradient"), (0.4, "gradient"), (0.6, "random")])
 def test_a_run_ends_within_its_budget_and_cuts_little_more(share, criterion, digits):  # noqa: F811
     budget, looked = in_steps(share * WHOLE)
     evolution = EvolutionConfig(target_luts=1000, criterion=criterion)

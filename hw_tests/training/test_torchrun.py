@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from safetensors.numpy import load_file
+
+from etb_hw.cli import main
 
 FLOW = """
 [data]
@@ -127,6 +130,14 @@ def test_ctrl_c_stops_all_after_the_same_step(whole, flow, tmp_path):
     assert "stopped. Nothing is lost" in errors[0]
     assert end(start(flow, tmp_path / "run"))[0] == 0
     assert history(tmp_path / "run") == history(whole[0])
+
+
+def test_other_commands_are_no_work_for_several_processes(flow, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "one")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused = CliRunner().invoke(main, ["sweep", str(flow)])
+    assert refused.exit_code == 2
+    assert "sweep: is no work for several processes" in refused.stderr
 
 
 @pytest.mark.slow
