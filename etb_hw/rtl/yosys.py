@@ -22,7 +22,7 @@ from etb_hw.rtl.tools import Tool, find_yosys
 
 BLOCK_TOP, BATCH_TOP = "etb_block", "etb_batch"
 BATCH = 16  # blocks a run
-Family = Literal["xc7", "xcup", "ecp5", "ice40"]
+Family = Literal["xc7", "xcup", "ecp5", "ice40", "gw2a"]
 
 # Read-only memories are mapped by themselves and joined afterwards: taken together with the logic behind
 # them, ABC spends up to three times the LUTs on deep ones. One word (a layer that is fully unrolled) is a
@@ -44,6 +44,15 @@ _SYNTH: Mapping[Family, tuple[str, ...]] = {
         "setattr -unset ram_style a:ram_style=distributed",
         "synth_ice40 -top {top}",
     ),
+    "gw2a": (*_ROMS_APART, "synth_gowin -top {top} -family gw2a -noiopads", *_JOINED),
+}
+# for a board's top: the family's own primitives, such as its PLL, and the buffers of its pins
+_PRIMITIVES: Mapping[str, tuple[str, ...]] = {
+    "ecp5": ("+/ecp5/cells_bb.v",),
+    "gw2a": ("+/gowin/cells_sim.v", "+/gowin/cells_xtra_gw2a.v"),
+}
+_PADS: Mapping[str, tuple[str, ...]] = {
+    "gw2a": ("iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O {top}", "clean")
 }
 
 
@@ -225,7 +234,7 @@ def netlist(
 ) -> Path:
     """A folder with ``cells.json`` (cells by name) and, with ``keep``, the netlist ``netlist.json``.
 
-    ``primitives``: the sources instantiate some of the family's own, such as a PLL (ECP5 only).
+    ``primitives``: the sources are a board's top with pins, and instantiate some of the family's own cells.
     """
     _check(family)
     tool = yosys or find_yosys()
@@ -293,13 +302,15 @@ def _run(
         files = {
             name: text.replace('ram_style = "ultra"', 'ram_style = "block"') for name, text in files.items()
         }
+    pads = [step.format(top=top) for step in _PADS.get(family, ())] if primitives else []
     steps = [
         f"read_verilog -sv -defer {' '.join(name for name in files if name.endswith('.sv'))}",
         recipe(family).format(top=top),
+        *pads,
         "tee -q -o stat.json stat -json",
     ]
     if primitives:
-        steps.insert(0, f"read_verilog -lib +/{family}/cells_bb.v")
+        steps.insert(0, f"read_verilog -lib {' '.join(_PRIMITIVES[family])}")
     if keep:
         steps.append("write_json netlist.json")
     for name, text in {**files, "synth.ys": "\n".join(steps) + "\n"}.items():

