@@ -46,6 +46,7 @@ def package(
             f"--clock-mhz {clock_mhz:g}", "is more than a processor gives the logic", "use 400 or less"
         )
     device = find_device(board.device)
+    # UltraScale+ has no calibration of its own; its LUTs have six inputs as well
     check_fits(design, Target(device=device, share=1.0, model=resource_model("calibrated", "xc7")))
     sources, build = gateware(design)
     described = description(design, board, clock_mhz, build)
