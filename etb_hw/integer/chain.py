@@ -58,24 +58,52 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
+class Table:
+    """A function from integers to float32, by its values: what stands in front of a chain's steps.
+
+    Attributes:
+        rows: keys in rising order and the value of each, rising too; an integer between two keys has the
+            lower one's.
+        row: which of them each channel has, (C,).
+        sign: +1 where a channel's integers are keys, -1 where they are the negative of keys, (C,).
+    """
+
+    rows: tuple[tuple[NDArray[np.int64], NDArray[np.float32]], ...]
+    row: NDArray[np.int64]
+    sign: NDArray[np.int64]
+
+    def apply(self, x: NDArray[Any], axis: int = -1) -> NDArray[np.float32]:
+        moved = np.moveaxis(np.asarray(x), axis, 0)
+        out = np.empty(moved.shape, dtype=np.float32)
+        for channel, row in enumerate(self.row):
+            keys, values = self.rows[row]
+            found = np.searchsorted(keys, self.sign[channel] * moved[channel], side="right") - 1
+            out[channel] = values[np.maximum(found, 0)]
+        return np.moveaxis(out, 0, axis)
+
+
+@dataclass(frozen=True, eq=False)
 class Chain:
-    """A sequence of steps, applied first to last."""
+    """A sequence of steps, applied first to last, to the integers or to what ``start`` makes of them."""
 
     steps: tuple[Step, ...] = field(default=())
+    start: Table | None = None
 
     def then(self, op: Op, constant: object) -> Chain:
-        return Chain((*self.steps, Step(op, np.asarray(constant, dtype=np.float32))))
+        return Chain((*self.steps, Step(op, np.asarray(constant, dtype=np.float32))), self.start)
 
     def apply(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float32]:
         """Evaluate on integers (or floats) ``x`` whose channels lie on ``axis``."""
-        y: NDArray[np.float32] = np.asarray(x, dtype=np.float32)
+        begun = x if self.start is None else self.start.apply(x, axis)
+        y: NDArray[np.float32] = np.asarray(begun, dtype=np.float32)
         for step in self.steps:
             y = np.asarray(step.apply(y, axis), dtype=np.float32)
         return y
 
     def in_float64(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float64]:
         """The same in float64: what the float32 steps round."""
-        exact: NDArray[np.float64] = np.asarray(x, dtype=np.float64)
+        begun = x if self.start is None else self.start.apply(x, axis)
+        exact: NDArray[np.float64] = np.asarray(begun, dtype=np.float64)
         for step in self.steps:
             exact = step.apply(exact, axis)
         return exact

@@ -35,7 +35,9 @@ class Affine:
 
 
 def as_affine(chain: Chain) -> Affine | None:
-    """The chain's affine form, or None where it clips."""
+    """The chain's affine form, or None where it clips or starts from a table."""
+    if chain.start is not None:
+        return None
     scale: Floats = np.ones(())
     offset: Floats = np.zeros(())
     for step in chain.steps:
@@ -58,7 +60,7 @@ def as_affine(chain: Chain) -> Affine | None:
 
 def direction(chain: Chain) -> NDArray[np.int64]:
     """+1 where the chain rises with x, -1 where it falls, 0 where it is constant; shape () or (C,)."""
-    sign: Floats = np.ones(())
+    sign: Floats = np.ones(()) if chain.start is None else chain.start.sign.astype(np.float64)
     for step in chain.steps:
         if step.op in ("mul", "div"):
             sign = sign * np.sign(step.constant)

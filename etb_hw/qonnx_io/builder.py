@@ -95,6 +95,8 @@ class GraphBuilder:
 
 def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:
     """``chain`` of ``sign * x``; signs are exact in float32, so a leading factor simply takes them."""
+    if chain.start is not None:
+        return replace(chain, start=replace(chain.start, sign=chain.start.sign * sign))
     if chain.steps and chain.steps[0].op in ("mul", "div"):
         first = chain.steps[0]
         return Chain((Step(first.op, first.constant * sign.astype(np.float32)), *chain.steps[1:]))

@@ -312,6 +312,12 @@ class _Interpreter:
         named = [a for a in value.axes if a != NO_AXIS]
         if value.order is not None or any(value.pads) or named != sorted(named):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
+        if value.chain.start is not None:
+            raise UnsupportedNode(
+                where,
+                "is a sum of tensors of different scales",
+                "end the network in a layer, or share one quantizer between the branches of the last sum",
+            )
         value = _whole_classes(self.builder, value)
         return self.builder.finish(value.core, value.chain, argmax, self.source, self.notes)
 

@@ -10,20 +10,29 @@ import numpy as np
 import pytest
 import torch
 from brevitas.export import export_qonnx
+from brevitas_examples.bnn_pynq.models import model_with_cfg
 from brevitas_examples.bnn_pynq.models.CNV import CNV
 from brevitas_examples.bnn_pynq.models.FC import FC
 from brevitas_examples.bnn_pynq.models.resnet import quant_resnet18
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from torch import nn
 
 from etb_hw.cli import main
+from etb_hw.config import BuildConfig
 from etb_hw.dataflow import lower
+from etb_hw.flow.building import build_graph
 from etb_hw.flow.proofs import prove_dataflow, prove_import, prove_packed, random_inputs
+from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, import_model
 from hw_tests.qonnx_io.test_torch_models import randomise
 
+PUBLISHED = (
+    "tfc_1w1a", "tfc_1w2a", "tfc_2w2a", "sfc_1w1a", "sfc_1w2a", "sfc_2w2a", "lfc_1w1a", "lfc_1w2a",
+    "cnv_1w1a", "cnv_1w2a", "cnv_2w2a", "resnet18_4w4a",
+)  # fmt: skip
 MAPPING = ["--input-dtype", "uint8", "--input-scale", "1/255"]
 
 
@@ -72,13 +81,30 @@ def test_resnet18_of_four_bits(tmp_path: Path) -> None:
     in_every_engine(quant_resnet18(settings), (3, 32, 32), tmp_path)
 
 
-def in_every_engine(module: nn.Module, shape: tuple[int, ...], folder: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_topology_is_built(name: str, tmp_path: Path) -> None:
+    """Of ``brevitas_examples.bnn_pynq``: equal to qonnx, packed, lowered, folded and with sized FIFOs."""
+    module, settings = model_with_cfg(name, pretrained=False)
+    channels = settings.getint("MODEL", "IN_CHANNELS", fallback=3)
+    shape = (channels, 28, 28) if channels == 1 else (channels, 32, 32)
+    graph, x = in_every_engine(module, shape, tmp_path)
+    made = build_graph(graph, BuildConfig(target_fps=100 if "resnet" in name else 1000, time_limit_s=10), x)
+    assert made.proof.status == "equal"
+    assert made.design.streams.interval <= made.design.graph.bottleneck.cycles
+
+
+def in_every_engine(
+    module: nn.Module, shape: tuple[int, ...], folder: Path
+) -> tuple[IntegerGraph, NDArray[np.int64]]:
+    """The integer graph, and the samples on which all engines were compared."""
     exported(module, shape, folder / "model.onnx")
     graph = import_model(folder / "model.onnx", ImportOptions.parse("uint8", "1/255"))
     x = random_inputs(graph, 2)
     prove_import(graph, folder / "model.onnx", x)
     prove_packed(PackedExecutor(graph), x)
     prove_dataflow(lower(graph), graph, x)
+    return graph, x
 
 
 @pytest.mark.parametrize("build", [tfc, pytest.param(cnv, marks=pytest.mark.slow)])

@@ -42,6 +42,8 @@ def concat(call: Call) -> Tensor:
         call.fail(f"joins along axis {axis}", "concatenate along the channels (axis 1 of N, C, H, W)")
     if len(values) == 1:
         return first
+    if any(value.chain.start is not None for value in values):
+        call.fail("joins a sum of different scales", "put a quantizer (Quant) behind the sum")
     sizes = [call.builder.types[value.core].channels for value in values]
     core = call.builder.add(Concat, "concat", tuple(value.core for value in values))
     chain = side_by_side(call, [value.chain for value in values], sizes)

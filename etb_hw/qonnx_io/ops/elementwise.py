@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from etb_hw.integer import Add, ChannelAffine
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.shortcuts import ordered_sum
 from etb_hw.qonnx_io.value import Const, Tensor, Value
 
 _NUMPY = {
@@ -179,10 +180,17 @@ def join(call: Call, a: Value, b: Value) -> Value:
     """The sum of two branches whose scales differ by a whole factor at most."""
     if a.axes != b.axes or not _same_order(a.order, b.order) or any(a.pads) or any(b.pads):
         call.fail("adds tensors of different layouts", "add before Pad, Flatten and Transpose")
+    if a.chain.start is not None or b.chain.start is not None:
+        call.fail(
+            "adds to a sum of different scales once more",
+            "put a quantizer of 8 bits or less behind every sum (in Brevitas a QuantIdentity)",
+        )
     left, right = as_affine(a.chain), as_affine(b.chain)
     if left is None or right is None:
         call.fail("adds a clipped tensor", "put a quantizer in front of the sum")
-    unit = _common_unit(call, left, right)
+    unit = _common_unit(left, right)
+    if unit is None:
+        return ordered_sum(call, a, b, left, right)
     a, b = _in_units(call, a, left, unit), _in_units(call, b, right, unit)
     core = call.builder.add(Add, "add", (a.core, b.core))
     chain = then(a.chain.__class__(), "mul", _squeezed(unit))
@@ -191,8 +199,8 @@ def join(call: Call, a: Value, b: Value) -> Value:
     )
 
 
-def _common_unit(call: Call, left: Affine, right: Affine) -> NDArray[np.float64]:
-    """The largest unit, a channel, of which both scales are whole multiples."""
+def _common_unit(left: Affine, right: Affine) -> NDArray[np.float64] | None:
+    """The largest unit, a channel, of which both scales are whole multiples; None where there is none."""
     a, b = np.broadcast_arrays(np.abs(left.scale), np.abs(right.scale))
     smaller: NDArray[np.float64] = np.minimum(a, b)
     larger = np.maximum(a, b)
@@ -207,13 +215,7 @@ def _common_unit(call: Call, left: Affine, right: Affine) -> NDArray[np.float64]
                 & (ratio < 2**16)
             )
             unit, found = np.where(fits, smaller / part, unit), found | fits
-    if not found.all():
-        call.fail(
-            "adds two tensors whose scales are no whole multiples of a common unit",
-            "share one quantizer scale between the branches (in Brevitas: one QuantIdentity for both), "
-            "or add integer sums before normalisation",
-        )
-    return unit
+    return unit if found.all() else None
 
 
 def _in_units(call: Call, value: Value, affine: Affine, unit: NDArray[np.float64]) -> Value:

@@ -111,7 +111,8 @@ def _transposed(call: Call, const: Const) -> Const:
 def _input_affine(call: Call, value: Value) -> Affine:
     affine = as_affine(value.chain)
     if affine is None:
-        call.fail("reads a clipped tensor that no quantizer follows", "put a quantizer (Quant) in front")
+        what = "a clipped tensor" if value.chain.start is None else "a sum of different scales"
+        call.fail(f"reads {what} that no quantizer follows", "put a quantizer (Quant) in front")
     if (affine.scale == 0).any():
         call.fail("reads a tensor that is constant", "remove the layer in front (its scale is zero)")
     return affine

@@ -29,7 +29,9 @@ def cast(call: Call) -> Tensor:
         return replace(source, array=source.value.astype(np.int64 if integer else np.float32))
     if to not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32):
         call.fail("casts to a type that may not hold the values", "keep float32")
-    if to in (TensorProto.INT64, TensorProto.INT32) and call.value(0).chain.steps:
+    if to in (TensorProto.INT64, TensorProto.INT32) and (
+        call.value(0).chain.steps or call.value(0).chain.start
+    ):
         call.fail("rounds a scaled tensor", "use a quantizer (Quant) instead of Cast")
     return replace(call.value(0), whole=to in (TensorProto.INT64, TensorProto.INT32))
 
@@ -217,7 +219,10 @@ def flat(call: Call, value: Value) -> Value:
     )  # those that are not named are of size 1
     order = np.arange(x.channels * x.pixels).reshape(x.shape).transpose(axes).reshape(-1)
     natural = bool((order == np.arange(order.size)).all())
-    return Value(core, Chain(steps), order=None if natural else order)
+    start = value.chain.start
+    if start is not None:
+        start = replace(start, row=np.repeat(start.row, x.pixels), sign=np.repeat(start.sign, x.pixels))
+    return Value(core, Chain(steps, start), order=None if natural else order)
 
 
 def moved(const: Const, move) -> Const:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ module etb_accumulate #(
   logic [AB-1:0] wide, start;
   generate
     if (AB > YB) begin : g_extend
-      assign wide = {{(AB - YB) {Y_SIGNED & y[YB-1]}}, y};
+      assign wide = {{(AB - YB) {Y_SIGNED ? y[YB-1] : 1'b0}}, y};
     end else begin : g_wrap
       assign wide = y[AB-1:0];
       if (YB > AB) begin : g_unused

@@ -47,9 +47,9 @@ module etb_dot #(
     end else if (LEVELS == 0 && MODE == 1) begin : g_select
       // one or two inputs; both terms of the sum fit the LUT before the carry chain
       logic [YB-1:0] a, b;
-      assign a = {{(YB - XB) {X_SIGNED & x[XB-1]}}, x[XB-1:0]} & {YB{w[0]}};
+      assign a = {{(YB - XB) {X_SIGNED ? x[XB-1] : 1'b0}}, x[XB-1:0]} & {YB{w[0]}};
       if (N == 2) begin : g_second
-        assign b = {{(YB - XB) {X_SIGNED & x[2*XB-1]}}, x[2*XB-1:XB]} & {YB{w[1]}};
+        assign b = {{(YB - XB) {X_SIGNED ? x[2*XB-1] : 1'b0}}, x[2*XB-1:XB]} & {YB{w[1]}};
       end else begin : g_single
         assign b = '0;
       end
@@ -85,7 +85,7 @@ module etb_dot #(
       );
       always_ff @(posedge clk)
         if (en)
-          y <= {{(YB - AB) {Y_SIGNED & a[AB-1]}}, a} + {{(YB - BB) {Y_SIGNED & b[BB-1]}}, b};
+          y <= {{(YB - AB) {Y_SIGNED ? a[AB-1] : 1'b0}}, a} + {{(YB - BB) {Y_SIGNED ? b[BB-1] : 1'b0}}, b};
     end
   endgenerate
 endmodule

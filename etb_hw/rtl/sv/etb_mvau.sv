@@ -226,7 +226,7 @@ module etb_mvau #(
       etb_accumulate #(
           .YB(YB), .Y_SIGNED(Y_SIGNED), .AB(ACC_BITS), .SINGLE(SF == 1)
       ) u_acc (
-          .clk(clk), .step(add), .fresh(fresh), .y(y), .bias('0), .sum(all)
+          .clk(clk), .step(add), .fresh(fresh), .y(y), .bias({ACC_BITS{1'b0}}), .sum(all)
       );
       for (genvar p = 0; p < PE; p++) begin : g_pe
         assign sum[p*ACC_BITS+:ACC_BITS] = {total[p*ACC_BITS+:ACC_BITS-1], 1'b0} - all;

@@ -18,7 +18,7 @@ module etb_rom #(
     if (DEPTH == 1) begin : g_constant
       logic [WIDTH-1:0] mem[1];
       initial $readmemh(FILE, mem);
-      assign data = mem[0];
+      always_comb data = mem[0];  // an assign does not see $readmemh in every simulator
       logic unused;
       assign unused = &{1'b0, clk, en, addr};
     end else if (STYLE == 1 || STYLE == 3) begin : g_block
