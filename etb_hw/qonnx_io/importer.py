@@ -369,6 +369,10 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization"): (
         "use BatchNorm: statistics of the input cannot become constants"
     ),
+    ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"): (
+        "export with brevitas.export.export_qonnx, which keeps quantizers as Quant nodes"
+    ),
+    ("ReduceMax", "LpPool"): "use a pool over all pixels (nn.AdaptiveMaxPool2d(1), nn.AdaptiveAvgPool2d(1))",
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
     ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
     ("Split", "Slice", "Gather", "GatherElements", "GatherND"): "let the layers read the whole tensor",
