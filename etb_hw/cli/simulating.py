@@ -96,7 +96,8 @@ def written(
             np.save(content, values)
             return content.getvalue()
         case ".csv":
-            found = values if graph.argmax else values.reshape(len(values), -1).argmax(axis=1)
+            classes = values.reshape(len(values), -1)
+            found = classes[:, 0] if graph.top else classes.argmax(axis=1)
             columns = [
                 np.arange(len(found)),
                 found.reshape(len(found)),

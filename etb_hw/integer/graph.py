@@ -166,7 +166,8 @@ class IntegerGraph:
         nodes: in topological order; the first and only the first is the Input.
         output: name of the node whose tensor is the result (the integer logits).
         dequant: float32 chain that turns the integer result into the original network's float output.
-        argmax: whether the original network ends in TopK / ArgMax; executors return logits all the same.
+        top: how many of the best classes the original network names (ArgMax, TopK), the best first; 0 where
+            it gives scores. Executors return logits all the same.
         source: how the original network reads the input.
         notes: what a user should know of the translation.
     """
@@ -174,7 +175,7 @@ class IntegerGraph:
     nodes: tuple[Node, ...]
     output: str
     dequant: Chain = field(default_factory=Chain)
-    argmax: bool = False
+    top: int = 0
     source: Source = field(default_factory=Source)
     notes: tuple[str, ...] = ()
 
@@ -214,6 +215,8 @@ class IntegerGraph:
         return self.dequant.apply(result, axis=1)
 
     def original(self, result: Ints) -> NDArray[np.generic]:
-        """What the original network gives: float outputs, or the winning class (N, ...)."""
+        """What the original network gives: float outputs, or its best classes, the first of equal ones."""
         values = self.dequantize(result)
-        return values.argmax(axis=1) if self.argmax else values
+        if self.top == 1:
+            return np.asarray(values.argmax(axis=1))
+        return np.argsort(-values, axis=1, kind="stable")[:, : self.top] if self.top else values

@@ -82,7 +82,7 @@ class GraphBuilder:
         return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
 
     def finish(
-        self, output: str, dequant: Chain, argmax: bool, source: Source, notes: tuple[str, ...]
+        self, output: str, dequant: Chain, top: int, source: Source, notes: tuple[str, ...]
     ) -> IntegerGraph:
         """The graph of what ``output`` needs; see IntegerGraph for the rest."""
         needed = {output}
@@ -90,7 +90,7 @@ class GraphBuilder:
             if name in needed:
                 needed.update(self.nodes[name].inputs)
         kept = tuple(node for name, node in self.nodes.items() if name in needed)
-        return IntegerGraph(kept, output, dequant, argmax, source, notes)
+        return IntegerGraph(kept, output, dequant, top, source, notes)
 
 
 def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:

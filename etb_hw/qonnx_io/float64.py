@@ -138,11 +138,12 @@ class ArgMax(OpRun):
 
 
 class TopK(OpRun):
-    """Only k = 1, the largest: what the importer takes."""
+    """The largest, the first of equal ones in front: what the importer takes."""
 
-    def _run(self, x: Doubles, *_: Any, axis: int = -1, **__: Any) -> tuple[Doubles, NDArray[np.int64]]:
-        winner = np.expand_dims(np.argmax(_rounded(x), axis=axis), axis)
-        return np.take_along_axis(x, winner, axis), winner
+    def _run(self, x: Doubles, k: Any = 1, axis: int = -1, **_: Any) -> tuple[Doubles, NDArray[np.int64]]:
+        count = int(np.asarray(k).reshape(-1)[0])
+        best = np.take(np.argsort(-_rounded(x), axis=axis, kind="stable"), np.arange(count), axis=axis)
+        return np.take_along_axis(x, best, axis), best
 
 
 def _rounded(x: Doubles) -> Doubles:

@@ -43,7 +43,7 @@ from etb_hw.qonnx_io.ops.channels_last import channels_last
 from etb_hw.qonnx_io.ops.constants import constant
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
-from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, ArgMaxOf, Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
@@ -307,8 +307,8 @@ class _Interpreter:
             raise BadInput("the graph", "has several outputs", "cut the graph down to one output")
         if result is None or isinstance(result, Const):
             raise BadInput(where, "does not depend on the input", "check the graph's wiring")
-        argmax = isinstance(result, ArgMaxOf)
-        value = result.value if isinstance(result, ArgMaxOf) else result
+        top = result.count if isinstance(result, Best) else 0
+        value = result.value if isinstance(result, Best) else result
         named = [a for a in value.axes if a != NO_AXIS]
         if value.order is not None or any(value.pads) or named != sorted(named):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
@@ -319,7 +319,7 @@ class _Interpreter:
                 "end the network in a layer, or share one quantizer between the branches of the last sum",
             )
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, argmax, self.source, self.notes)
+        return self.builder.finish(value.core, value.chain, top, self.source, self.notes)
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:

@@ -22,7 +22,7 @@ def without_rounding(graph: IntegerGraph, outputs: NDArray[np.generic]) -> NDArr
     exact there.
     """
     affine = as_affine(graph.dequant)
-    if graph.argmax or affine is None or not affine.scale.all():
+    if graph.top or affine is None or not affine.scale.all():
         return outputs
     if not affine.offset.any() and (np.frexp(np.abs(affine.scale))[0] == 0.5).all():
         return outputs

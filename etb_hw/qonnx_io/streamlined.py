@@ -144,12 +144,12 @@ class _Writer:
             last = name
         dims: list[int] = [1, *shape]
         kind = TensorProto.FLOAT
-        if graph.argmax:
+        if graph.top:
             name = "classes" if "classes" not in graph.types else "classes/index"
-            k = self._const(f"{name}/k", np.asarray([1]), None)
+            k = self._const(f"{name}/k", np.asarray([graph.top]), None)
             outputs = [f"{name}/values", name]
             self.nodes.append(helper.make_node("TopK", [last, k], outputs, name=name, axis=1))
-            dims[1] = 1
+            dims[1] = graph.top
             self._shape(outputs[0], tuple(dims[1:]))
             last, kind = name, TensorProto.INT64
         infos = [info for info in self.infos if info.name != last]

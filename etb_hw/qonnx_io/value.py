@@ -80,10 +80,11 @@ class Value:
 
 
 @dataclass(frozen=True, eq=False)
-class ArgMaxOf:
-    """The index of the largest class: the graph may end in it."""
+class Best:
+    """The indices of the ``count`` largest classes, the largest first: the graph may end in them."""
 
     value: Value
+    count: int = 1
 
 
-Tensor: TypeAlias = Const | Value | ArgMaxOf
+Tensor: TypeAlias = Const | Value | Best

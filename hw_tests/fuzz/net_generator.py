@@ -95,7 +95,8 @@ class _Generator:
         if self.number(0, 3) == 0:
             kind = TensorProto.INT64
             if self.yes():
-                x = self.out.node("TopK", x, self.out.const([1], np.int64), outputs=2, axis=1)
+                count = self.number(1, min(3, shape[0]))
+                x = self.out.node("TopK", x, self.out.const([count], np.int64), outputs=2, axis=1)
                 # TopK's first output is the values; the graph ends in the second
             else:
                 x = self.out.node("ArgMax", x, axis=1, keepdims=1)

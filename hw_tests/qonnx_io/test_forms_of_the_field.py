@@ -17,6 +17,7 @@ from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
 from torch import nn
 
 from etb_hw.dataflow import lower
+from etb_hw.errors import UnsupportedNode
 from etb_hw.flow.proofs import prove_dataflow, prove_import, prove_packed, random_inputs
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
@@ -106,7 +107,27 @@ def test_probabilities_at_the_end_are_left_out(op: str, top: str | None, tmp_pat
 
     graph = proved(dense(ending, TensorProto.INT64 if top else TensorProto.FLOAT), tmp_path)
     assert op in graph.notes[0]
-    assert graph.argmax is (top is not None)
+    assert graph.top == (top is not None)
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_several_best_classes(count: int, tmp_path: Path) -> None:
+    """The first of equal ones in front, as ONNX has it; hardware sends all logits."""
+
+    def ending(out: Emitter, y: str) -> str:
+        y = out.node("Mul", quantized(out, y, 1.0, 2.0), out.const(0.5))  # of four values: many are equal
+        return out.node("TopK", y, out.const([count], np.int64), axis=1, outputs=2)
+
+    graph = proved(dense(ending, TensorProto.INT64), tmp_path)
+    assert graph.top == count
+
+
+def test_more_classes_than_there_are() -> None:
+    def ending(out: Emitter, y: str) -> str:
+        return out.node("TopK", y, out.const([13], np.int64), axis=1, outputs=2)
+
+    with pytest.raises((UnsupportedNode, ValueError)):
+        import_model(dense(ending, TensorProto.INT64))
 
 
 @pytest.mark.parametrize("op", ["Tanh", "Sigmoid", "LeakyRelu", "PRelu"])
