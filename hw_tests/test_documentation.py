@@ -11,6 +11,7 @@ import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -18,12 +19,17 @@ from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
 
+NEEDS = "needs pip install 'etb-hw[docs]'"
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := which(name))), None
+)
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("mkdocs", reason="needs pip install 'etb-hw[docs]'")
+    pytest.importorskip("mkdocs", reason=NEEDS)
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -67,6 +73,59 @@ def test_api_pages_show_the_public_functions(site: Path) -> None:
         ("report", "etb_hw.report.render"),
     ):
         assert f'id="{name}"' in (site / f"reference/api/{page}.html").read_text(encoding="utf-8")
+
+
+def test_api_tables_have_a_row_a_name(site: Path) -> None:
+    """An entry such as "mean, std: ..." of a docstring is one of each; none swallows the next."""
+    rows = {}
+    for page in (site / "reference/api").glob("*.html"):
+        for row in re.findall(r'<tr class="doc-section-item">(.*?)</tr>', page.read_text("utf-8"), re.DOTALL):
+            cells = [
+                re.sub(r"<[^>]*>", "", cell).strip() for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)
+            ]
+            rows.setdefault(cells[0], cells[-1])
+    assert len(rows) > 100
+    assert not [name for name in rows if re.search(r"\w, ?\w*$", name) and "[" not in name]
+    assert {"mean", "std", "train_x", "test_x", "low", "step"} <= rows.keys()
+
+
+def test_the_parts_of_a_docstring_are_told_apart() -> None:
+    pytest.importorskip("griffe", reason=NEEDS)
+    one_line_a_name = import_module("docs.hooks.docstrings").one_line_a_name
+    before, after = "Does.\n\nArgs:\n", "    d: see e: it is none.\n\nEnd."
+    text = f"{before}    a, b: of both. c: of one,\n        over two lines.\n{after}"
+    expected = f"{before}    a: of both.\n    b: of both.\n    c: of one, over two lines.\n{after}"
+    assert one_line_a_name(text, {"a", "b", "c", "d"}) == expected
+    assert one_line_a_name(text, set()) == text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+def test_search_works_from_a_folder(site: Path) -> None:
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]
+    address = (site / "index.html").as_uri() + "?q=threshold"
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [CHROMIUM, *flags, address], capture_output=True, text=True, timeout=180, check=True
+    )
+    assert re.search(r"\d+ matching documents", done.stdout)
+
+
+def test_a_tutorial_shows_what_its_cells_printed_and_drew() -> None:
+    pytest.importorskip("mkdocs", reason=NEEDS)
+    reference = import_module("docs.hooks.reference")
+    source = "head\n# %% [markdown]\n# # Words\n\n# %%\nprint(1)\n\n# %%\nplot()\n"
+    printed = {"output_type": "stream", "name": "stdout", "text": "1\n"}
+    noise = {"output_type": "stream", "name": "stderr", "text": "warning"}
+    drawn = {"output_type": "display_data", "data": {"image/png": "QUJD\n", "text/plain": "<Figure>"}}
+    framed = {"output_type": "execute_result", "data": {"text/html": "<iframe>\n</iframe>"}}
+    page = reference.tutorial(source, [[noise, printed], [drawn, framed]])
+    assert "# Words" in page
+    assert "```python\nprint(1)\n```\n\n" in page
+    assert page.index("```{.text .shown}\n1\n```") < page.index("plot()")
+    assert 'src="data:image/png;base64,QUJD"' in page
+    assert "<iframe>&#10;</iframe>" in page
+    assert "warning" not in page
+    assert "shown" not in reference.tutorial(source, None)
 
 
 # --- what the pages tell people to type
