@@ -313,8 +313,9 @@ class _Interpreter:
         if value.order is not None or any(value.pads) or named != sorted(named):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
         if value.chain.start is not None:
+            last = next(node for node in self.graph.node if self.graph.output[0].name in node.output)
             raise UnsupportedNode(
-                where,
+                Call(last, [], self.builder, self.opset).label,
                 "is a sum of tensors of different scales",
                 "end the network in a layer, or share one quantizer between the branches of the last sum",
             )

@@ -73,7 +73,9 @@ def test_one_document_and_nothing_else(model: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_document_of_commands_that_train_or_use_tools(model: Path, tmp_path: Path) -> None:
     design, flow, ulx = tmp_path / "build/dataflow.onnx", tmp_path / "flow.toml", "ulx3s-85f"
-    flow.write_text("[model]\nwidth = 0.1\n[training]\nepochs = 1\nteacher = { epochs = 0 }\n[build]\ntarget_fps = 1000\n")
+    flow.write_text(
+        "[model]\nwidth = 0.1\n[training]\nepochs = 1\nteacher = { epochs = 0 }\n[build]\ntarget_fps = 1000\n"
+    )
     assert call("build", model, "--target-fps", "1000").exit_code == 0
     for args, key in (
         (("simulate", model, "--limit", "2", "--engine", "rtl", "--target-fps", "10000"), "latency_cycles"),

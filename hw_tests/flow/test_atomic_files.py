@@ -43,8 +43,7 @@ def exported(folder: Path) -> None:
 
 
 def built(folder: Path) -> None:
-    config = BuildConfig(target_fps=1e5)
-    ProvedDesign(design(GRAPH, config), Proof("a", "b", 1, 0, 0.0), config).write(folder)
+    ProvedDesign(design(GRAPH, BuildConfig(target_fps=1e5)), Proof("a", "b", 1, 0, 0.0)).write(folder)
 
 
 WRITERS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
