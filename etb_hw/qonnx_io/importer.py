@@ -317,7 +317,7 @@ class _Interpreter:
             raise UnsupportedNode(
                 Call(last, [], self.builder, self.opset).label,
                 "is a sum of tensors of different scales",
-                "end the network in a layer, or share one quantizer between the branches of the last sum",
+                "end the network in a layer, or give the branches of the sum one scale: one quantizer",
             )
         value = _whole_classes(self.builder, value)
         return self.builder.finish(value.core, value.chain, top, self.source, self.notes)
