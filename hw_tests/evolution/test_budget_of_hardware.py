@@ -9,11 +9,10 @@ import etb_hw as etb
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
 from etb_hw.dataflow.folding import Weights
-from etb_hw.errors import BadInput, InfeasibleTarget, UnsupportedNode
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io import import_model
 from etb_hw.qonnx_io.export import exported_model
-from hw_tests.evolution.user_networks import ResNet
 
 FPS = 20000
 generator = torch.Generator().manual_seed(0)
@@ -69,8 +68,5 @@ def test_errors_come_before_training():
         etb.budget(FPS, device="Pink")
     with pytest.raises(BadInput, match="greater than 0"):
         etb.budget(0, 1000)
-    floats_are_added = etb.prepare(ResNet(), torch.zeros(2, 3, 8, 8))
-    with pytest.raises(UnsupportedNode, match="additions='stream'"):
-        etb.Evolution(floats_are_added, etb.budget(FPS, 1000), steps=10)
     with pytest.raises(BadInput, match="for flow files"):
         etb.Evolution(prepared(), 0.5, steps=10, target_luts=1000)

@@ -40,8 +40,14 @@ class Emitter:
         return names[-1]
 
     def model(
-        self, output: str, kind: int = TensorProto.FLOAT, opset: int = 13, custom_opset: int = 1
+        self,
+        output: str,
+        kind: int = TensorProto.FLOAT,
+        opset: int = 13,
+        custom_opset: int = 1,
+        shapes: bool = True,
     ) -> onnx.ModelProto:
+        """The model; qonnx's executor wants ``shapes`` on its tensors, and takes minutes for thousands."""
         graph = helper.make_graph(
             self.nodes,
             "fuzz",
@@ -56,6 +62,7 @@ class Emitter:
             )
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid(QONNX, custom_opset)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-        # qonnx's executor wants a shape on every tensor
+        if not shapes:
+            return model
         inferred: onnx.ModelProto = ModelWrapper(model).transform(InferShapes()).model
         return inferred
