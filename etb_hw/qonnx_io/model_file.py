@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
@@ -37,11 +38,14 @@ def read_model(path: Path | str, remedy: str = "give the path of a QONNX file") 
 
 
 def check_model(model: onnx.ModelProto, where: str) -> None:
-    """What every later step relies on: a graph with nodes, one output or more, and all data inside."""
+    """What every later step relies on: a graph with nodes, one output or more, all data inside, names of text."""
     if not model.HasField("graph") or not model.graph.node:
         raise BadInput(where, "holds no graph: it is no ONNX file, or is truncated", _REMEDY)
     if not model.graph.output or not model.graph.input:
         raise BadInput(where, "has no input or no output: it may be truncated", _REMEDY)
+    for text in _texts(model):
+        if isinstance(text, bytes):  # protobuf's answer to what is no UTF-8
+            raise BadInput(where, f"holds a name that is no text ({text[:40]!r}): it may be damaged", _REMEDY)
     if len(model.functions):
         raise BadInput(where, "uses ONNX functions", "inline them, or export with dynamo=False and opset 13")
     for tensor in model.graph.initializer:
@@ -51,6 +55,17 @@ def check_model(model: onnx.ModelProto, where: str) -> None:
                 "keeps its values in another file",
                 "save the model in one file (onnx.save_model(..., save_as_external_data=False))",
             )
+
+
+def _texts(message: Message) -> Iterator[str | bytes]:
+    """All that a message and its parts hold in fields of text."""
+    for field, value in message.ListFields():
+        single = isinstance(value, (str, bytes, Message))
+        if field.type == field.TYPE_STRING:
+            yield from (value,) if single else value
+        elif field.type == field.TYPE_MESSAGE:
+            for part in (value,) if single else value:
+                yield from _texts(part)
 
 
 def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:

@@ -56,7 +56,7 @@ def _split(call: Call, weights: NDArray[np.float32]) -> tuple[NDArray[np.int64],
     left = np.ones(len(rows), dtype=bool)
     for part in range(1, 9):  # the smallest weight may be several steps from zero
         step = (smallest / part).astype(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             ratio = np.clip(rows / step[:, None], -1e9, 1e9)
         near = np.rint(ratio)
         fits = left & (np.abs(ratio - near) <= 1e-6 * np.maximum(1, np.abs(near))).all(axis=1)

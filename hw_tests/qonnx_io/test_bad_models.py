@@ -45,6 +45,15 @@ def test_files_that_are_no_onnx(tmp_path: Path, content: bytes) -> None:
     assert not (tmp_path / "out.onnx").exists()
 
 
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    data = small_model().SerializeToString()
+    assert data.count(b"BatchNormalization_") == 1
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data.replace(b"BatchNormalization_", b"\x80atchNormalization_"))
+    with pytest.raises(BadInput, match=r"model\.onnx.*no text.*x80atchNorm"):
+        import_model(path)
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="does not exist"):
         import_model(tmp_path / "none.onnx")
