@@ -35,8 +35,9 @@ class TerminalObserver:
     def started(self, step: Step) -> None:
         self._progress = self._stack.enter_context(self._output.progress(step.title))
 
-    def progress(self, done: int, total: int, fields: dict[str, float]) -> None:
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in fields.items())
+    def progress(self, done: int, total: int, fields: dict[str, float], phase: str = "") -> None:
+        shown = [f"{name} {value:.4g}" for name, value in fields.items()]
+        figures = "  ".join([phase, *shown] if phase else shown)
         self._progress.update(done, total, figures)
 
     def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None:

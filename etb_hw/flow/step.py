@@ -21,8 +21,8 @@ class Observer(Protocol):
     def started(self, step: Step) -> None:
         """A step begins."""
 
-    def progress(self, done: int, total: int, fields: dict[str, float]) -> None:
-        """Within a step: ``done`` of ``total`` units, with figures to show."""
+    def progress(self, done: int, total: int, fields: dict[str, float], phase: str = "") -> None:
+        """Within a step, or a phase of it: ``done`` of ``total`` units, with figures to show."""
 
     def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None:
         """A step is done; ``resumed`` where its earlier result still held."""
@@ -33,7 +33,7 @@ class Silent:
 
     def started(self, step: Step) -> None: ...
 
-    def progress(self, done: int, total: int, fields: dict[str, float]) -> None: ...
+    def progress(self, done: int, total: int, fields: dict[str, float], phase: str = "") -> None: ...
 
     def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None: ...
 

@@ -29,7 +29,7 @@ class Watch:
             fields["accuracy"] = progress.accuracy
         if progress.phase != "teacher":
             fields |= {"binary": shares.binary, "ternary": shares.ternary, "zero": shares.zero}
-        self.context.observer.progress(progress.step, progress.steps, fields)
+        self.context.observer.progress(progress.step, progress.steps, fields, progress.phase)
         if self.loggers is not None and progress.phase != "teacher":
             fields.pop("accuracy", None)  # of the last evaluation: after the epoch
             self.loggers.scalars(progress.step, {**fields, "pruned": progress.pruned})

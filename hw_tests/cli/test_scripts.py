@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from etb_hw.cli import main
 from etb_hw.cli.main import COMMANDS
 from etb_hw.cli.output import Output
+from etb_hw.cli.terminal import TerminalObserver
+from etb_hw.flow.steps import STEPS
 from etb_hw.qonnx_io import execute
 from hw_tests.fuzz.onnx_emitter import Emitter
 
@@ -120,6 +122,18 @@ def test_a_log_gets_a_line_a_stage_and_one_now_and_then(
     with Output(quiet=True).progress("mapping") as bar:
         bar.stage("routing")
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_names_the_phase_of_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("etb_hw.cli.progress.EVERY", 0.01)
+    with TerminalObserver(Output()) as observer:
+        observer.started(STEPS[0])
+        observer.progress(30, 1560, {"loss": 2.0}, "teacher")
+        while "30 of 1,560" not in (said := capsys.readouterr().err):
+            pass
+    assert "30 of 1,560, teacher  loss 2 (" in said
 
 
 @pytest.mark.parametrize(
