@@ -38,7 +38,7 @@ def read_model(path: Path | str, remedy: str = "give the path of a QONNX file") 
 
 
 def check_model(model: onnx.ModelProto, where: str) -> None:
-    """What every later step relies on: a graph with nodes, one output or more, all data inside, names of text."""
+    """What later steps rely on: a graph with nodes, one output or more, all data inside, names of text."""
     if not model.HasField("graph") or not model.graph.node:
         raise BadInput(where, "holds no graph: it is no ONNX file, or is truncated", _REMEDY)
     if not model.graph.output or not model.graph.input:
