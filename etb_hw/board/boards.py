@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
-from etb_hw.rtl.place import DEVICES as ECP5_DEVICES
+from etb_hw.rtl.place_ecp5 import DEVICES as ECP5_DEVICES
 
 EXAMPLE = "etb_hw/board/boards.toml"
 Site = Annotated[str, StringConstraints(pattern=r"^[A-Z]{0,2}[0-9]{1,2}$")]

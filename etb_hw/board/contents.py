@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.files import write_bytes
-from etb_hw.rtl.place import Placement
+from etb_hw.rtl.nextpnr import Placement
 from etb_hw.verification import Proof
 
 

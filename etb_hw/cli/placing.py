@@ -11,7 +11,7 @@ from etb_hw.cli.output import Output
 from etb_hw.dataflow import DataflowGraph
 from etb_hw.files import write_bytes, write_json
 from etb_hw.flow.outputs import output_folder
-from etb_hw.rtl.place import place_ecp5
+from etb_hw.rtl.place_ecp5 import place_ecp5
 from etb_hw.rtl.tools import Origin
 
 

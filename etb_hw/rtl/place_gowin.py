@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from etb_hw.rtl import cache
-from etb_hw.rtl.place import Placement, route
+from etb_hw.rtl.nextpnr import Placement, read_report, route
 from etb_hw.rtl.tools import GOWIN_PACK, NEXTPNR_GOWIN, YOSYS, Origin, Tool, find
 from etb_hw.rtl.yosys import SynthesisError, netlist
 
@@ -58,9 +57,7 @@ def place_gowin(
 
     parts = [nextpnr.version, device, chip, str(target_mhz), str(seed), text, constraints]
     routed = cache.cached_folder(cache_dir, "nextpnr-gowin", cache.key_of(parts), make)
-    report = json.loads((routed / "report.json").read_text(encoding="utf-8"))
-    used = {name: (int(kind["used"]), int(kind["available"])) for name, kind in report["utilization"].items()}
-    fmax = max(float(clock["achieved"]) for clock in report["fmax"].values())
+    used, fmax = read_report(routed / "report.json")
     begin("packing the bitstream")
     packed = _pack(packer, chip, routed / "routed.json")
     return Placement(device, fmax, used, packed, (yosys.version, nextpnr.version, packer.version))

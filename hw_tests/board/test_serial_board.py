@@ -17,16 +17,16 @@ from etb_hw.board import boards, find_board, package
 from etb_hw.board.describe import build_id
 from etb_hw.board.host.frames import BoardError, to_bytes
 from etb_hw.board.host.serial_line import INFER, Accelerator, checksum, packet
-from etb_hw.board.serial.ecp5 import pll
+from etb_hw.board.serial.ecp5 import PLL as ECP5_PLL
 from etb_hw.board.serial.gateware import BOARD_TOP, gateware, top_text
-from etb_hw.board.serial.gowin import pll as gowin_pll
+from etb_hw.board.serial.gowin import PLL as GOWIN_PLL
 from etb_hw.board.serial.package import description
 from etb_hw.board.serial.simulated import TIMEOUT, SimulatedLine
 from etb_hw.board.serial.toolchains import TOOLCHAINS
 from etb_hw.cli import main
 from etb_hw.dataflow import finn
 from etb_hw.errors import BadInput
-from etb_hw.rtl.place import shortage
+from etb_hw.rtl.nextpnr import shortage
 from hw_tests.board.designs import small
 from hw_tests.board.packaged import host_of
 
@@ -192,7 +192,7 @@ def test_every_board_has_a_clock_that_its_line_can_use(name: str) -> None:
 
 @pytest.mark.parametrize("wanted", [27.0, 40.5, 54.0, 81.0, 108.0])
 def test_the_pll_of_gowin_makes_the_clock(wanted: float) -> None:
-    divide, multiply, out = gowin_pll(27.0, wanted)
+    divide, multiply, out = GOWIN_PLL.dividers(27.0, wanted)
     assert 27.0 * multiply / divide == wanted
     assert 500 <= wanted * out <= 1250
 
@@ -210,7 +210,7 @@ def test_what_does_not_fit_is_counted() -> None:
 
 @pytest.mark.parametrize("wanted", [25.0, 50.0, 62.5, 75.0, 100.0])
 def test_the_pll_makes_the_clock(wanted: float) -> None:
-    divide, multiply, out = pll(25.0, wanted)
+    divide, multiply, out = ECP5_PLL.dividers(25.0, wanted)
     assert 25.0 * multiply / divide == wanted
     assert 400 <= wanted * out <= 800
 

@@ -22,7 +22,7 @@ from etb_hw.errors import BadInput, MissingTool
 from etb_hw.integer.datatype import BIPOLAR
 from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
 from etb_hw.rtl.cells import count
-from etb_hw.rtl.place import place_ecp5
+from etb_hw.rtl.place_ecp5 import place_ecp5
 from etb_hw.rtl.tools import find_yosys
 from etb_hw.rtl.yosys import Family, synth_blocks, synth_sources
 from hw_tests.networks import mlp

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etb_hw.board.boards import SerialBoard
+from etb_hw.board.serial.pll import Pll
 from etb_hw.board.serial.toolchain import CLOCK, Toolchain, sites
-from etb_hw.errors import BadInput
-from etb_hw.rtl.place import Placement, place_sources
+from etb_hw.rtl.nextpnr import Placement
+from etb_hw.rtl.place_ecp5 import place_sources
 from etb_hw.rtl.tools import Origin
+
+PLL = Pll(8, 80, range(1, 129), (400, 800), 3.125)  # Lattice FPGA-TN-02200
 
 
 def clock_text(board: SerialBoard, mhz: float) -> str:
     """The PLL."""
-    divide, multiply, out = pll(board.clock_mhz, mhz)
+    divide, multiply, out = PLL.dividers(board.clock_mhz, mhz)
     return f"""// {board.clock_mhz:g} MHz to {mhz:g} MHz.
 module {CLOCK} (
     input  logic clock,
@@ -33,25 +36,6 @@ module {CLOCK} (
   );
 endmodule
 """
-
-
-def pll(given: float, wanted: float) -> tuple[int, int, int]:
-    """Dividers of input, feedback and output of an ECP5 PLL (Lattice FPGA-TN-02200: VCO 400 to 800 MHz).
-
-    Raises BadInput where none gives the frequency.
-    """
-    for divide in range(1, 9):
-        multiply = wanted * divide / given
-        if not 1 <= multiply <= 80 or abs(multiply - round(multiply)) > 1e-9 or given / divide < 3.125:
-            continue
-        for out in range(1, 129):
-            if 400 <= wanted * out <= 800:
-                return divide, round(multiply), out
-    raise BadInput(
-        f"--clock-mhz {wanted:g}",
-        f"is no multiple that a PLL makes of {given:g} MHz",
-        f"use {given:g}, {2 * given:g}",
-    )
 
 
 def lpf_text(board: SerialBoard) -> str:

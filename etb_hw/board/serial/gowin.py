@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etb_hw.board.boards import SerialBoard
+from etb_hw.board.serial.pll import Pll
 from etb_hw.board.serial.toolchain import CLOCK, Toolchain, sites
-from etb_hw.errors import BadInput
-from etb_hw.rtl.place import Placement
+from etb_hw.rtl.nextpnr import Placement
 from etb_hw.rtl.place_gowin import place_gowin
 from etb_hw.rtl.tools import Origin
 
-_OUTPUT_DIVIDERS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
+PLL = Pll(64, 64, (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128), (500, 1250), 3)  # Gowin DS226
 _FIXED = (
     '.DYN_IDIV_SEL("false"), .DYN_FBDIV_SEL("false"), .DYN_ODIV_SEL("false"), .PSDA_SEL("0000"),\n'
     '      .DYN_DA_EN("false"), .DUTYDA_SEL("1000"), .CLKOUT_FT_DIR(1\'b1), .CLKOUTP_FT_DIR(1\'b1),\n'
@@ -23,7 +23,7 @@ _FIXED = (
 
 def clock_text(board: SerialBoard, mhz: float) -> str:
     """The PLL."""
-    divide, multiply, out = pll(board.clock_mhz, mhz)
+    divide, multiply, out = PLL.dividers(board.clock_mhz, mhz)
     return f"""// {board.clock_mhz:g} MHz to {mhz:g} MHz.
 module {CLOCK} (
     input  logic clock,
@@ -41,25 +41,6 @@ module {CLOCK} (
   );
 endmodule
 """
-
-
-def pll(given: float, wanted: float) -> tuple[int, int, int]:
-    """Dividers of input, feedback and output of a GW2A's rPLL (Gowin DS226: VCO 500 to 1250 MHz).
-
-    Raises BadInput where none gives the frequency.
-    """
-    for divide in range(1, 65):
-        multiply = wanted * divide / given
-        if not 1 <= multiply <= 64 or abs(multiply - round(multiply)) > 1e-9 or given / divide < 3:
-            continue
-        for out in _OUTPUT_DIVIDERS:
-            if 500 <= wanted * out <= 1250:
-                return divide, round(multiply), out
-    raise BadInput(
-        f"--clock-mhz {wanted:g}",
-        f"is no multiple that a PLL makes of {given:g} MHz",
-        f"use {given:g}, {2 * given:g}",
-    )
 
 
 def cst_text(board: SerialBoard) -> str:

@@ -28,7 +28,7 @@ from etb_hw.board.shared_files import host_files, test_bench_files, words_text
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import InfeasibleTarget
 from etb_hw.rtl.generator import axis_width
-from etb_hw.rtl.place import Placement
+from etb_hw.rtl.nextpnr import Placement
 from etb_hw.rtl.tools import Origin
 from etb_hw.verification import Proof, prove
 

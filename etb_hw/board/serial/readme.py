@@ -10,7 +10,7 @@ from etb_hw.board.contents import Trial
 from etb_hw.board.serial.gateware import BOARD_TOP
 from etb_hw.board.serial.toolchains import TOOLCHAINS
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.rtl.place import Placement
+from etb_hw.rtl.nextpnr import Placement
 from etb_hw.verification import Proof
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from etb_hw.board.boards import SerialBoard
-from etb_hw.rtl.place import Placement
+from etb_hw.rtl.nextpnr import Placement
 from etb_hw.rtl.tools import Origin
 
 CLOCK = "etb_clock"

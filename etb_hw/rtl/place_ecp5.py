@@ -1,43 +1,21 @@
-"""Place and route with nextpnr: a real clock frequency, and a bitstream for designs that fit. ECP5's part."""
+"""Place and route for ECP5 with nextpnr: a real clock frequency, and a bitstream for designs that fit."""
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.errors import BadInput
 from etb_hw.rtl import cache
 from etb_hw.rtl.generator import TOP, axis_width, generate
+from etb_hw.rtl.nextpnr import Placement, read_report, route
 from etb_hw.rtl.tools import ECPPACK, NEXTPNR, YOSYS, Origin, Tool, find
 from etb_hw.rtl.yosys import SynthesisError, netlist
 
 # nextpnr's device options; the number is thousands of LUT4s
 DEVICES = ("25k", "45k", "85k")
 PIN_TOP = "etb_pins"
-_USED = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """A routed design.
-
-    Attributes:
-        fmax_mhz: highest clock frequency after routing, by nextpnr's timing analysis.
-        utilization: used and available cells by nextpnr's name of the kind.
-        bitstream: the packed configuration, or None if it was not asked for.
-        tools: names and versions.
-    """
-
-    device: str
-    fmax_mhz: float
-    utilization: Mapping[str, tuple[int, int]]
-    bitstream: bytes | None
-    tools: tuple[str, ...]
 
 
 def place_ecp5(
@@ -120,9 +98,7 @@ def place_sources(
         (scratch / "netlist.json").unlink()
 
     routed = cache.cached_folder(cache_dir, "nextpnr", key, make)
-    report = json.loads((routed / "report.json").read_text(encoding="utf-8"))
-    used = {name: (int(kind["used"]), int(kind["available"])) for name, kind in report["utilization"].items()}
-    fmax = max(float(clock["achieved"]) for clock in report["fmax"].values())
+    used, fmax = read_report(routed / "report.json")
     packed = None
     used_tools: tuple[str, ...] = (yosys.version, nextpnr.version)
     if bitstream:
@@ -162,32 +138,6 @@ module {PIN_TOP} (
   );
 endmodule
 """
-
-
-def route(nextpnr: Tool, arguments: Sequence[str], folder: Path, part: str, timeout: float | None) -> None:
-    """Run a nextpnr in ``folder``. Raises InfeasibleTarget that says what ``part`` has too little of."""
-    try:
-        done = nextpnr.run(arguments, folder, timeout)
-    except subprocess.TimeoutExpired:
-        raise SynthesisError(
-            "nextpnr", f"took longer than {timeout} s", "allow more time, or take a smaller design"
-        ) from None
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
-        reason = "; ".join(lines[:3]) or done.stderr[-500:]
-        short = shortage(done.stderr)
-        if short or any(word in reason for word in ("Unable to place", "failed to place", "no more")):
-            raise InfeasibleTarget(
-                part, f"the design does not fit: {short or reason}", "fold less, or take a larger part"
-            )
-        raise SynthesisError("nextpnr", reason, "report this with the design")
-
-
-def shortage(log: str) -> str:
-    """Which cells nextpnr counted more of than there are, and by how much; empty where it fits."""
-    found = _USED.findall(log)
-    over = [(name, int(used), int(there)) for name, used, there in found if int(used) > int(there)]
-    return ", ".join(f"{used:,} {name} of {there:,}, {used - there:,} too many" for name, used, there in over)
 
 
 def _pack(packer: Tool, config: Path) -> bytes:
