@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
@@ -98,6 +99,8 @@ class Block(ABC):
     MAKES_CHANNELS: ClassVar[bool] = False  # its output has channels of its own, not those that it reads
     SAME_CHANNELS: ClassVar[bool] = True  # each of its inputs has as many channels as the first
     PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
+    TAP_BY_TAP: ClassVar[bool] = False  # reads windows in more beats than FINN's form of the layer could
+    OURS: ClassVar[bool] = False  # FINN has no such block
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 
     name: str
@@ -146,6 +149,21 @@ class Block(ABC):
         """The folding in use: the value of every attribute that ``folds`` may change."""
         keys = {key for fold in self.folds[:1] for key in fold}
         return {key: getattr(self, key.lower()) for key in sorted(keys)}
+
+    def finn_fold(self, target: int, widest: int) -> Fold:
+        """What FINN's SetFolding would choose for ``target`` cycles a frame; see folding.set_folding."""
+        for name in ("PE", "SIMD"):
+            values = [int(fold[name]) for fold in self.folds if name in fold]
+            if values:
+                return {name: self.raised(name, max(values), target)}
+        return {}
+
+    def raised(self, name: str, largest: int, target: int) -> int:
+        """The first divisor that takes fewer of FINN's cycles than the target, or the largest."""
+        for value in divisors(largest):
+            if self.folded({name: value}).finn_cycles < target:
+                return value
+        return largest
 
     def resources(self) -> Resources:
         """What the block costs by FINN's analytic formula (the file of each block documents it), often none.
@@ -232,6 +250,11 @@ class Block(ABC):
     def finn_output(self, port: int) -> DataType:
         """The type of an output stream in FINN's eyes."""
         return stream_type(self.outputs[port].dtype)
+
+    @property
+    def counts_matches(self) -> bool:
+        """Whether FINN's node yields numbers of matches where ours yields sums."""
+        return False
 
     @property
     def finn_notes(self) -> Mapping[str, Attribute]:

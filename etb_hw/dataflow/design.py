@@ -9,7 +9,7 @@ from typing import Any
 
 from etb_hw.artifacts.hardware import Comparison
 from etb_hw.config import BuildConfig, Builder
-from etb_hw.dataflow.blocks.border_mvau import BorderMvau
+from etb_hw.dataflow.blocks import BLOCKS
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
@@ -89,7 +89,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         path = Path(build.folding_config)
         config = read_folding_config(path)
         # FINN's files know its own blocks only
-        own = any(name.startswith(BorderMvau.OP) for name in config)
+        own = any(name.startswith(block.OP) for name in config for block in BLOCKS if block.OURS)
         kind: Builder = "etb_hw" if own else "finn" if build.builder == "etb_hw" else build.builder
         lowered = lower(graph, clk_ns=build.clk_ns, builder=kind)
         return _as_configured(lowered, target, build, path, config)
@@ -97,7 +97,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
     lowered = lower(graph, clk_ns=build.clk_ns, builder=build.builder)
-    if not any(isinstance(block, BorderMvau) for block in lowered.blocks):
+    if not any(block.TAP_BY_TAP for block in lowered.blocks):
         return _searched(lowered, target, build)
     # such a block takes a tap at a time; FINN's form, two bits a value, has windows in parallel
     wider = lower(graph, clk_ns=build.clk_ns, builder="finn")
@@ -106,7 +106,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     except InfeasibleTarget:
         return _searched(wider, target, build)
     slowest = made.graph.bottleneck
-    if target.fps is None and isinstance(slowest, BorderMvau) and slowest.simd == slowest.channels:
+    if target.fps is None and slowest.TAP_BY_TAP and slowest.fold["SIMD"] == slowest.folds[-1]["SIMD"]:
         other = _searched(wider, target, build)
         return other if other.graph.fps > made.graph.fps else made
     return made

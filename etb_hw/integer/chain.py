@@ -16,7 +16,7 @@ Op = Literal["mul", "add", "sub", "rsub", "div", "max", "min", "leaky", "tanh", 
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Link:
     """One float32 operation with a constant: scalar, shape (), or one a channel, shape (C,).
 
     ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU, ``leaky`` multiplies what
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A function from integers to float32, by its values: what stands in front of a chain's steps.
+    """A function from integers to float32, by its values: what stands in front of a chain's links.
 
     Attributes:
         rows: keys in rising order and the value of each, rising too; an integer between two keys has the
@@ -84,26 +84,26 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A sequence of steps, applied first to last, to the integers or to what ``start`` makes of them."""
+    """Links, applied first to last, to the integers or to what ``start`` makes of them."""
 
-    steps: tuple[Step, ...] = field(default=())
+    links: tuple[Link, ...] = field(default=())
     start: Table | None = None
 
     def then(self, op: Op, constant: object) -> Chain:
-        return Chain((*self.steps, Step(op, np.asarray(constant, dtype=np.float32))), self.start)
+        return Chain((*self.links, Link(op, np.asarray(constant, dtype=np.float32))), self.start)
 
     def apply(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float32]:
         """Evaluate on integers (or floats) ``x`` whose channels lie on ``axis``."""
         begun = x if self.start is None else self.start.apply(x, axis)
         y: NDArray[np.float32] = np.asarray(begun, dtype=np.float32)
-        for step in self.steps:
-            y = np.asarray(step.apply(y, axis), dtype=np.float32)
+        for link in self.links:
+            y = np.asarray(link.apply(y, axis), dtype=np.float32)
         return y
 
     def in_float64(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float64]:
-        """The same in float64: what the float32 steps round."""
+        """The same in float64: what the float32 links round."""
         begun = x if self.start is None else self.start.apply(x, axis)
         exact: NDArray[np.float64] = np.asarray(begun, dtype=np.float64)
-        for step in self.steps:
-            exact = step.apply(exact, axis)
+        for link in self.links:
+            exact = link.apply(exact, axis)
         return exact

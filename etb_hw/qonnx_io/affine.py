@@ -40,7 +40,7 @@ def as_affine(chain: Chain) -> Affine | None:
         return None
     scale: Floats = np.ones(())
     offset: Floats = np.zeros(())
-    for step in chain.steps:
+    for step in chain.links:
         c = step.constant.astype(np.float64)
         match step.op:
             case "mul":
@@ -61,7 +61,7 @@ def as_affine(chain: Chain) -> Affine | None:
 def direction(chain: Chain) -> NDArray[np.int64]:
     """+1 where the chain rises with x, -1 where it falls, 0 where it is constant; shape () or (C,)."""
     sign: Floats = np.ones(()) if chain.start is None else chain.start.sign.astype(np.float64)
-    for step in chain.steps:
+    for step in chain.links:
         if step.op in ("mul", "div"):
             sign = sign * np.sign(step.constant)
         elif step.op == "rsub":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node
-from etb_hw.integer.chain import Step
+from etb_hw.integer.chain import Link
 from etb_hw.integer.graph import Source, TensorType
 from etb_hw.integer.infer import infer_node
 from etb_hw.qonnx_io.value import Value
@@ -97,7 +97,7 @@ def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:
     """``chain`` of ``sign * x``; signs are exact in float32, so a leading factor simply takes them."""
     if chain.start is not None:
         return replace(chain, start=replace(chain.start, sign=chain.start.sign * sign))
-    if chain.steps and chain.steps[0].op in ("mul", "div"):
-        first = chain.steps[0]
-        return Chain((Step(first.op, first.constant * sign.astype(np.float32)), *chain.steps[1:]))
-    return Chain((Step("mul", sign.astype(np.float32)), *chain.steps))
+    if chain.links and chain.links[0].op in ("mul", "div"):
+        first = chain.links[0]
+        return Chain((Link(first.op, first.constant * sign.astype(np.float32)), *chain.links[1:]))
+    return Chain((Link("mul", sign.astype(np.float32)), *chain.links))

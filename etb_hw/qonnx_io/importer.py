@@ -134,7 +134,7 @@ class _Interpreter:
             if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
                 call.fail(f"gives a tensor of shape {shape}", "tensors of this size are not supported")
             source = next((t for t in call.inputs if isinstance(t, Value)), None)
-            steps, known = result.chain.steps, () if source is None else source.chain.steps
+            steps, known = result.chain.links, () if source is None else source.chain.links
             if len(known) <= len(steps) and all(a is b for a, b in zip(steps, known, strict=False)):
                 steps = steps[len(known) :]  # the others were looked at before
             if not all(np.isfinite(step.constant).all() for step in steps):
@@ -190,7 +190,7 @@ class _Interpreter:
         self.source = Source(chain, given, last)
         core = self.builder.add(Input, "input", shape=whole, dtype=dtype)
         axes = (1, 2, 0) if last else (IMAGE, SIGNAL, (0,))[3 - len(shape)]
-        for step in chain.steps:
+        for step in chain.links:
             if step.constant.ndim and step.constant.size != shape[0]:
                 raise BadInput(
                     "the input mapping", f"has {step.constant.size} values for {shape[0]} channels",
@@ -248,7 +248,7 @@ class _Interpreter:
         """The integers behind the first quantizer are the input."""
         call = Call(node, [None, *(self._constant(i) for i in node.input[1:])], self.builder, self.opset)
         scale = call.const(1).value
-        if scale.size != 1 or chain.steps or (node.op_type != "BipolarQuant" and call.scalar(2) != 0):
+        if scale.size != 1 or chain.links or (node.op_type != "BipolarQuant" and call.scalar(2) != 0):
             call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
         if node.op_type == "BipolarQuant":
             dtype = DataType.parse("BIPOLAR")

@@ -44,6 +44,8 @@ class BorderMvau(Mvau):
 
     OP: ClassVar[str] = "BorderMVAU_rtl"
     CAPTION: ClassVar[Caption] = Caption("Matrix-vector unit, zero border", "mvau")
+    TAP_BY_TAP: ClassVar[bool] = True
+    OURS: ClassVar[bool] = True
 
     size: Pair
     kernel: Pair

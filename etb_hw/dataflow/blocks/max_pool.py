@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -55,6 +55,9 @@ class MaxPool(LaneBlock):
     @property
     def finn_cycles(self) -> int:
         return self.inputs[0].beats + self.outputs[0].beats
+
+    def finn_fold(self, target: int, widest: int) -> Fold:
+        return {"PE": self.channels}  # FINN's two-dimensional pool has no parallelism to set
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {

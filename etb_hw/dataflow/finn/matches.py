@@ -13,7 +13,6 @@ import numpy as np
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.channelwise import Channelwise
-from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.integer.datatype import DataType
 
@@ -31,7 +30,7 @@ def with_explicit_sums(graph: DataflowGraph) -> DataflowGraph:
     edges = list(graph.edges)
     for block in graph.blocks:
         blocks.append(block)
-        if isinstance(block, Mvau) and block.counts_matches:
+        if block.counts_matches:
             added = _conversion(block)
             blocks += added
             last = Port(added[-1].name)
@@ -43,22 +42,24 @@ def with_explicit_sums(graph: DataflowGraph) -> DataflowGraph:
     return replace(graph, blocks=tuple(blocks), edges=tuple(edges))
 
 
-def _conversion(block: Mvau) -> tuple[Channelwise, Channelwise]:
+def _conversion(block: Block) -> tuple[Channelwise, Channelwise]:
+    sums, node = block.outputs[0], block.finn_node()
+
     def channelwise(suffix: str, func: str, value: int, given: DataType, yields: DataType) -> Channelwise:
         return Channelwise(
             name=block.name + suffix,
             layer=block.layer,
             func="mul" if func == "mul" else "add",
-            parameters=np.full(block.mh, value, dtype=np.int64),
+            parameters=np.full(sums.channels, value, dtype=np.int64),
             input_dtype=given,
             output_dtype=yields,
-            pixels=block.pixels,
-            pe=block.pe,
+            pixels=sums.shape[:-1],
+            pe=sums.lanes,
         )
 
-    matches = DataType.parse(str(block.finn_node().attributes["outputDataType"]))
+    matches = DataType.parse(str(node.attributes["outputDataType"]))
     doubled = DataType.smallest(0, 2 * matches.max)
     return (
         channelwise(TWICE, "mul", 2, matches, doubled),
-        channelwise(LESS, "add", -block.mw, doubled, block.output_dtype),
+        channelwise(LESS, "add", -int(str(node.attributes["MW"])), doubled, sums.dtype),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import Chain, Concat
-from etb_hw.integer.chain import Op, Step
+from etb_hw.integer.chain import Link, Op
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops.constants import shape_arithmetic
 from etb_hw.qonnx_io.value import Const, Tensor, Value
@@ -57,8 +57,8 @@ def side_by_side(call: Call, chains: Sequence[Chain], sizes: Sequence[int]) -> C
     Equal ops share a step; where only some tensors have the next op, the others get a constant that changes
     nothing.
     """
-    rest = [[step for old in chain.steps for step in _plain(old)] for chain in chains]
-    made: list[Step] = []
+    rest = [[step for old in chain.links for step in _plain(old)] for chain in chains]
+    made: list[Link] = []
     while any(rest):
         # the op that most tensors need next, so that chains of one kind stay as short as they are
         waiting = [steps[0].op for steps in rest if steps]
@@ -72,14 +72,14 @@ def side_by_side(call: Call, chains: Sequence[Chain], sizes: Sequence[int]) -> C
             _constant(steps.pop(0).constant if takes else np.float32(_NEUTRAL[op]), size)
             for steps, takes, size in zip(rest, taking, sizes, strict=True)
         ]
-        made.append(Step(op, _squeezed(np.concatenate(parts))))
+        made.append(Link(op, _squeezed(np.concatenate(parts))))
     return Chain(tuple(made))
 
 
-def _plain(step: Step) -> tuple[Step, ...]:
+def _plain(step: Link) -> tuple[Link, ...]:
     """``c - x`` as ``-x + c``, which is the same float32; other steps as they are."""
     if step.op == "rsub":
-        return Step("mul", np.asarray(-1.0, dtype=np.float32)), Step("add", step.constant)
+        return Link("mul", np.asarray(-1.0, dtype=np.float32)), Link("add", step.constant)
     return (step,)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from etb_hw.integer import Chain, Flatten, Input
-from etb_hw.integer.chain import Step
+from etb_hw.integer.chain import Link
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Tensor, Value
 
@@ -30,7 +30,7 @@ def cast(call: Call) -> Tensor:
     if to not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32):
         call.fail("casts to a type that may not hold the values", "keep float32")
     if to in (TensorProto.INT64, TensorProto.INT32) and (
-        call.value(0).chain.steps or call.value(0).chain.start
+        call.value(0).chain.links or call.value(0).chain.start
     ):
         call.fail("rounds a scaled tensor", "use a quantizer (Quant) instead of Cast")
     return replace(call.value(0), whole=to in (TensorProto.INT64, TensorProto.INT32))
@@ -89,7 +89,7 @@ def reshape(call: Call) -> Tensor:
 
 
 def _is_input(call: Call, value: Value) -> bool:
-    whole = not any(step.constant.ndim for step in value.chain.steps)
+    whole = not any(step.constant.ndim for step in value.chain.links)
     return (
         isinstance(call.builder.nodes[value.core], Input)
         and value.axes == (0,)
@@ -210,7 +210,7 @@ def flat(call: Call, value: Value) -> Value:
         return replace(value, axes=(0,))
     core = call.builder.add(Flatten, "flatten", (value.core,))
     steps = tuple(
-        Step(s.op, np.repeat(s.constant, x.pixels)) if s.constant.ndim else s for s in value.chain.steps
+        Link(s.op, np.repeat(s.constant, x.pixels)) if s.constant.ndim else s for s in value.chain.links
     )
     named = [a for a in value.axes if a != NO_AXIS]
     axes = (

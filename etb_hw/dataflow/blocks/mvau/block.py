@@ -101,7 +101,6 @@ class Mvau(Block):
 
     @property
     def counts_matches(self) -> bool:
-        """Whether FINN's node yields numbers of matches where ours yields sums."""
         return self.xnor and self.thresholds is None
 
     @property
@@ -141,6 +140,17 @@ class Mvau(Block):
     @property
     def folds(self) -> tuple[Fold, ...]:
         return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in divisors(self.mw))
+
+    def finn_fold(self, target: int, widest: int) -> Fold:
+        simd = 1
+        for value in sorted({int(fold["SIMD"]) for fold in self.folds}):
+            before, simd = simd, value
+            if self.folded({"PE": 1, "SIMD": simd}).finn_cycles < target:
+                break
+            if self.finn_weight_dtype.bits * simd > widest:
+                simd = before
+                break
+        return {"SIMD": simd, "PE": self.folded({"SIMD": simd}).raised("PE", self.mh, target)}
 
     @property
     def finn_weight_dtype(self) -> DataType:

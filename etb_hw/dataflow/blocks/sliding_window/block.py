@@ -104,6 +104,14 @@ class SlidingWindow(Block):
         slow = tuple({"SIMD": simd, "parallel_window": 0} for simd in simds)
         return (*slow, {"SIMD": self.channels, "parallel_window": 1})
 
+    def finn_fold(self, target: int, widest: int) -> Fold:
+        if not self.may_be_parallel:
+            return super().finn_fold(target, widest)
+        slow = self.folded({"parallel_window": 0})
+        simd = slow.raised("SIMD", self.channels, target)
+        late = simd == self.channels and slow.folded({"SIMD": simd}).finn_cycles > target
+        return {"SIMD": simd, "parallel_window": int(late)}
+
     @property
     def beat_bits(self) -> int:
         """Bits of an input beat."""
