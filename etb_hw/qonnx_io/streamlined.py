@@ -133,7 +133,7 @@ class _Writer:
         graph = self.graph
         last = graph.output
         shape = graph.types[last].shape
-        for i, step in enumerate(graph.dequant.steps):
+        for i, step in enumerate(graph.dequant.links):
             name = f"dequant/{i}"
             constant = step.constant
             if constant.ndim:

@@ -161,7 +161,7 @@ class _Tally:
 
     def _count(self, result: Array, labels: Array) -> None:
         # what the original network would rank: a scale a class may change the order
-        scores = self.graph.dequantize(result) if self.graph.dequant.steps else result
+        scores = self.graph.dequantize(result) if self.graph.dequant.links else result
         scores = scores.reshape(len(scores), -1)
         classes = scores.shape[1]
         if labels.shape != (len(result),) or not np.issubdtype(labels.dtype, np.integer):

@@ -87,7 +87,7 @@ def to_onnx(graph: DataflowGraph) -> ModelProto:
 def _metadata(graph: DataflowGraph) -> dict[str, str]:
     steps = [
         {"op": step.op, "shape": step.constant.shape, "values": step.constant.astype(float).ravel().tolist()}
-        for step in graph.dequant.steps
+        for step in graph.dequant.links
     ]
     return {
         "etb_hw.version": __version__,
