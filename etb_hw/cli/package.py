@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etb_hw.cli.between import Between
 from etb_hw.cli.complete import Known, boards
 from etb_hw.cli.options import force_option, tools_option
 from etb_hw.cli.output import Output, output_options
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     help="A known board (pynq-z2, ulx3s-85f, ...), or a .toml file of yours.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Default: a folder BOARD beside the file.")
-@click.option(
-    "--clock-mhz", type=click.FloatRange(1, 500), help="Of the design; default: what suits the board."
-)
+@click.option("--clock-mhz", type=Between(1, 500), help="Of the design; default: what suits the board.")
 @click.option(
     "--place/--no-place", default=True, help="Where open tools can: route it, make the bitstream; minutes."
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from etb_hw.cli.between import Between
 from etb_hw.cli.complete import Known, data_sets
 from etb_hw.cli.options import (
     build_options,
@@ -46,7 +47,7 @@ from etb_hw.cli.output import Output, output_options
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write results: .json figures, .npy outputs, .csv classes."
 )
-@click.option("--stalls", type=click.FloatRange(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
+@click.option("--stalls", type=Between(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
 @proof_option
 @tools_option
 @build_options

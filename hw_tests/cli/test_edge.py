@@ -166,3 +166,13 @@ def test_options_out_of_this_world(arguments: tuple[str, ...], words: str, tmp_p
     assert result.exit_code == 2, result.output
     assert words in result.output.replace("\n", " ")
     assert "remedy" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("package", "x.onnx", "--board", "ulx3s-85f", "--clock-mhz"), ("simulate", "x.onnx", "--stalls")],
+)
+def test_nan_lies_between_no_numbers(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, [*arguments, "nan"])
+    assert result.exit_code == 2
+    assert "nan is no number" in result.output
