@@ -190,6 +190,8 @@ class NetSpec:
             )
             if spec.input_dtype not in INPUT_DTYPES:
                 raise ValueError(f"input_dtype {spec.input_dtype!r}")
+            if widths[INPUT] != channels or widths[CLASSES] != spec.classes:
+                raise ValueError(f"widths {widths} of {channels} channels and {spec.classes} classes")
             assert spec.shapes
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise BadInput("network description", f"cannot be read ({error!r})", "train again") from None

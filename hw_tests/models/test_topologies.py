@@ -105,3 +105,16 @@ def test_canonical_maps_are_exact_and_without_ties(bound):
     double = x.double() * exact_slope.double() + exact_shift.double()
     assert torch.equal(single.double(), double)
     assert not ((2 * double).round() == 2 * double).any()
+
+
+@pytest.mark.parametrize(
+    ("group", "width"), [("input", None), ("input", 2), ("classes", None), ("classes", 9)]
+)
+def test_a_description_without_its_ends_is_refused(group: str, width: int | None) -> None:
+    values = specify(ModelConfig(name="tfc"), (1, 8, 8), 10).to_json()
+    if width is None:
+        del values["widths"][group]
+    else:
+        values["widths"][group] = width
+    with pytest.raises(BadInput, match="network description: cannot be read"):
+        NetSpec.from_json(values)
