@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--methods", nargs="+", help="those whose names begin so; all by default")
     options = parser.parse_args()
     torch.set_num_threads(1)
     x, y, test_x, test_y, more_x, more_y = data()
@@ -148,6 +149,8 @@ def main() -> None:
     }  # fmt: skip
     for seed in options.seeds:
         for name, method in methods.items():
+            if options.methods and not name.startswith(tuple(options.methods)):
+                continue
             if any(r["seed"] == seed and r["method"] == name and r["epochs"] == options.epochs for r in rows):
                 continue
             begun = time.process_time()
