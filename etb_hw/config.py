@@ -200,6 +200,11 @@ class BuildConfig(Section):
     )
     pad_channels: bool = Field(False, description="add dead channels where that folds cheaper (exact)")
     time_limit_s: float = Field(30.0, gt=0, description="for the folding search; then the best design so far")
+    memory_registers: bool = Field(
+        False,
+        description="a register behind every weight memory of our RTL: a faster clock for flip-flops and a "
+        "cycle of latency a layer",
+    )
     resource_model: Literal["finn", "calibrated"] = Field(
         "calibrated", description="what blocks cost: a fit to Yosys synthesis of our RTL, or FINN's formulas"
     )

@@ -87,6 +87,12 @@ def build_options(command: F) -> F:
                 type=click.Choice(["finn", "calibrated"]),
                 help="A fit to synthesis of our RTL (default), or FINN's formulas.",
             ),
+            click.option(
+                "--memory-registers",
+                is_flag=True,
+                default=None,
+                help="Registers behind weight memories: a faster clock.",
+            ),
             click.option("--time-limit-s", type=float, help="For the folding search (default 30)."),
         )
     ):

@@ -219,6 +219,15 @@ class Block(ABC):
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         """Parts of its flip-flops, likewise."""
 
+    def registered(self) -> Self:
+        """The same with registers behind its memories, where it has a form with them."""
+        return self
+
+    @property
+    def registers(self) -> int:
+        """Their flip-flops, which no fit has to weigh."""
+        return 0
+
     def multipliers(self, fabric: Fabric) -> int:
         """DSP blocks: products that are wide enough for the family."""
         return 0

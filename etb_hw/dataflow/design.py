@@ -73,7 +73,7 @@ def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> 
 
     By the same search and with FIFOs sized the same way as ``design`` does.
     """
-    lowered = {name: lower(graph, clk_ns=build.clk_ns) for name, graph in graphs.items()}
+    lowered = {name: _lowered(graph, build, "etb_hw") for name, graph in graphs.items()}
     return compare(lowered, target_of(build), effort_of(build), build.fifo_sizing == "minimal")
 
 
@@ -91,16 +91,16 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         # FINN's files know its own blocks only
         own = any(name.startswith(block.OP) for name in config for block in BLOCKS if block.OURS)
         kind: Builder = "etb_hw" if own else "finn" if build.builder == "etb_hw" else build.builder
-        lowered = lower(graph, clk_ns=build.clk_ns, builder=kind)
+        lowered = _lowered(graph, build, kind)
         return _as_configured(lowered, target, build, path, config)
     if target.fps is None and target.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
-    lowered = lower(graph, clk_ns=build.clk_ns, builder=build.builder)
+    lowered = _lowered(graph, build, build.builder)
     if not any(block.TAP_BY_TAP for block in lowered.blocks):
         return _searched(lowered, target, build)
     # such a block takes a tap at a time; FINN's form, two bits a value, has windows in parallel
-    wider = lower(graph, clk_ns=build.clk_ns, builder="finn")
+    wider = _lowered(graph, build, "finn")
     try:
         made = _searched(lowered, target, build)
     except InfeasibleTarget:
@@ -110,6 +110,14 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         other = _searched(wider, target, build)
         return other if other.graph.fps > made.graph.fps else made
     return made
+
+
+def _lowered(graph: IntegerGraph, build: BuildConfig, builder: Builder) -> DataflowGraph:
+    """The blocks of a network, with registers behind their memories where the build asks for them."""
+    lowered = lower(graph, clk_ns=build.clk_ns, builder=builder)
+    if not build.memory_registers:
+        return lowered
+    return replace(lowered, blocks=tuple(block.registered() for block in lowered.blocks))
 
 
 def _searched(lowered: DataflowGraph, target: Target, build: BuildConfig) -> Design:

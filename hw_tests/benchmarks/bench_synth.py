@@ -2,9 +2,9 @@
 
 Two tables: the errors of both models over the stored calibration rows (ours on rows held out of the fit), and
 a small pruned network synthesised now, block by block. `--network vgg` takes a pruned VGG-Small at half a
-million cycles a frame instead, which takes minutes the first time; `cnv` is FINN's CNV, `residual` a small
-ResNet with integer shortcuts, `tfc` FINN's TFC and `digits` the network of flows/pretrained. No fit has seen
-any of them.
+million cycles a frame instead, which takes minutes the first time (`--family ecp5` longer); `cnv` is FINN's
+CNV, `residual` a small ResNet with integer shortcuts, `tfc` FINN's TFC and `digits` the network of
+flows/pretrained. No fit has seen any of them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.rtl import synth
+from etb_hw.rtl.yosys import Family
 from hw_tests.networks import POOL, cnv, conv_net, mlp, pruned_vgg_small, resnet18
 
 DIGITS = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"
@@ -79,10 +80,10 @@ def rows_table() -> Table:
     return table
 
 
-def design_table(design: DataflowGraph, title: str) -> Table:
+def design_table(design: DataflowGraph, title: str, family: Family = "xc7") -> Table:
     """Every block of a design: estimates, synthesis, ratios; and all together with their FIFOs."""
-    model = load_calibration()
-    report = synth(design, "xc7")
+    model = load_calibration(family)
+    report = synth(design, family)
     table = Table(title=f"{title}, {report.tool}, {report.family}")
     names = ("block", "LUT synth", "ours", "ratio", "FINN", "ratio", "FF synth", "ours", "ratio")
     for name in (*names, "RAMB18 synth", "ours", "FINN"):
@@ -123,13 +124,16 @@ def _add(table: Table, name: str, values: tuple[float, ...]) -> None:
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=tuple(NETWORKS), default="small")
-    network = parser.parse_args(list(arguments)).network
+    parser.add_argument("--family", choices=("xc7", "ecp5"), default="xc7")
+    options = parser.parse_args(list(arguments))
+    network = options.network
     console = Console(width=134)
     console.print(rows_table())
     make, cycles = NETWORKS[network]
     graph = make()
     design = size_fifos(fold(lower(graph), Target(cycles=cycles), Effort(time_limit_s=10)).graph).graph
-    console.print(design_table(design, f"{network} network at {design.bottleneck.cycles} cycles a frame"))
+    title = f"{network} network at {design.bottleneck.cycles} cycles a frame"
+    console.print(design_table(design, title, options.family))
 
 
 if __name__ == "__main__":

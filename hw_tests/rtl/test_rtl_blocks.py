@@ -245,12 +245,15 @@ OTHERS: list[Block] = [
 ]
 
 
+REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2])]
 RANDOM = draws(seed=1, each=1, most_cycles=1500)
 
 
 @pytest.fixture(scope="module")
 def bench(simulator_cache: Path) -> BlockBench:
-    return build_bench([*MVAUS, *BORDERS, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache)
+    return build_bench(
+        [*MVAUS, *BORDERS, *REGISTERED, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache
+    )
 
 
 def check(bench: BlockBench, seed: int, stalls: float, reset_at: int | None = None) -> None:

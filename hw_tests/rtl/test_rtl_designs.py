@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
 from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau
+from etb_hw.dataflow.calibrated import load_calibration
+from etb_hw.dataflow.design import design as built
+from etb_hw.dataflow.finn.onnx_reader import from_onnx
+from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.simulation import FifoSizing, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
@@ -97,6 +102,25 @@ def test_joined_channels(simulator_cache: Path) -> None:
     np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
     assert first_difference(design, frames, run.traces) is None
     assert run.ii == size_fifos(design).report.interval == design.bottleneck.cycles
+
+
+def test_registers_behind_memories(simulator_cache: Path) -> None:
+    """They cost a cycle a layer and flip-flops, change no bit and no interval, and outlive the file."""
+    network = conv_net([6, POOL], [8], (3, 6, 6))
+    plain, made = (
+        built(network, BuildConfig(target_fps=400_000, memory_registers=on)).graph for on in (False, True)
+    )
+    assert [block.fold for block in made.blocks] == [block.fold for block in plain.blocks]
+    model = load_calibration("xc7")
+    added = made.cost(model).ff - plain.cost(model).ff
+    assert added == pytest.approx(sum(block.registers for block in made.blocks), rel=0.05)
+    made = from_onnx(to_onnx(made))
+    frames = np.random.default_rng(5).integers(0, 256, (5, 6, 6, 3))
+    run, before = (simulate(graph, frames, trace=True, cache_dir=simulator_cache) for graph in (made, plain))
+    np.testing.assert_array_equal(run.outputs, plain.execute(frames))
+    assert first_difference(made, frames, run.traces) is None
+    assert run.ii == before.ii == plain.bottleneck.cycles
+    assert run.latency == size_fifos(made).report.latency == before.latency + 3
 
 
 @pytest.mark.parametrize("reset_at", [3, 777])

@@ -151,6 +151,7 @@ class BorderMvau(Mvau):
             pe=f["PE"],
             simd=f["SIMD"],
             ram_style=f["ram_style"],
+            register=f.get("etb_register", 0) == 1,
             size=f.pair("IFMDim"),
             kernel=f.pair("ConvKernelDim"),
             stride=f.pair("Stride"),

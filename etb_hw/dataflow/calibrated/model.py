@@ -53,7 +53,7 @@ class CalibratedModel:
         bram, uram = _block_memories(block, self.fabric)
         return Resources(
             lut=_weigh(block.lut_amounts(self.fabric), self.lut[block.kind]),
-            ff=_weigh(block.ff_amounts(self.fabric), self.ff[block.kind]),
+            ff=_weigh(block.ff_amounts(self.fabric), self.ff[block.kind]) + block.registers,
             bram_18k=bram,
             uram=uram,
             dsp=block.multipliers(self.fabric),

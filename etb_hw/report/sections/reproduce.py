@@ -85,8 +85,13 @@ def _commands(run: Run) -> Markup:
 def _build_options(build: Mapping[str, Any]) -> str:
     names = ("target_fps", "device", "max_utilization", "clk_ns", "folding_config", "resource_model")
     given = {name: build[name] for name in names if build.get(name) is not None}
-    padded = " --pad-channels" if build.get("pad_channels") else ""
-    return "".join(f" --{name.replace('_', '-')} {_plain(value)}" for name, value in given.items()) + padded
+    flags = [name for name in ("pad_channels", "memory_registers") if build.get(name)]
+    words = [f"--{_dashed(name)} {_plain(value)}" for name, value in given.items()]
+    return "".join(f" {word}" for word in [*words, *(f"--{_dashed(name)}" for name in flags)])
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _plain(value: object) -> str:

@@ -11,6 +11,7 @@
 // Threshold word nf holds PE * STEPS values of ACC_BITS bits; a single threshold as -t, a bit wider.
 // BORDER = 1: taps outside of the image count as zero, whatever they hold. For signs that is half of their
 // pairs agreeing; SIMD divides the channels, which are even then. TAP_BEATS and what follows: see etb_border.
+// REGISTER = 1: factors pass a register behind their memories; LAT is a cycle longer, the clock may be faster.
 // Latency from the last input beat: LAT + 3 cycles.
 module etb_mvau #(
     parameter int MW         = 18,
@@ -29,6 +30,7 @@ module etb_mvau #(
     parameter int OUT_BITS   = 1,
     parameter int OUT_BIAS   = 0,
     parameter int RAM_STYLE  = 0,
+    parameter bit REGISTER   = 0,
     parameter bit BORDER     = 0,
     parameter int TAP_BEATS  = 1,
     parameter int KH         = 1,
@@ -65,7 +67,7 @@ module etb_mvau #(
   localparam int XB = MODE == 2 && (IN_BIPOLAR || !IN_SIGNED) ? IN_BITS + 1 : IN_BITS;
   localparam int WB = MODE == 2 && !W_SIGNED ? W_BITS + 1 : W_BITS;
   localparam int LEAF = MODE == 0 ? 18 : MODE == 1 ? 2 : 1;
-  localparam int LAT = 1 + $clog2((SIMD + LEAF - 1) / LEAF);
+  localparam int LAT = (REGISTER ? 2 : 1) + $clog2((SIMD + LEAF - 1) / LEAF);
   localparam int YB = MODE == 0 ? $clog2(SIMD + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(SIMD);
   localparam bit BIASED = STEPS == 1 && MODE != 1;
   localparam int AB = BIASED ? ACC_BITS + 1 : ACC_BITS;
@@ -94,28 +96,40 @@ module etb_mvau #(
     end
 
   // stage 1: input beat (streamed or kept) and weight word
-  logic [SIMD*IN_BITS-1:0] x;
-  logic [PE*SIMD*W_BITS-1:0] w;
+  logic [SIMD*IN_BITS-1:0] x, x_read;
+  logic [PE*SIMD*W_BITS-1:0] w, w_read;
   generate
     if (NF == 1) begin : g_stream
-      always_ff @(posedge clk) if (en) x <= in_data;
+      always_ff @(posedge clk) if (en) x_read <= in_data;
     end else if (SF == 1) begin : g_hold
-      always_ff @(posedge clk) if (en & ~from_buffer) x <= in_data;
+      always_ff @(posedge clk) if (en & ~from_buffer) x_read <= in_data;
     end else begin : g_keep
       (* ram_style = "distributed" *) logic [SIMD*IN_BITS-1:0] kept[SF];
       logic [SFB-1:0] sf_q;
       always_ff @(posedge clk) if (step & ~from_buffer) kept[sf] <= in_data;
       always_ff @(posedge clk) if (en) sf_q <= sf;
       // also a beat that streams in is read back from here, so that nothing has to choose between the two
-      assign x = kept[sf_q];
+      assign x_read = kept[sf_q];
     end
   endgenerate
 
   etb_rom #(
       .WIDTH(PE * SIMD * W_BITS), .DEPTH(SF * NF), .FILE(WEIGHTS), .STYLE(RAM_STYLE)
   ) u_weights (
-      .clk(clk), .en(en), .addr(word), .data(w)
+      .clk(clk), .en(en), .addr(word), .data(w_read)
   );
+  generate
+    if (REGISTER) begin : g_register
+      always_ff @(posedge clk)
+        if (en) begin
+          x <= x_read;
+          w <= w_read;
+        end
+    end else begin : g_direct
+      assign x = x_read;
+      assign w = w_read;
+    end
+  endgenerate
 
   // factors as etb_dot takes them
   logic [SIMD*XB-1:0] xs;

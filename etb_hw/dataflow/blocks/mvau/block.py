@@ -69,6 +69,7 @@ class Mvau(Block):
         thresholds: (MH, T), rising along T, or None for plain sums.
         pixels: (H, W) of the output, () after flattening.
         ram_style: FINN's ``auto``, ``block``, ``distributed`` or ``ultra`` for the weights.
+        register: whether weights and inputs pass a register behind their memories, in our RTL.
     """
 
     OP: ClassVar[str] = "MVAU_hls"
@@ -85,6 +86,7 @@ class Mvau(Block):
     pe: int = 1
     simd: int = 1
     ram_style: str = "auto"
+    register: bool = False
 
     @property
     def mh(self) -> int:
@@ -230,7 +232,20 @@ class Mvau(Block):
 
     @property
     def finn_notes(self) -> Mapping[str, Attribute]:
-        return {"etb_weights": self.weight_dtype.name} if self.weight_dtype != self.finn_weight_dtype else {}
+        notes: dict[str, Attribute] = {}
+        if self.weight_dtype != self.finn_weight_dtype:
+            notes["etb_weights"] = self.weight_dtype.name
+        if self.register:
+            notes["etb_register"] = 1
+        return notes
+
+    def registered(self) -> Self:
+        return replace(self, register=True)
+
+    @property
+    def registers(self) -> int:
+        weights = self.pe * self.simd * self.weight_dtype.bits if self.depth > 1 else 0
+        return (weights + self.simd * self.input_dtype.bits) * self.register
 
     def finn_parameters(self) -> tuple[FinnParameter, ...]:
         terms = self._finn_terms
@@ -308,6 +323,7 @@ class Mvau(Block):
                 "OUT_BITS": self.output_dtype.bits,
                 "OUT_BIAS": lowest_value(self.output_dtype),
                 "RAM_STYLE": self.rtl_ram_style,
+                "REGISTER": int(self.register),
             },
             tuple(memories),
         )
@@ -366,7 +382,7 @@ class Mvau(Block):
         steps = np.zeros((rows, columns), dtype=np.uint8)
         steps[0] |= TAKE  # later rows read the kept copy
         steps[:, -1] |= SEND
-        levels = 1 + bits_of(ceil(self.simd / self.leaf_terms))
+        levels = 1 + self.register + bits_of(ceil(self.simd / self.leaf_terms))
         return (Machine(PATTERN, steps.reshape(-1), levels + 3),)
 
     @classmethod
@@ -389,6 +405,7 @@ class Mvau(Block):
             pe=f["PE"],
             simd=f["SIMD"],
             ram_style=f.choice("ram_style", RAM_STYLES),
+            register=f.get("etb_register", 0) == 1,
         )
 
     @property

@@ -144,7 +144,7 @@ def _sum_bits(bits: int) -> Callable[[int], int]:
 def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
     """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
     rows, columns = block.mh // block.pe, block.mw // block.simd
-    stages = 2 + bits_of(ceil(block.simd / block.leaf_terms))
+    stages = 2 + block.register + bits_of(ceil(block.simd / block.leaf_terms))
     lengths = [stages] if columns > 1 else []
     if block.thresholds is not None:
         lengths += [stages - block.rtl_biased] * bits_of(rows)
