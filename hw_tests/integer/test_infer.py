@@ -71,7 +71,8 @@ CASES: dict[str, g.IntegerGraph] = {
     ),
     "sign": graph(g.Threshold, (2, 1, 1), thresholds=np.array([[0], [-2]]), dtype=BIPOLAR),
     "pool": graph(g.MaxPool, (1, 2, 2), kernel=(2, 2), stride=(2, 2)),
-    "flat": graph(g.Flatten, (2, 1, 2)),
+    "flat": graph(g.Flatten, (2, 1, 3)),
+    "joined": graph(g.Concat, (2, 1, 2), inputs=("x", "x")),
 }
 
 
@@ -86,7 +87,7 @@ def test_ranges_are_those_of_all_inputs(name: str) -> None:
     assert list(found.high) == high
     y = execute(made, np.full((1, *made.input.shape), made.input.dtype.min))
     assert found.shape == y.shape[1:]
-    if name not in ("threshold", "sign", "pool", "flat"):
+    if name not in ("threshold", "sign", "pool", "flat", "joined"):
         assert found.dtype == DataType.smallest(min(low), max(high))
 
 
@@ -95,6 +96,7 @@ def test_types_that_are_given_stay() -> None:
     assert CASES["sign"].types["y"].dtype == BIPOLAR
     assert CASES["pool"].types["y"].dtype == INT2
     assert CASES["flat"].types["y"].dtype == INT2
+    assert CASES["joined"].types["y"].dtype == INT2
     assert (CASES["dense"].types["x"].low, CASES["dense"].types["x"].high) == ((-2,) * 3, (1,) * 3)
 
 
@@ -175,14 +177,28 @@ def test_misfits_name_the_node(
     assert caught.value.where == "y"
 
 
-def test_tensors_of_two_shapes_are_not_added() -> None:
+@pytest.mark.parametrize("node", [g.Add, g.Concat])
+def test_tensors_of_two_shapes_do_not_meet(node: type) -> None:
     nodes = (
         g.Input(name="x", shape=(2, 2, 2), dtype=INT2),
         g.SumPool(name="s", inputs=("x",)),
-        g.Add(name="y", inputs=("x", "s")),
+        node(name="y", inputs=("x", "s")),
     )
     with pytest.raises(BadInput, match="differ"):
         infer_types(g.IntegerGraph(nodes, "y"))
+
+
+def test_channels_of_two_types_are_joined() -> None:
+    """Each keeps its range, and the type holds both."""
+    nodes = (
+        g.Input(name="x", shape=(1, 1, 2), dtype=BIPOLAR),
+        g.SumPool(name="s", inputs=("x",)),
+        g.ChannelAffine(name="a", inputs=("s",), mul=np.array([3]), add=np.array([1])),
+        g.Concat(name="y", inputs=("s", "a")),
+    )
+    found = g.IntegerGraph(nodes, "y").types["y"]
+    assert (found.shape, found.low, found.high) == ((2, 1, 1), (-2, -5), (2, 7))
+    assert found.dtype == DataType.integer(4)
 
 
 def test_the_edge_of_53_bits() -> None:
@@ -201,6 +217,8 @@ def test_the_edge_of_53_bits() -> None:
         (g.SumPool, (1, 2, 1), DataType.integer(53), {}),
         (g.ChannelAffine, (1,), DataType.integer(53), affine),
         (g.ChannelAffine, (1,), DataType.integer(2), {"mul": np.array([1]), "add": np.array([2**53])}),
+        (g.ChannelAffine, (2,), DataType.integer(53), {"mul": np.array([1, 2]), "add": np.array([0, 0])}),
+        (g.Dense, (1,), DataType.unsigned(28), fields),
     ):
         with pytest.raises(BadInput, match="53 bits"):
             typed(node, shape, given, **more)
