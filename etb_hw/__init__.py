@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from etb_hw.evolution.lightning import EvolutionCallback as EvolutionCallback
     from etb_hw.flow.budgets import budget as budget
     from etb_hw.flow.hardware_cost import luts as luts
+    from etb_hw.flow.rehearsal import check as check
 
 __version__ = "0.2.0"
 
@@ -34,6 +35,7 @@ _HOMES = {
     "EvolutionCallback": "etb_hw.evolution.lightning",
     "Rule": "etb_hw.evolution",
     "budget": "etb_hw.flow.budgets",
+    "check": "etb_hw.flow.rehearsal",
     "export": "etb_hw.evolution.export",
     "groups": "etb_hw.evolution",
     "luts": "etb_hw.flow.hardware_cost",

@@ -17,11 +17,11 @@ from etb_hw.dataflow.folding import Target, cycles_for, fold
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.simulation import size_fifos
-from etb_hw.errors import BadInput, InfeasibleTarget, UnsupportedNode
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.evolve import BudgetOf
 from etb_hw.evolution.net import PreparedNet
-from etb_hw.evolution.slim import drawn
 from etb_hw.flow.hardware_cost import PlanLuts
+from etb_hw.flow.rehearsal import SPREAD, rehearsed
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.models import BinaryNet, NetSpec, specify
 from etb_hw.models.norm import ChannelNorm
@@ -31,7 +31,6 @@ from etb_hw.qonnx_io.export import exported_model
 from etb_hw.training.budget import Budget
 
 Made: TypeAlias = Callable[[Mapping[str, int]], IntegerGraph]
-SPREAD = 5.0  # standard deviation of a stand-in's thresholds
 RESERVE = 0.03  # of a budget: a design at its trained thresholds may take so much more than its stand-in
 
 
@@ -90,17 +89,8 @@ def budget(
     dtype, asked = DataType.parse(input_dtype), target_of(build)
 
     def of(net: PreparedNet) -> tuple[Cost, Budget]:
-        shape = tuple(net.note.example.shape[1:])
-
         def made(widths: Mapping[str, int]) -> IntegerGraph:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                module = drawn(net, widths, SPREAD)
-            try:
-                return qonnx_io.import_model(exported_model(module, shape, dtype), options)
-            except UnsupportedNode as error:
-                remedy = f"{error.remedy}; for residual additions: prepare(..., additions='stream')"
-                raise UnsupportedNode(error.where, error.reason, remedy) from None
+            return rehearsed(net, widths, dtype, options)
 
         cost = PlanLuts(net.note.original, cycles_for(fps, clk_ns), asked.model)
         return cost, _budget(made, build, luts)

@@ -85,7 +85,13 @@ class _Interpreter:
 
     def run(self) -> IntegerGraph:
         name = self._input()
-        for node in self._sorted(name):
+        order = self._sorted(name)
+        for node in order:
+            if node.op_type in NORMS:  # exporters wrap some in other ops, which would be blamed
+                Call(node, [], self.builder, self.opset).fail(
+                    "has no exact integer form here", _remedy(node.op_type)
+                )
+        for node in order:
             self._step(node)
         return self._output()
 
@@ -360,6 +366,7 @@ def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:
     return -1 if kind == FINN else 0
 
 
+NORMS = ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization")
 QUANTIZER = "put a quantizer (QuantReLU, QuantIdentity) in its place: any monotone function folds into one"
 INSTEAD: Mapping[tuple[str, ...], str] = {
     ("Softmax",): "put it at the end of the network, or remove it: arg-max of the logits is the same class",
@@ -367,9 +374,7 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "Erf"): QUANTIZER,
     ("Gelu", "HardSwish", "Mish", "Swish"): "use ReLU, PReLU or a quantizer: it is not monotone",
     ("ConvTranspose", "Resize", "Upsample"): "use Conv: hardware streams no tensor that grows",
-    ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization"): (
-        "use BatchNorm: statistics of the input cannot become constants"
-    ),
+    NORMS: ("use BatchNorm: statistics of the input cannot become constants"),
     ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"): (
         "export with brevitas.export.export_qonnx, which keeps quantizers as Quant nodes"
     ),

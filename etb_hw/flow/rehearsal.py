@@ -1,0 +1,72 @@
+"""A prepared network's way to hardware, gone before it is trained, with weights that mean nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from etb_hw import qonnx_io
+from etb_hw.dataflow.lower import lower
+from etb_hw.errors import UnsupportedNode
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.slim import drawn
+from etb_hw.integer import DataType, IntegerGraph
+from etb_hw.qonnx_io import ImportOptions
+from etb_hw.qonnx_io.export import exported_model
+
+SPREAD = 5.0  # standard deviation of a stand-in's thresholds
+_OF_EACH_INPUT = (
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+    nn.modules.instancenorm._InstanceNorm,
+)
+log = logging.getLogger("etb_hw")
+
+
+def check(model: nn.Module, input_dtype: str = "uint8", options: ImportOptions | None = None) -> None:
+    """Whether what a prepared network will become can be built: say now what ``etb-hw build`` would say then.
+
+    A stand-in of its widths is exported, read back and mapped to hardware blocks, which takes seconds.
+
+    Args:
+        model: from ``prepare``. input_dtype: what integers it will read. options: how its input comes from
+            them, where it does not read them as they are.
+
+    Raises:
+        BadInput: the network is not prepared, or cannot be exported.
+        UnsupportedNode: a layer has no integer form, or no hardware; names it and what to write instead.
+    """
+    net = PreparedNet(model)
+    widths = dict(net.plan.widths)
+    for path, module in net.module.named_modules():
+        if isinstance(module, _OF_EACH_INPUT):  # exporters write them as other ops, which would be blamed
+            raise UnsupportedNode(
+                f"module {path!r} ({type(module).__name__})",
+                "normalises by the values of each input, which has no exact integer form",
+                "use BatchNorm, whose statistics become constants",
+            )
+    lower(rehearsed(net, widths, DataType.parse(input_dtype), options))
+    log.info("%s can be built, %d groups of channels", type(net.module).__name__, len(widths))
+
+
+def rehearsed(
+    net: PreparedNet, widths: Mapping[str, int], dtype: DataType, options: ImportOptions | None = None
+) -> IntegerGraph:
+    """The integer graph of a stand-in at these widths a group. Raises as ``check``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = drawn(net, widths, SPREAD)
+    try:
+        return qonnx_io.import_model(
+            exported_model(module, tuple(net.note.example.shape[1:]), dtype), options
+        )
+    except UnsupportedNode as error:
+        if "scale" not in error.reason:
+            raise
+        remedy = f"{error.remedy}; for residual additions: prepare(..., additions='stream')"
+        raise UnsupportedNode(error.where, error.reason, remedy) from None

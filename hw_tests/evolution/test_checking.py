@@ -1,0 +1,59 @@
+"""``check`` says before training what ``etb-hw build`` would say after it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import etb_hw as etb
+from etb_hw.errors import BadInput, UnsupportedNode
+from etb_hw.qonnx_io import import_model
+from etb_hw.qonnx_io.export import exported_model
+
+
+def network(between: nn.Module) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1, bias=False),
+        between,
+        nn.ReLU(),
+        nn.Conv2d(8, 12, 3, stride=2, bias=False),
+        nn.BatchNorm2d(12),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(12 * 9, 4),
+    )
+
+
+PIXELS = torch.arange(128).reshape(2, 1, 8, 8).float()
+
+
+def test_what_can_be_built_is_left_as_it_is() -> None:
+    model = etb.prepare(network(nn.BatchNorm2d(8)), PIXELS)
+    before = copy.deepcopy(model.state_dict())
+    drawn = torch.random.get_rng_state()
+    etb.check(model)
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert etb.Evolution(model, 0.3, steps=8).hard is False
+
+
+@pytest.mark.parametrize("norm", [nn.GroupNorm(2, 8), nn.InstanceNorm2d(8), nn.LayerNorm([8, 8, 8])])
+def test_norms_by_each_input_are_named(norm: nn.Module) -> None:
+    model = etb.prepare(network(norm), PIXELS)
+    with pytest.raises(UnsupportedNode, match=rf"'1' \({type(norm).__name__}\)(.|\n)*BatchNorm"):
+        etb.check(model)
+
+
+def test_a_file_with_such_a_norm_is_refused_by_its_name() -> None:
+    """The exporter wraps it in reshapes, which would be refused first."""
+    model = exported_model(nn.Sequential(nn.GroupNorm(2, 8), nn.Flatten()).eval(), (8, 4, 4))
+    with pytest.raises(UnsupportedNode, match=r"InstanceNormalization(.|\n)*BatchNorm"):
+        import_model(model)
+
+
+def test_only_prepared_networks() -> None:
+    with pytest.raises(BadInput, match="prepare"):
+        etb.check(network(nn.BatchNorm2d(8)))
