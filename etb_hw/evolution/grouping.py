@@ -140,7 +140,7 @@ class _Grouping:
 
     def opaque(self, node: fx.Node, why: str) -> None:
         """The op may do anything: all its inputs stay whole, and so does its output."""
-        for source in tensors_in(node):
+        for source in _read(node):
             self.fix(self.layouts.get(source, ()), why)
         shape = shape_of(node)
         if shape is not None and len(shape) > 1:
@@ -286,15 +286,18 @@ class _Grouping:
         tensors = [n for n in tensors_in(node) if n in self.layouts]
         name = getattr(target, "__name__", str(target))
         if layout is None:
-            if len(shape) > 1 and any(True for _ in tensors_in(node)):
+            if len(shape) > 1 and any(True for _ in _read(node)):
                 self.opaque(node, f"{name} is not understood")
             return
         if target in ADDS or target in _MUL or target in _DIV or target in ("mul", "div"):
             self.arithmetic(node, name, tensors, shape, adds=target in ADDS)
-        elif target in _CAT and _argument(node, 1, "dim", 0) in (1, 1 - len(shape)):
-            self.layouts[node] = tuple(
-                span for n in node.args[0] for span in self.layouts[n]  # type: ignore[union-attr, index]
-            )  # fmt: skip
+        elif (
+            target in _CAT
+            and _argument(node, 1, "dim", 0) in (1, 1 - len(shape))
+            and all(part in self.layouts for part in _argument(node, 0, "tensors", ()))
+        ):
+            parts = _argument(node, 0, "tensors", ())
+            self.layouts[node] = tuple(span for part in parts for span in self.layouts[part])
         elif target is F.pad and (_argument(node, 3, "value", None) or 0) == 0 and _argument(
             node, 2, "mode", "constant"
         ) == "constant" and shape[1] == self.size(layout):  # fmt: skip
@@ -446,6 +449,21 @@ def _constant(node: fx.Node) -> fx.Node:
     while node.target in _EXPAND and isinstance(node.args[0], fx.Node):
         node = node.args[0]
     return node
+
+
+def _read(node: fx.Node) -> list[fx.Node]:
+    """The tensors that an op reads; those in a tuple (of chunk or split) where the tuple was made."""
+    if node.target is not operator.getitem and node.target not in _CAT:
+        return list(tensors_in(node))
+    found, todo, seen = [], list(node.all_input_nodes), set()
+    while todo:
+        source = todo.pop()
+        if shape_of(source) is not None:
+            found.append(source)
+        elif source not in seen:
+            seen.add(source)
+            todo += source.all_input_nodes
+    return found
 
 
 def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:

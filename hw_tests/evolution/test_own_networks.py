@@ -197,3 +197,47 @@ def test_a_binary_stream_of_integers_goes_all_the_way():
     graph = import_model(exported_model(slim, (1, 8, 8)))
     found = graph.dequantize(reference.execute(graph, pixels.numpy().astype(np.uint8)))
     np.testing.assert_array_equal(found, slim(pixels).detach().numpy())
+
+
+def halves_by_chunk(x: Tensor) -> tuple[Tensor, ...]:
+    return tuple(x.chunk(2, 1)[i] for i in range(2))
+
+
+def halves_by_split(x: Tensor) -> tuple[Tensor, ...]:
+    first, second = torch.split(x, 4, dim=1)
+    return first, second
+
+
+@pytest.mark.parametrize("halves", [halves_by_chunk, halves_by_split])
+def test_channels_that_are_split_stay_whole_and_others_are_cut(halves):
+    class Split(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(1, 8, 3, padding=1, bias=False)
+            self.bn = nn.BatchNorm2d(8)
+            self.branch = nn.Conv2d(4, 16, 3, padding=1, bias=False)
+            self.branch_bn = nn.BatchNorm2d(16)
+            self.fc = nn.Linear(20 * 64, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            first, second = halves(F.relu(self.bn(self.stem(x))))
+            joined = torch.cat(tensors=[first, F.relu(self.branch_bn(self.branch(second)))], dim=1)
+            return self.fc(joined.flatten(1))
+
+    torch.manual_seed(0)
+    pixels = torch.randint(0, 256, (8, 1, 8, 8)).float()
+    model = etb.prepare(Split(), pixels).train()
+    evolution = etb.Evolution(model, 0.3, count="parameters", steps=8)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(8):
+        optimizer.zero_grad()
+        F.cross_entropy(model(pixels), torch.arange(8)).backward()
+        optimizer.step()
+        evolution.step()
+    slim = etb.slim(model, pixels)
+    assert torch.equal(slim(pixels), model.eval()(pixels))
+    layers = {n: m.weight.shape for n, m in slim.named_modules() if isinstance(m, nn.Conv2d)}
+    stems = [shape[0] for name, shape in layers.items() if name.startswith("stem")]
+    branches = [shape[0] for name, shape in layers.items() if name.startswith("branch")]
+    assert stems == [8]
+    assert branches[0] < 16
