@@ -73,6 +73,66 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "return (values > 0).astype(np.int64)",
         "Gt -> GtE",
     ): "bipolar values are no 0",
+    (
+        "etb_hw/integer/reference.py",
+        "if dtype.step == 1 and dtype.min <= stored.min and stored.max <= dtype.max:",
+        "Eq -> NotEq",
+    ): "saves a look at the values, no more",
+    (
+        "etb_hw/integer/reference.py",
+        "if dtype.step == 1 and dtype.min <= stored.min and stored.max <= dtype.max:",
+        "condition is never true",
+    ): "saves a look at the values, no more",
+    (
+        "etb_hw/integer/reference.py",
+        "if dtype.step == 1 and dtype.min <= stored.min and stored.max <= dtype.max:",
+        "LtE -> Lt",
+    ): "saves a look at the values, no more",
+    (
+        "etb_hw/integer/reference.py",
+        "if dtype.step == 1 and dtype.min <= stored.min and stored.max <= dtype.max:",
+        "max -> min",
+    ): "saves a look at the values, no more",
+    (
+        "etb_hw/integer/reference.py",
+        "if last_use[name] == i and name != graph.output:",
+        "condition is never true",
+    ): "saves memory",
+    (
+        "etb_hw/integer/reference.py",
+        "bound = int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0)) * a.shape[1]",
+        "max -> min",
+    ): "of an assertion that typed graphs keep",
+    (
+        "etb_hw/integer/reference.py",
+        'assert bound < 2**53, "sums leave the exact range of float64"',
+        "Lt -> LtE",
+    ): "typed graphs stay below",
+    (
+        "etb_hw/integer/reference.py",
+        "filters = node.weights.astype(np.int64).reshape(node.groups, outputs // node.groups, -1)",
+        "1 -> 2",
+    ): "numpy takes any negative size for the unknown one",
+    (
+        "etb_hw/integer/infer.py",
+        "low, high = (np.concatenate(ends) for ends in zip(*map(_bounds, inputs), strict=True))",
+        "True -> False",
+    ): "both ends are as many",
+    (
+        "etb_hw/integer/infer.py",
+        "steepest = max(abs(int(weights.min(initial=0))), abs(int(weights.max(initial=0))))",
+        "0 -> 1",
+    ): "weights that are all 0 are summed in wider floats",
+    (
+        "etb_hw/rtl/beats.py",
+        'packed = np.packbits(planes.reshape(len(fields), -1), axis=1, bitorder="little")',
+        "1 -> 2",
+    ): "numpy takes any negative size for the unknown one",
+    (
+        "etb_hw/rtl/cache.py",
+        "return found.hexdigest()[:32]",
+        "32 -> 33",
+    ): "a digit more of a digest",
 }
 
 COMPARISONS = {

@@ -132,6 +132,7 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
         shape = shape_of(next(tensors_in(node), node))
         new = _replacement(model, node, path, module, shape, rules)
         if new is not None:
+            _check_hooks(path, module)
             made[path] = new
     for path, module in made.items():
         for alias in _aliases(model, model.get_submodule(path)):
@@ -140,6 +141,16 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
         act = module_at(model, node) if node.op == "call_module" else None
         if isinstance(act, EvolvingAct):
             _spread(model, node, act.kind)
+
+
+def _check_hooks(path: str, module: nn.Module) -> None:
+    """Raise BadInput where a module that is replaced computes more than its class says."""
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise BadInput(
+            f"module {path!r}",
+            "has forward hooks, which the layer in its place would lose",
+            "write what they compute into forward, or remove them and register them again behind prepare",
+        )
 
 
 def _replacement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from onnx import helper, numpy_helper
 
 from etb_hw.dataflow import Target, finn, fold, lower
+from etb_hw.dataflow.blocks import BorderMvau, MaxPool, Padding
+from etb_hw.dataflow.finn.check import check_block, check_wires
 from etb_hw.errors import BadInput, EtbError
+from etb_hw.integer.datatype import BIPOLAR, DataType
 from hw_tests.networks import POOL, conv_net
 
 
@@ -107,6 +111,45 @@ def test_what_is_consistent_is_read(model: onnx.ModelProto) -> None:
     assert len(finn.from_onnx(other).blocks) == len(finn.from_onnx(model).blocks)
     renamed = finn.from_onnx(changed(model, setting("MVAU_hls", "etb_layer", "my layer")))
     assert "my layer" in {block.layer for block in renamed.blocks}
+
+
+def border(weights: list[int]) -> BorderMvau:
+    return BorderMvau(
+        name="b", layer="", weights=np.array([weights]), weight_dtype=BIPOLAR, input_dtype=BIPOLAR,
+        output_dtype=BIPOLAR, thresholds=np.array([[0]]), pixels=(2, 2), size=(2, 2), kernel=(1, 2),
+        pads=(0, 1, 0, 0),
+    )  # fmt: skip
+
+
+def test_signs_are_no_zeros() -> None:
+    check_block(border([1, -1, -1, 1]))
+    with pytest.raises(BadInput, match="no values of BIPOLAR"):
+        check_block(border([1, -1, 0, 1]))
+
+
+def test_frames_have_an_end() -> None:
+    most = {"name": "p", "layer": "", "pads": (0, 0, 0, 0), "value": 0, "dtype": BIPOLAR, "simd": 1}
+    check_block(Padding(size=(2**16, 2**16), channels=1, **most))
+    with pytest.raises(BadInput, match="stream of shape"):
+        check_block(Padding(size=(2**16, 2**16), channels=2, **most))
+
+
+@pytest.mark.parametrize("change", [{"dtype": DataType.parse("INT2")}, {"channels": 6}])
+def test_a_stream_is_read_as_it_was_sent(change: dict[str, Any]) -> None:
+    """Either its size or its type is enough to differ."""
+    design = lower(conv_net([3, POOL, 4], [5], (1, 8, 8)))
+    check_wires(design)
+    pool = next(block for block in design.blocks if isinstance(block, MaxPool))
+    blocks = tuple(replace(block, **change) if block is pool else block for block in design.blocks)
+    with pytest.raises(BadInput, match="reads"):
+        check_wires(replace(design, blocks=blocks))
+
+
+def test_a_block_has_a_name() -> None:
+    design = lower(conv_net([3], [5], (1, 8, 8)))
+    blocks = (replace(design.blocks[0], name=""), *design.blocks[1:])
+    with pytest.raises(BadInput, match="or one without"):
+        check_wires(replace(design, blocks=blocks))
 
 
 @pytest.mark.timeout(20)

@@ -168,6 +168,12 @@ class Modal(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+def hooked(model: nn.Sequential) -> nn.Sequential:
+    """The last layer's output is doubled by no module."""
+    model[-1].register_forward_hook(lambda module, args, output: 2 * output)
+    return model
+
+
 BAD = {
     "picky": (Branching, X, r"picky\.0.*cannot be traced"),
     "own": (lambda: nn.Sequential(Own(), nn.Flatten(), nn.Linear(8 * 36, 4)), X, "module '0'.*conv2d on"),
@@ -181,6 +187,11 @@ BAD = {
         lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False)),
         X,
         "module '1'",
+    ),
+    "hooked": (
+        lambda: hooked(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))),
+        X,
+        "module '2'.*hooks",
     ),
 }  # fmt: skip
 

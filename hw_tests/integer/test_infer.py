@@ -188,6 +188,17 @@ def test_tensors_of_two_shapes_do_not_meet(node: type) -> None:
         infer_types(g.IntegerGraph(nodes, "y"))
 
 
+@pytest.mark.parametrize("kernel", [(2, 1), (1, 2)])
+def test_images_of_two_sizes_are_not_joined(kernel: tuple[int, int]) -> None:
+    nodes = (
+        g.Input(name="x", shape=(1, 2, 2), dtype=INT2),
+        g.MaxPool(name="s", inputs=("x",), kernel=kernel, stride=kernel),
+        g.Concat(name="y", inputs=("x", "s")),
+    )
+    with pytest.raises(BadInput, match="differ beside the channels"):
+        infer_types(g.IntegerGraph(nodes, "y"))
+
+
 def test_channels_of_two_types_are_joined() -> None:
     """Each keeps its range, and the type holds both."""
     nodes = (

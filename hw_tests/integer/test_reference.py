@@ -198,7 +198,7 @@ def test_shapes_that_do_not_fit_name_the_node(node: Node, shape: tuple[int, ...]
 
 def test_the_input_is_checked() -> None:
     graph = _one(Flatten(name="y", inputs=("x",)), (2, 3, 3), DataType.unsigned(8))
-    for wrong in (np.zeros((1, 3, 3, 2), int), np.zeros((1, 2, 3, 3)), np.full((1, 2, 3, 3), -1)):
+    for wrong in (np.zeros((1, 3, 3, 2), int), np.zeros((1, 2, 3, 3)), np.full((1, 2, 3, 3), -1, np.int8)):
         with pytest.raises(BadInput, match="input data"):
             execute(graph, wrong)
 

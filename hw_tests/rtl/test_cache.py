@@ -59,5 +59,6 @@ def builder(built: list[Path]) -> Callable[[Path], None]:
         built.append(folder)
         (folder / "below").mkdir()
         (folder / "below/data").write_bytes(b"data")
+        (folder / "other").write_bytes(b"other")
 
     return build

@@ -75,6 +75,11 @@ def test_names_that_differ_by_case_or_by_signs_stay_apart() -> None:
     assert all(PLAIN.fullmatch(name) and len(name) <= LONGEST for name in made)
 
 
+def test_names_have_an_end() -> None:
+    long = ["n" * 300, "n" * 301]
+    assert sorted(map(len, identifiers(long).values())) == [58, 64]
+
+
 def test_a_comment_is_one_line() -> None:
     assert comment("conv\n\r\u2028`x") == "conv????x"
     assert len(comment("y" * 10_000)) <= 120
