@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
 import torch
+from numpy.typing import NDArray
 
 from etb_hw.config import TrainingConfig
-from etb_hw.training.batches import Batches
+from etb_hw.training.batches import Batches, augment
 
 CONFIG = TrainingConfig(batch=8, flip=False, shift=0, cutout=0)
 X = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1)
@@ -39,3 +45,50 @@ def test_processes_share_a_batch_without_overlap() -> None:
     for step in range(5):
         together = set(parts[0][4 * step : 4 * step + 4]) | set(parts[1][4 * step : 4 * step + 4])
         assert together == set(alone[8 * step : 8 * step + 8])
+
+
+def blanked_by_hand(image: NDArray[np.uint8], noise: NDArray[np.float32], config: TrainingConfig) -> Any:
+    """One image (C, H, W), pixel by pixel."""
+    _, height, width = image.shape
+    if config.flip and noise[0] < 0.5:
+        image = image[:, :, ::-1]
+    shift = config.shift
+    top, left = (int(np.float32(n) * np.float32(2 * shift + 1)) - shift for n in noise[1:3])
+    found = np.zeros_like(image)
+    for y in range(height):
+        for x in range(width):
+            inside = 0 <= y + top < height and 0 <= x + left < width
+            near_y = abs(y + 0.5 - noise[3] * height) <= config.cutout / 2
+            near_x = abs(x + 0.5 - noise[4] * width) <= config.cutout / 2
+            if inside and not (config.cutout and near_y and near_x):
+                found[:, y, x] = image[:, y + top, x + left]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("flip", "shift", "cutout"), [(True, 0, 0), (False, 2, 0), (False, 0, 3), (True, 1, 2)]
+)
+def test_augmentation_is_what_one_would_do_by_hand(flip: bool, shift: int, cutout: int) -> None:
+    config = TrainingConfig(flip=flip, shift=shift, cutout=cutout)
+    rng = np.random.default_rng(3)
+    images = rng.integers(1, 256, (40, 2, 5, 6), dtype=np.uint8)
+    noise = rng.random((40, 5), dtype=np.float32)
+    noise[0, 3:] = 0.5  # a hole whose edge meets the middles of pixels
+    found = augment(torch.from_numpy(images), torch.from_numpy(noise), config).numpy()
+    expected = [blanked_by_hand(*pair, config) for pair in zip(images, noise, strict=True)]
+    np.testing.assert_array_equal(found, np.stack(expected))
+
+
+def test_a_step_is_augmented_by_its_own_noise() -> None:
+    """The same images in another step, seed or process: each is moved as its place in the batch says."""
+    x = torch.randint(1, 256, (8, 1, 6, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    config = TrainingConfig(batch=8, flip=True, shift=2, cutout=2)
+    whole = Batches(x, torch.arange(8), config).batch(0)
+    parts = [Batches(x, torch.arange(8), config, rank, 2).batch(0) for rank in range(2)]
+    assert torch.equal(whole[0][0::2], parts[0][0])
+    assert torch.equal(whole[0][1::2], parts[1][0])
+    moved = []
+    for seed, step in ((0, 0), (0, 1), (1, 0)):
+        images, labels = Batches(x, torch.arange(8), config.model_copy(update={"seed": seed})).batch(step)
+        moved.append(images[labels.argsort()])
+    assert not any(torch.equal(a, b) for a, b in combinations(moved, 2))
