@@ -96,7 +96,7 @@ def test_types_that_are_given_stay() -> None:
     assert CASES["sign"].types["y"].dtype == BIPOLAR
     assert CASES["pool"].types["y"].dtype == INT2
     assert CASES["flat"].types["y"].dtype == INT2
-    assert CASES["joined"].types["y"].dtype == INT2
+    assert typed(g.Concat, (2, 1, 1), BIPOLAR, inputs=("x", "x")).dtype == BIPOLAR
     assert (CASES["dense"].types["x"].low, CASES["dense"].types["x"].high) == ((-2,) * 3, (1,) * 3)
 
 

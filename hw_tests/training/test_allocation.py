@@ -6,7 +6,7 @@ import pytest
 from etb_hw.config import EvolutionConfig
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning.sizes import cost_function
-from etb_hw.training.allocation import choose, make_limits, reached
+from etb_hw.training.allocation import choose, floors_of, make_limits, reached
 
 SPEC = vgg_small((3, 32, 32), 10, 0.25)
 
@@ -62,3 +62,30 @@ def test_a_slowly_rising_target_does_not_starve_cheap_groups():
             alive[group][channels] = False
     left = [alive[group].mean() for group in SPEC.prunable]
     assert max(left) - min(left) < 0.1
+
+
+def test_caps_say_how_many_channels_stay():
+    groups = len(SPEC.prunable)
+    assert [SPEC.widths[group] for group in SPEC.prunable] == [32, 32, 64, 64, 128, 128]
+    few = EvolutionConfig(ratio=0, multiple=4, floor=5)
+    assert list(floors_of(SPEC, few, [0.1, 0.25, 0.5, 0.99, 0.3, 0.0]).values()) == [28, 24, 32, 5, 88, 128]
+    assert set(floors_of(SPEC, EvolutionConfig(ratio=0), [1.0] * groups).values()) == {1}
+
+
+def test_caps_rise_with_depth():
+    config = EvolutionConfig(ratio=0.5, cap_rise=3.0)
+    keep = make_limits(SPEC, config, cost_function(SPEC, "parameters")).keep
+    caps = [1 - keep[group] / SPEC.widths[group] for group in SPEC.prunable]
+    assert caps == pytest.approx([caps[-1] * share / 4 for share in np.linspace(1, 4, len(caps))], abs=0.02)
+
+
+@pytest.mark.parametrize(("multiple", "floor"), [(1, 1), (4, 4), (4, 12)])
+def test_all_that_the_limits_allow_is_cut_and_no_more(multiple, floor):
+    config = EvolutionConfig(ratio=0.6, multiple=multiple, floor=floor, caps=(0.9,) * len(SPEC.prunable))
+    cost = cost_function(SPEC, "parameters")
+    limits = make_limits(SPEC, config, cost)
+    most = reached(cost, SPEC, limits.keep)
+    alive = {group: np.ones(SPEC.widths[group], dtype=bool) for group in SPEC.prunable}
+    importance = {group: np.random.default_rng(0).normal(size=mask.size) for group, mask in alive.items()}
+    chosen = choose(SPEC, cost, limits, alive, importance, most, most)
+    assert {group: SPEC.widths[group] - len(found) for group, found in chosen.items()} == limits.keep
