@@ -11,7 +11,30 @@ from pathlib import Path
 import pytest
 
 from etb_hw.errors import BadInput
-from etb_hw.files import append_line, locked, part_of, remove_leftovers, write_bytes, write_text
+from etb_hw.files import (
+    append_line,
+    locked,
+    part_of,
+    read_bytes,
+    remove_leftovers,
+    write_bytes,
+    write_text,
+)
+
+
+def test_a_file_may_be_as_large_as_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, 5, "write less") == b"12345"
+    with pytest.raises(BadInput, match="more than 4"):
+        read_bytes(path, 4, "write less")
+
+
+def test_folders_of_a_log_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "a/b/log"
+    append_line(path, "one")
+    append_line(path, "two")
+    assert path.read_text() == "one\ntwo\n"
 
 
 def test_the_umask_is_honoured(tmp_path: Path) -> None:

@@ -82,6 +82,11 @@ def test_places_in_flat_batches() -> None:
     assert first_difference(np.zeros(2), np.ones(2), "class") == "layer class, channel 0: 0.0 instead of 1.0"
 
 
+def test_places_in_signals() -> None:
+    found = first_difference(np.array([[[1, 2, 3]]]), np.array([[[1, 2, 4]]]), "conv")
+    assert found == "layer conv, channel 0, position (2,): 3 instead of 4"
+
+
 def test_the_first_layer_that_differs() -> None:
     a, b = batches()
     other = b.copy()
