@@ -40,6 +40,22 @@ def test_what_can_be_built_is_left_as_it_is() -> None:
     assert etb.Evolution(model, 0.3, steps=8).hard is False
 
 
+class Twice(nn.Sequential):
+    """Its second layer is applied twice."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self[2](self[1](self[0](x)))
+        for _ in range(2):
+            x = self[5](self[4](self[3](x)))
+        return self[7](self[6](x))
+
+
+def test_a_layer_that_is_applied_twice_becomes_two_blocks() -> None:
+    again = [nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+    layers = [*network(nn.BatchNorm2d(8))[:3], *again, nn.Flatten(), nn.Linear(8 * 64, 4)]
+    etb.check(etb.prepare(Twice(*layers), PIXELS))
+
+
 @pytest.mark.parametrize("norm", [nn.GroupNorm(2, 8), nn.InstanceNorm2d(8), nn.LayerNorm([8, 8, 8])])
 def test_norms_by_each_input_are_named(norm: nn.Module) -> None:
     model = etb.prepare(network(norm), PIXELS)
