@@ -54,7 +54,8 @@ def test_networks_of_the_field_are_equal_or_refused_for_a_known_reason() -> None
 def test_most_networks_of_the_field_are_built() -> None:
     tally = try_field(range(100, 200))
     assert tally.accepted >= 85, report(tally)
-    assert {op for op, _ in tally.refused} <= {"Add", "Conv", "MatMul"}, report(tally)
+    # a Linear with a bias is exported as Gemm: one whose channels have different scales is refused as MatMul is
+    assert {op for op, _ in tally.refused} <= {"Add", "Conv", "MatMul", "Gemm"}, report(tally)
 
 
 @settings(QUICK, max_examples=150)
