@@ -54,7 +54,7 @@ def test_networks_of_the_field_are_equal_or_refused_for_a_known_reason() -> None
 def test_most_networks_of_the_field_are_built() -> None:
     tally = try_field(range(100, 200))
     assert tally.accepted >= 85, report(tally)
-    # a Linear with a bias is exported as Gemm: one whose channels have different scales is refused as MatMul is
+    # a Linear with a bias is exported as Gemm, and refused as a MatMul is
     assert {op for op, _ in tally.refused} <= {"Add", "Conv", "MatMul", "Gemm"}, report(tally)
 
 
