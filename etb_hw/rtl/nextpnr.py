@@ -1,15 +1,17 @@
-"""Running a nextpnr, and what it says of the result."""
+"""What all families share of place and route: a nextpnr's run, what it says of the result, and packing it."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from etb_hw.errors import InfeasibleTarget
+from etb_hw.rtl import cache
 from etb_hw.rtl.tools import Tool
 from etb_hw.rtl.yosys import SynthesisError
 
@@ -32,6 +34,49 @@ class Placement:
     utilization: Mapping[str, tuple[int, int]]
     bitstream: bytes | None
     tools: tuple[str, ...]
+
+
+def routed(
+    nextpnr: Tool,
+    arguments: Sequence[str],
+    files: Mapping[str, str],
+    part: str,
+    *,
+    target_mhz: float,
+    seed: int,
+    entry: tuple[Path, str, str],
+    timeout: float | None,
+    begin: Callable[[str], None],
+) -> Path:
+    """The folder with what a nextpnr makes of ``files`` (texts by name, ``netlist.json`` among them).
+
+    Args:
+        arguments: the family's own. part: what an error calls it.
+        entry: root, kind and key of the cache's entry that keeps it.
+        begin: gets the name of the work as it begins.
+    """
+
+    def make(scratch: Path) -> None:
+        begin(f"placing and routing with {nextpnr.version}, which takes minutes")
+        for name, text in files.items():
+            (scratch / name).write_text(text, encoding="utf-8")
+        common = ["--json", "netlist.json", "--report", "report.json", "--timing-allow-fail"]
+        common += ["--freq", str(target_mhz), "--seed", str(seed)]
+        route(nextpnr, [*arguments, *common], scratch, part, timeout)
+        (scratch / "netlist.json").unlink()
+
+    return cache.cached_folder(*entry, make)
+
+
+def packed(packer: Tool, name: str, arguments: Sequence[str], source: Path, made: str) -> bytes:
+    """The file ``made`` that the packer called ``name`` makes of ``source``, which it finds beside itself."""
+    with tempfile.TemporaryDirectory(prefix="etb_pack_") as scratch:
+        folder = Path(scratch)
+        (folder / source.name).write_bytes(source.read_bytes())
+        done = packer.run(arguments, folder)
+        if done.returncode:
+            raise SynthesisError(name, done.stderr[-500:], "report this with the design")
+        return (folder / made).read_bytes()
 
 
 def route(nextpnr: Tool, arguments: Sequence[str], folder: Path, part: str, timeout: float | None) -> None:

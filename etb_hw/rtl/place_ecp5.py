@@ -9,9 +9,9 @@ from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput
 from etb_hw.rtl import cache
 from etb_hw.rtl.generator import TOP, axis_width, generate
-from etb_hw.rtl.nextpnr import Placement, read_report, route
-from etb_hw.rtl.tools import ECPPACK, NEXTPNR, YOSYS, Origin, Tool, find
-from etb_hw.rtl.yosys import SynthesisError, netlist
+from etb_hw.rtl.nextpnr import Placement, packed, read_report, routed
+from etb_hw.rtl.tools import ECPPACK, NEXTPNR, YOSYS, Origin, find
+from etb_hw.rtl.yosys import netlist
 
 # nextpnr's device options; the number is thousands of LUT4s
 DEVICES = ("25k", "45k", "85k")
@@ -87,26 +87,21 @@ def place_sources(
     parts = [nextpnr.version, device, str(target_mhz), str(seed), text]
     key = cache.key_of([*parts, package, constraints] if package else parts)
     more = ["--package", package, "--lpf", "pins.lpf"] if package else []
-
-    def make(scratch: Path) -> None:
-        begin(f"placing and routing with {nextpnr.version}, which takes minutes")
-        (scratch / "netlist.json").write_text(text, encoding="utf-8")
-        (scratch / "pins.lpf").write_text(constraints, encoding="utf-8")
-        arguments = [f"--{device}", "--json", "netlist.json", "--textcfg", "design.config", *more]
-        arguments += ["--report", "report.json", "--freq", str(target_mhz), "--seed", str(seed)]
-        route(nextpnr, [*arguments, "--timing-allow-fail"], scratch, f"ECP5-{device}", timeout)
-        (scratch / "netlist.json").unlink()
-
-    routed = cache.cached_folder(cache_dir, "nextpnr", key, make)
-    used, fmax = read_report(routed / "report.json")
-    packed = None
+    routed_at = routed(
+        nextpnr, [f"--{device}", "--textcfg", "design.config", *more],
+        {"netlist.json": text, "pins.lpf": constraints}, f"ECP5-{device}", target_mhz=target_mhz, seed=seed,
+        entry=(cache_dir, "nextpnr", key), timeout=timeout, begin=begin,
+    )  # fmt: skip
+    used, fmax = read_report(routed_at / "report.json")
+    bits = None
     used_tools: tuple[str, ...] = (yosys.version, nextpnr.version)
     if bitstream:
         packer = find(ECPPACK, tools)
         begin("packing the bitstream")
-        packed = _pack(packer, routed / "design.config")
+        arguments = ["--compress", "design.config", "design.bit"]
+        bits = packed(packer, ECPPACK.name, arguments, routed_at / "design.config", "design.bit")
         used_tools = (*used_tools, packer.version)
-    return Placement(device, fmax, used, packed, used_tools)
+    return Placement(device, fmax, used, bits, used_tools)
 
 
 def pin_text(design: DataflowGraph) -> str:
@@ -138,15 +133,3 @@ module {PIN_TOP} (
   );
 endmodule
 """
-
-
-def _pack(packer: Tool, config: Path) -> bytes:
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="etb_pack_") as scratch:
-        folder = Path(scratch)
-        (folder / "design.config").write_bytes(config.read_bytes())
-        done = packer.run(["--compress", "design.config", "design.bit"], folder)
-        if done.returncode:
-            raise SynthesisError("ecppack", done.stderr[-500:], "report this with the design")
-        return (folder / "design.bit").read_bytes()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from etb_hw.rtl import cache
-from etb_hw.rtl.nextpnr import Placement, read_report, route
-from etb_hw.rtl.tools import GOWIN_PACK, NEXTPNR_GOWIN, YOSYS, Origin, Tool, find
-from etb_hw.rtl.yosys import SynthesisError, netlist
+from etb_hw.rtl.nextpnr import Placement, packed, read_report, routed
+from etb_hw.rtl.tools import GOWIN_PACK, NEXTPNR_GOWIN, YOSYS, Origin, find
+from etb_hw.rtl.yosys import netlist
 
 
 def place_gowin(
@@ -45,28 +44,15 @@ def place_gowin(
     )
     text = (folder / "netlist.json").read_text(encoding="utf-8")
 
-    def make(scratch: Path) -> None:
-        begin(f"placing and routing with {nextpnr.version}, which takes minutes")
-        (scratch / "netlist.json").write_text(text, encoding="utf-8")
-        (scratch / "pins.cst").write_text(constraints, encoding="utf-8")
-        arguments = ["--device", device, "--vopt", f"family={chip}", "--vopt", "cst=pins.cst"]
-        arguments += ["--json", "netlist.json", "--write", "routed.json", "--report", "report.json"]
-        arguments += ["--freq", str(target_mhz), "--seed", str(seed), "--timing-allow-fail"]
-        route(nextpnr, arguments, scratch, device, timeout)
-        (scratch / "netlist.json").unlink()
-
     parts = [nextpnr.version, device, chip, str(target_mhz), str(seed), text, constraints]
-    routed = cache.cached_folder(cache_dir, "nextpnr-gowin", cache.key_of(parts), make)
-    used, fmax = read_report(routed / "report.json")
+    routed_at = routed(
+        nextpnr,
+        ["--device", device, "--vopt", f"family={chip}", "--vopt", "cst=pins.cst", "--write", "routed.json"],
+        {"netlist.json": text, "pins.cst": constraints}, device, target_mhz=target_mhz, seed=seed,
+        entry=(cache_dir, "nextpnr-gowin", cache.key_of(parts)), timeout=timeout, begin=begin,
+    )  # fmt: skip
+    used, fmax = read_report(routed_at / "report.json")
     begin("packing the bitstream")
-    packed = _pack(packer, chip, routed / "routed.json")
-    return Placement(device, fmax, used, packed, (yosys.version, nextpnr.version, packer.version))
-
-
-def _pack(packer: Tool, chip: str, routed: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="etb_pack_") as scratch:
-        out = Path(scratch) / "design.fs"
-        done = packer.run(["-d", chip, "-o", str(out), str(routed)], Path(scratch))
-        if done.returncode:
-            raise SynthesisError("gowin_pack", done.stderr[-500:], "report this with the design")
-        return out.read_bytes()
+    arguments = ["-d", chip, "-o", "design.fs", "routed.json"]
+    bits = packed(packer, GOWIN_PACK.name, arguments, routed_at / "routed.json", "design.fs")
+    return Placement(device, fmax, used, bits, (yosys.version, nextpnr.version, packer.version))

@@ -19,6 +19,7 @@ from etb_hw.integer import reference
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.qonnx_io import ImportOptions, import_model
 from etb_hw.qonnx_io.export import exported_model
+from hw_tests.evolution.loop import train_to_the_end
 from hw_tests.evolution.user_networks import NETWORKS
 
 STEPS = 12
@@ -187,12 +188,7 @@ def test_a_binary_stream_of_integers_goes_all_the_way():
     pixels = torch.randint(0, 256, (8, 1, 8, 8)).float()
     model = etb.prepare(Residual(), pixels, {"round*": etb.Rule(activation="stream")}).train()
     evolution = etb.Evolution(model, 0.3, steps=8)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(8):
-        optimizer.zero_grad()
-        F.cross_entropy(model(pixels), torch.arange(8)).backward()
-        optimizer.step()
-        evolution.step()
+    train_to_the_end(model, evolution, pixels)
     slim = etb.slim(model, pixels)
     graph = import_model(exported_model(slim, (1, 8, 8)))
     found = graph.dequantize(reference.execute(graph, pixels.numpy().astype(np.uint8)))
@@ -228,12 +224,7 @@ def test_channels_that_are_split_stay_whole_and_others_are_cut(halves):
     pixels = torch.randint(0, 256, (8, 1, 8, 8)).float()
     model = etb.prepare(Split(), pixels).train()
     evolution = etb.Evolution(model, 0.3, count="parameters", steps=8)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(8):
-        optimizer.zero_grad()
-        F.cross_entropy(model(pixels), torch.arange(8)).backward()
-        optimizer.step()
-        evolution.step()
+    train_to_the_end(model, evolution, pixels)
     slim = etb.slim(model, pixels)
     assert torch.equal(slim(pixels), model.eval()(pixels))
     layers = {n: m.weight.shape for n, m in slim.named_modules() if isinstance(m, nn.Conv2d)}

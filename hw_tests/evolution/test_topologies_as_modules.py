@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 import etb_hw as etb
 from etb_hw.config import ModelConfig
@@ -12,6 +11,7 @@ from etb_hw.integer import reference
 from etb_hw.models import FloatTwin, specify
 from etb_hw.qonnx_io import import_model
 from etb_hw.qonnx_io.export import exported_model
+from hw_tests.evolution.loop import train_to_the_end
 from hw_tests.models.test_topologies import SMALL
 
 
@@ -35,12 +35,7 @@ def test_a_topology_is_an_ordinary_module(name):
     sizes = {layer.name: spec.geometry(layer) for layer in spec.weighted}
     assert evolution.savings()["parameters"].before == sum(size.weights for size in sizes.values())
     assert evolution.savings()["macs"].before == sum(size.macs for size in sizes.values())
-    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(6):
-        optimizer.zero_grad()
-        F.cross_entropy(model(x), torch.arange(8)).backward()
-        optimizer.step()
-        evolution.step()
+    train_to_the_end(model, evolution, x)
     slim = etb.slim(model, x)
     if name in ("vgg_small", "resnet18"):  # the others unsqueeze
         graph = import_model(exported_model(slim, shape))

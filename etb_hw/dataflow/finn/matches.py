@@ -43,7 +43,7 @@ def with_explicit_sums(graph: DataflowGraph) -> DataflowGraph:
 
 
 def _conversion(block: Block) -> tuple[Channelwise, Channelwise]:
-    sums, node = block.outputs[0], block.finn_node()
+    sums, attributes = block.outputs[0], block.finn_attributes()
 
     def channelwise(suffix: str, func: str, value: int, given: DataType, yields: DataType) -> Channelwise:
         return Channelwise(
@@ -57,9 +57,9 @@ def _conversion(block: Block) -> tuple[Channelwise, Channelwise]:
             pe=sums.lanes,
         )
 
-    matches = DataType.parse(str(node.attributes["outputDataType"]))
+    matches = DataType.parse(str(attributes["outputDataType"]))
     doubled = DataType.smallest(0, 2 * matches.max)
     return (
         channelwise(TWICE, "mul", 2, matches, doubled),
-        channelwise(LESS, "add", -int(str(node.attributes["MW"])), doubled, sums.dtype),
+        channelwise(LESS, "add", -block.inputs[0].channels, doubled, sums.dtype),
     )

@@ -382,8 +382,7 @@ class Mvau(Block):
         steps = np.zeros((rows, columns), dtype=np.uint8)
         steps[0] |= TAKE  # later rows read the kept copy
         steps[:, -1] |= SEND
-        levels = 1 + self.register + bits_of(ceil(self.simd / self.leaf_terms))
-        return (Machine(PATTERN, steps.reshape(-1), levels + 3),)
+        return (Machine(PATTERN, steps.reshape(-1), self.dot_cycles + 3),)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:
@@ -407,6 +406,11 @@ class Mvau(Block):
             ram_style=f.choice("ram_style", RAM_STYLES),
             register=f.get("etb_register", 0) == 1,
         )
+
+    @property
+    def dot_cycles(self) -> int:
+        """Cycles from a step to its dot product: reading, a register where there is one, and the tree."""
+        return 1 + self.register + bits_of(ceil(self.simd / self.leaf_terms))
 
     @property
     def leaf_terms(self) -> int:

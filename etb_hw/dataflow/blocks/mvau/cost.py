@@ -7,7 +7,7 @@ near 1 then say that the part is understood.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil, inf, log2
+from math import inf, log2
 from typing import TYPE_CHECKING
 
 from etb_hw.dataflow.block import Amounts
@@ -144,7 +144,7 @@ def _sum_bits(bits: int) -> Callable[[int], int]:
 def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
     """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
     rows, columns = block.mh // block.pe, block.mw // block.simd
-    stages = 2 + block.register + bits_of(ceil(block.simd / block.leaf_terms))
+    stages = block.dot_cycles + 1
     lengths = [stages] if columns > 1 else []
     if block.thresholds is not None:
         lengths += [stages - block.rtl_biased] * bits_of(rows)
