@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from etb_hw.evolution import groups as groups
     from etb_hw.evolution import prepare as prepare
     from etb_hw.evolution import slim as slim
-    from etb_hw.evolution.export import export as export
     from etb_hw.evolution.lightning import EvolutionCallback as EvolutionCallback
     from etb_hw.flow.budgets import budget as budget
     from etb_hw.flow.hardware_cost import luts as luts
     from etb_hw.flow.rehearsal import check as check
+    from etb_hw.qonnx_io.export_slim import export as export
 
 __version__ = "0.2.0"
 
@@ -36,7 +36,7 @@ _HOMES = {
     "Rule": "etb_hw.evolution",
     "budget": "etb_hw.flow.budgets",
     "check": "etb_hw.flow.rehearsal",
-    "export": "etb_hw.evolution.export",
+    "export": "etb_hw.qonnx_io.export_slim",
     "groups": "etb_hw.evolution",
     "luts": "etb_hw.flow.hardware_cost",
     "prepare": "etb_hw.evolution",

@@ -1,4 +1,8 @@
-"""Cutting dead channels out of a prepared network in place; optimizers are given the smaller parameters."""
+"""Cutting dead channels out of a prepared network in place; optimizers are given the smaller parameters.
+
+A dead channel has weights, activations and borders 0, so nothing that remains ever saw it: no output changes,
+not by one bit.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from etb_hw.errors import BadInput
-from etb_hw.evolution.layers import ChannelPad, Evolving
+from etb_hw.evolution.kept_values import keep_values
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.plan import Keep, Place, Plan
-from etb_hw.pruning.slim import keep_values
+from etb_hw.models.layers import ChannelPad, Evolving
 from etb_hw.quantizers import ChannelQuant, EvolvingWeightQuant
 
 
@@ -30,8 +34,6 @@ def cut(net: PreparedNet, keep: Keep, optimizers: Iterable[Optimizer] = ()) -> P
         The same module with its new widths. No output changes, not by one bit.
     """
     plan = net.plan
-    if all(len(channels) == plan.widths[group] for group, channels in keep.items()):
-        return net
     before = {
         layer.name: _Before(net.module.get_submodule(layer.name))
         for layer in plan.layers
@@ -68,8 +70,6 @@ class _Before:
 
     def restore(self, plan: Plan, name: str, keep: Keep, module: Evolving) -> None:
         """Give the cut weights the values that they had."""
-        if self.weight.shape[1:] == module.latent.shape[1:]:
-            return  # whole filters left, nothing moved
         place = next(place for place in plan.places if place.tensor == f"{name}.weight")
         rows = plan.index(dict(place.axes)[0], keep).to(self.weight.device)
         wanted = _sliced(self.values, plan, place, keep)

@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
-from etb_hw.evolution.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment
 from etb_hw.evolution.rules import Rules, rule_of
 from etb_hw.evolution.trace import module_at, shape_of, tensors_in
+from etb_hw.models.blocks import Logits
+from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 
 _Span = tuple[int, int]  # a group's number before uniting, and repeats
@@ -171,6 +172,9 @@ class _Grouping:
                 self.layouts[node] = layout
             case ChannelPad():
                 self.padding(path, layout)
+                self.layouts[node] = layout
+            case Logits():
+                self.at(f"{path}.bias", 0, layout, fades=True)
                 self.layouts[node] = layout
             case nn.PReLU():
                 if module.num_parameters > 1:

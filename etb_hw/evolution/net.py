@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
-from etb_hw.evolution.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.evolution.note import Note, note_of, unwrapped, write_note
 from etb_hw.evolution.plan import Plan
+from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, quantizers, set_hard
 from etb_hw.quantizers import ChannelQuant, EvolvingWeightQuant
 from etb_hw.quantizers.functions import per_channel
 
@@ -67,8 +67,16 @@ class PreparedNet:
             )  # fmt: skip
         self.note: Note = note
         self.faded: dict[str, Tensor] = {}
+        self.quantizers = tuple(quantizers(self.module))  # undivided
         self._by_group: dict[str, list[View]] = defaultdict(list)
         plan = self.plan
+        self._fading = {
+            segment.group
+            for place in plan.places
+            if place.fades
+            for _, layout in place.axes
+            for segment in layout
+        }
         for layer in plan.layers:
             module = self.module.get_submodule(layer.name)
             if isinstance(module, Evolving):
@@ -104,11 +112,6 @@ class PreparedNet:
         """The quantizers of channels that all stay."""
         return [view for group in self.plan.whole for view in self._by_group[group]]
 
-    def quantizers(self) -> list[EvolvingWeightQuant | ChannelQuant]:
-        """All quantizers, undivided."""
-        modules = self.module.modules()
-        return [module.quant for module in modules if isinstance(module, Evolving | EvolvingAct)]
-
     def filters(self) -> Iterator[tuple[str, Tensor]]:
         """Of every layer with evolving weights, a group and the quantized weights (C, ...) of its filters."""
         for layer in self.plan.layers:
@@ -119,11 +122,11 @@ class PreparedNet:
                     yield segment.group, q[start:stop]
 
     def ternary(self) -> Iterator[tuple[str, str, Tensor]]:
-        """Thresholds (C,) that are still trained: module path, ``weights`` or ``activations``, and they."""
+        """Thresholds (C,) that are still trained: name, ``weights`` or ``activations``, and they."""
         for path, module in self.module.named_modules():
             if isinstance(module, Evolving | EvolvingAct) and not module.quant.is_hard:
                 kind = "weights" if isinstance(module, Evolving) else "activations"
-                yield path, kind, module.quant.threshold
+                yield self.note.names.get(path, path), kind, module.quant.threshold
 
     def tensor(self, name: str) -> Tensor:
         """A parameter or buffer by its name."""
@@ -168,11 +171,12 @@ class PreparedNet:
     @torch.no_grad()
     def fade_borders(self, group: str, alive: Tensor) -> None:
         """Scale what breaks zeros (borders, shifts, normalisations read as values) by ``alive`` (C,)."""
-        before = self.faded.get(group, torch.ones_like(alive))
-        factor = torch.where(before > 0, alive / before.clamp(min=1e-12), torch.zeros_like(alive))
-        self.faded[group] = torch.minimum(alive, before)
         self._borders(group, alive)
-        self._scale(group, factor.clamp(max=1))
+        if group in self._fading:
+            before = self.faded.get(group, torch.ones_like(alive))
+            factor = torch.where(before > 0, alive / before.clamp(min=1e-12), torch.zeros_like(alive))
+            self.faded[group] = torch.minimum(alive, before)
+            self._scale(group, factor.clamp(max=1))
 
     def _borders(self, group: str, alive: Tensor) -> None:
         for path, layout in self.plan.pads.items():
@@ -202,18 +206,18 @@ class PreparedNet:
             if view.act is not None:
                 view.act.set_alive(alive)
         self._borders(group, alive)
-        self._scale(group, alive)
-        self.faded[group] = alive.clone()
+        if group in self._fading:
+            self._scale(group, alive)
+            self.faded[group] = alive.clone()
 
     def set_hard(self) -> None:
         """Make all weights and activations binary for good."""
-        for quantizer in self.quantizers():
-            quantizer.set_hard()
+        set_hard(self.module)
 
     @torch.no_grad()
     def project(self) -> None:
         """Return thresholds to their range, and dead channels to zero; call it after every optimizer step."""
-        for quantizer in self.quantizers():
+        for quantizer in self.quantizers:
             if not quantizer.is_hard:
                 quantizer.threshold.clamp_(0, 1)
         for group, alive in self.faded.items():
@@ -231,7 +235,7 @@ class PreparedNet:
     @property
     def hard(self) -> bool:
         """Whether everything is binary for good."""
-        return all(quantizer.is_hard for quantizer in self.quantizers())
+        return all(quantizer.is_hard for quantizer in self.quantizers)
 
 
 def _part(whole: ChannelQuant | EvolvingWeightQuant, start: int, stop: int) -> Any:

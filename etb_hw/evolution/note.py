@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, fx, nn
@@ -20,11 +21,13 @@ class Note:
     Attributes:
         plan: groups at the present widths. original: at those before any cut.
         example: the input that it was prepared with, for proofs and export.
+        names: what modules are called in logs, by path, where not by their paths.
     """
 
     plan: Plan
     original: Plan
     example: Tensor
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def note_of(model: nn.Module) -> Note | None:

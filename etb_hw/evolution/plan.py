@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -95,6 +95,29 @@ class Plan:
     def with_widths(self, widths: Mapping[str, int]) -> Plan:
         """The same network with other channel counts."""
         return replace(self, widths={**self.widths, **widths})
+
+    def renamed(self, names: Mapping[str, str], order: Iterable[str], whole: Mapping[str, str]) -> Plan:
+        """The same groups under other names, in another order; ``whole`` keep all channels."""
+
+        def to(layout: Layout) -> Layout:
+            return tuple(replace(segment, group=names[segment.group]) for segment in layout)
+
+        widths = {names[group]: width for group, width in self.widths.items()}
+        return Plan(
+            self.name,
+            {group: widths[group] for group in order},
+            whole,
+            tuple(
+                replace(place, axes=tuple((axis, to(layout)) for axis, layout in place.axes))
+                for place in self.places
+            ),
+            tuple(
+                replace(layer, outputs=to(layer.outputs), inputs=to(layer.inputs)) for layer in self.layers
+            ),
+            {path: to(layout) for path, layout in self.acts.items()},
+            {path: to(layout) for path, layout in self.pads.items()},
+            tuple((path, attribute, to(layout)) for path, attribute, layout in self.counts),
+        )
 
     def size(self, layout: Layout, widths: Mapping[str, int] | None = None) -> int:
         """Length of an axis with this layout."""

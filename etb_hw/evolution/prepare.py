@@ -18,18 +18,13 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import plan_of
-from etb_hw.evolution.layers import (
-    KINDS_OF_LAYERS,
-    ChannelPad,
-    Evolving,
-    EvolvingAct,
-    evolving_layer,
-    exact_norm,
-)
 from etb_hw.evolution.note import Note, note_of, write_note
+from etb_hw.evolution.plan import Plan
+from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
 from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
 from etb_hw.evolution.trace import module_at, shape_of, tensors_in
+from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, ActivationKind
 
@@ -76,6 +71,18 @@ def prepare(
         BadInput: the network cannot be traced, or a layer has no binary form; names the module, the reason
             and what to write instead.
     """
+    made, plan = grouped(model, example_input, rules, additions)
+    for group, reason in plan.whole.items():
+        expected = reason.startswith("it is the network's")
+        log.log(logging.INFO if expected else logging.WARNING, "group %s stays whole: %s", group, reason)
+    write_note(made, Note(plan, plan, example_input.detach().clone()))
+    return made
+
+
+def grouped(
+    model: nn.Module, example_input: Tensor, rules: Rules | None = None, additions: Additions = "keep"
+) -> tuple[nn.Module, Plan]:
+    """The copy that ``prepare`` gives, and its groups of channels, which it does not know of yet."""
     if not isinstance(example_input, Tensor) or example_input.ndim < 2:
         raise BadInput("example_input", "is no batch", "give one tensor (N, C, ...), as in training")
     if note_of(model) is not None:
@@ -103,15 +110,11 @@ def prepare(
             "use Conv1d, Conv2d or Linear layers; Brevitas layers of more bits become binary by "
             "Rule(weights='binary')",
         )  # fmt: skip
-    for group, reason in plan.whole.items():
-        expected = reason.startswith("it is the network's")
-        log.log(logging.INFO if expected else logging.WARNING, "group %s stays whole: %s", group, reason)
     # thresholds have no gradients once they are hard, which DistributedDataParallel would not forgive
     made._ddp_params_and_buffers_to_ignore = [  # type: ignore[assignment]
         name for name, _ in made.named_parameters() if name.endswith("quant.threshold")
     ]
-    write_note(made, Note(plan, plan, example_input.detach().clone()))
-    return made
+    return made, plan
 
 
 def groups(model: nn.Module) -> str:
@@ -173,12 +176,12 @@ def _replacement(
         return exact_norm(module)
     if isinstance(module, nn.ConstantPad1d | nn.ConstantPad2d) and module.value != 0 and shape is not None:
         return ChannelPad(shape[1], tuple(module.padding), float(module.value)).to(_device(model))
-    if rule.weights == "keep":
+    if rule.weights == "keep" or isinstance(module, Evolving):
         return None
     if isinstance(module, tuple(KINDS_OF_LAYERS)):
         return _weighted(model, node, path, module, rule)
     own = dict(module.named_parameters())
-    harmless = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.PReLU, Evolving, EvolvingAct)
+    harmless = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.PReLU, EvolvingAct)
     if any(p.ndim > 1 and p.numel() > p.shape[0] for p in own.values()) and not isinstance(
         module, (*harmless, QuantNonLinearActLayer)
     ):

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
-from etb_hw.evolution.layers import ChannelPad, Evolving, EvolvingAct, value_of
 from etb_hw.evolution.rules import Rules, activation_of
+from etb_hw.models.blocks import Logits
+from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, value_of
 from etb_hw.models.norm import ChannelNorm
 
 SHAPE, PATH = "etb_shape", "etb_path"
-_OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm)
+_OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm, Logits)
 _LIBRARIES = ("torch.nn.", "brevitas.nn.")
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 

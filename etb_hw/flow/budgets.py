@@ -18,17 +18,18 @@ from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.evolution.budget import Budget
 from etb_hw.evolution.evolve import BudgetOf
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.flow.hardware_cost import PlanLuts
 from etb_hw.flow.rehearsal import SPREAD, rehearsed
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.models import BinaryNet, NetSpec, specify
+from etb_hw.models.layers import set_hard
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.pruning import Cost, deployable, harden
 from etb_hw.qonnx_io import ImportOptions
 from etb_hw.qonnx_io.export import exported_model
-from etb_hw.training.budget import Budget
 
 Made: TypeAlias = Callable[[Mapping[str, int]], IntegerGraph]
 RESERVE = 0.03  # of a budget: a design at its trained thresholds may take so much more than its stand-in
@@ -153,6 +154,6 @@ def stand_in(spec: NetSpec) -> IntegerGraph:
         for module in net.modules():
             if isinstance(module, ChannelNorm) and module.running_mean is not None:
                 module.running_mean.normal_(0.0, SPREAD)  # equal thresholds would cost less
-        net.set_hard()
+        set_hard(net)
         module = deployable(harden(net))
         return qonnx_io.import_model(exported_model(module, module.input_shape))

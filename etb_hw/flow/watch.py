@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from etb_hw.artifacts.training import Epoch
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.shares import thresholds
 from etb_hw.flow.loggers import Loggers
 from etb_hw.flow.step import Context
-from etb_hw.models import BinaryNet
 from etb_hw.training import Progress
 from etb_hw.training.distributed import leads
-from etb_hw.training.metrics import thresholds
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Watch:
             fields.pop("accuracy", None)  # of the last evaluation: after the epoch
             self.loggers.scalars(progress.step, {**fields, "pruned": progress.pruned})
 
-    def epoch(self, row: Epoch, net: BinaryNet) -> None:
+    def epoch(self, row: Epoch, net: PreparedNet) -> None:
         if self.loggers is None:
             return
         found = {"lr": row.lr, "epoch loss": row.loss, "training accuracy": row.train_accuracy}

@@ -1,273 +1,170 @@
-"""The small set of trainable layers all networks are made of, built on Brevitas."""
+"""Layers with evolving weights or outputs.
+
+The topologies are made of them, and ``prepare`` puts them in place of a user's layers. They are plain torch
+modules around the quantizers of ``etb_hw.quantizers``, so that copying, loading, compiling and cutting them
+works as for any layer; ``slim`` turns them into stock Brevitas layers.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast
 
 import torch
-import torch.nn.functional as F
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from torch import Tensor, nn
 
 from etb_hw.models.border import told_apart, with_border
-from etb_hw.models.norm import ChannelNorm
-from etb_hw.models.spec import Geometry, LayerSpec
 from etb_hw.quantizers import (
     BIPOLAR,
     ActivationKind,
     ChannelQuant,
-    EvolvingWeight,
+    EvolvingActivationQuant,
+    EvolvingLevelsQuant,
     EvolvingWeightQuant,
-    evolving,
 )
+from etb_hw.quantizers.functions import per_channel
 
 
-class Layer(nn.Module):
-    """Base of all layers: what evolution and slimming may ask of any of them."""
-
-    def weight_quant(self) -> EvolvingWeightQuant | None:
-        """The quantizer of the layer's weights, if it has any."""
-        return None
-
-    def act_quant(self) -> ChannelQuant | None:
-        """The quantizer of the layer's output, if it has one."""
-        return None
-
-    def latent(self) -> Tensor | None:
-        """The weights (O, ...) behind the quantizer, if it has any."""
-        return None
-
-    def set_input_alive(self, alive: Tensor) -> None:
-        """Tell which input channels (C,) are alive: borders are padded with -alive."""
-
-    def read_mirrors(self) -> None:
-        """Read values that are mirrored outside of buffers anew, after loading a state."""
-        for quantizer in (self.weight_quant(), self.act_quant()):
-            if quantizer is not None:
-                quantizer.read_mirrors()
-
-    def set_hard(self) -> None:
-        """Weights and activations become binary for good."""
-        for quantizer in (self.weight_quant(), self.act_quant()):
-            if quantizer is not None:
-                quantizer.set_hard()
-
-    def project(self) -> None:
-        """Return parameters to their legal range after an optimizer step."""
-
-
-class Weighted(Layer):
-    """A layer with binary weights: ``sums`` gives integers, before any normalisation."""
-
-    core: QuantConv2d | QuantLinear
-
-    def weight_quant(self) -> EvolvingWeightQuant:
-        quantizer = self.core.weight_quant.tensor_quant
-        assert isinstance(quantizer, EvolvingWeightQuant)
-        return quantizer
-
-    def latent(self) -> Tensor:
-        latent: Tensor = self.core.weight
-        return latent
-
-    def sums(self, x: Tensor) -> Tensor:
-        """Exact integer sums of the quantized weights with x."""
-        y = self.core(x)
-        assert isinstance(y, Tensor)
-        # the float paths of some GPUs (Winograd) leave integers by a little; the true sums are integers
-        return y if self.training or y.device.type == "cpu" else y.round()
-
-    def quantized(self) -> Tensor:
-        """The quantized weights, (O, ...)."""
-        quantized: Tensor = self.weight_quant()(self.core.weight)[0]
-        return quantized
-
-    @torch.no_grad()
-    def project(self) -> None:
-        quantizer = self.weight_quant()
-        if not quantizer.is_hard:
-            quantizer.threshold.clamp_(0, 1)
-
-
-class BinaryConv(Weighted):
-    """pad -> conv -> max-pool -> normalise -> quantize.
-
-    Pooling comes before the increasing normalisation because that is cheaper and, bit for bit, the same as
-    pooling the signs.
-    """
-
-    input_alive: Tensor
-
-    def __init__(self, spec: LayerSpec, geometry: Geometry, pad_value: int) -> None:
-        super().__init__()
-        self.padding, self.pool, self.pad_value = spec.padding, spec.pool, pad_value
-        self.core = QuantConv2d(
-            geometry.inputs,
-            geometry.outputs,
-            spec.kernel,
-            stride=spec.stride,
-            bias=False,
-            weight_quant=EvolvingWeight.let(channels=geometry.outputs),
-        )
-        nn.init.normal_(self.core.weight)
-        self.core.weight_quant.skip_create_quant_tensor = True
-        self.norm, self.act = norm_and_act(geometry.outputs, spec.kind)
-        self.register_buffer("input_alive", torch.ones(geometry.inputs))
-        self.uniform_border = True  # mirror of input_alive
-
-    def act_quant(self) -> ChannelQuant:
-        return act_quantizer(self.act)
-
-    def set_input_alive(self, alive: Tensor) -> None:
-        self.input_alive.copy_(alive)
-        self.uniform_border = bool(self.input_alive.min().item() == 1)
-
-    def read_mirrors(self) -> None:
-        super().read_mirrors()
-        self.uniform_border = bool(self.input_alive.min().item() == 1)
-
-    def pad(self, x: Tensor) -> Tensor:
-        """Borders: 0 around pixels, else what the input's kind says (-1 if bipolar), 0 around dead ones."""
-        if not self.padding:
-            return x
-        alive = told_apart(self.uniform_border, self.input_alive)
-        return with_border(x, (self.padding,) * 4, float(self.pad_value), alive)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.sums(self.pad(x))
-        if self.pool > 1:
-            y = F.max_pool2d(y, self.pool)
-        return quantize(self.act, self.norm(y))
-
-    def project(self) -> None:
-        super().project()
-        self.norm.project()
-        clamp_thresholds(self.act_quant())
-
-
-class BinaryDense(Weighted):
-    """flatten -> matrix product -> normalise -> quantize; the output is (N, C, 1, 1)."""
-
-    def __init__(self, geometry: Geometry, kind: ActivationKind = BIPOLAR) -> None:
-        super().__init__()
-        self.core = dense_core(geometry)
-        self.norm, self.act = norm_and_act(geometry.outputs, kind)
-
-    def act_quant(self) -> ChannelQuant:
-        return act_quantizer(self.act)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.sums(x.flatten(1))
-        return quantize(self.act, self.norm(y)).unsqueeze(-1).unsqueeze(-1)
-
-    def project(self) -> None:
-        super().project()
-        self.norm.project()
-        clamp_thresholds(self.act_quant())
-
-
-class StreamSign(Layer):
-    """normalise -> quantize: a residual stream becomes bipolar, or of another kind."""
-
-    def __init__(self, channels: int, kind: ActivationKind = BIPOLAR) -> None:
-        super().__init__()
-        self.norm, self.act = norm_and_act(channels, kind)
-
-    def act_quant(self) -> ChannelQuant:
-        return act_quantizer(self.act)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return quantize(self.act, self.norm(x))
-
-    def project(self) -> None:
-        self.norm.project()
-        clamp_thresholds(self.act_quant())
-
-
-class Add(Layer):
-    """Sum of two residual streams, in integers."""
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return a + b
-
-
-class SumPool(Layer):
-    """Sum over all pixels: a global average pool without its division."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.sum((2, 3), keepdim=True)
-
-
-class Classifier(Weighted):
-    """flatten -> matrix product -> one integer bias a class; logits are a positive multiple of integers.
+class Evolving(nn.Module):
+    """Base of layers with evolving weights. Output: ``scale`` times the sums, plus ``shift``.
 
     Attributes:
-        log_scale: log of the common factor of the logits; no arg-max depends on it, hardware leaves it out.
-        unit: sqrt(fan-in) times the inputs' magnitude of the network as built; slimming keeps it, so that
-            no logit changes.
-        bias: (classes,) in these units; rounded to whole integers in the forward pass.
+        quant: the quantizer of the latent weights (O, ...).
+        scale: a power of two; 1 where a normalisation follows.
+        shift: (O,) bias in units of ``scale``, rounded to integers in the forward pass; None without one.
+        integers: whether the inputs are integers, so that the sums are.
+        pad: borders of another value than 0, None where the layer's own padding serves.
     """
 
-    unit: Tensor
+    quant: EvolvingWeightQuant
+    scale: float
+    shift: nn.Parameter | None
+    integers: bool
+    pad: ChannelPad | None
 
-    def __init__(self, geometry: Geometry, magnitude: float = 1.0) -> None:
+    def products(self, x: Tensor, weight: Tensor) -> Tensor:
+        """The layer's sums with these weights."""
+        raise NotImplementedError
+
+    def quantized(self) -> Tensor:
+        """The weights as they count now: -1, 0 or +1."""
+        q: Tensor = self.quant(self.latent)[0]
+        return q
+
+    @property
+    def latent(self) -> Tensor:
+        """The weights (O, ...) behind the quantizer."""
+        return cast(Tensor, self.weight)
+
+    def integer_shift(self) -> Tensor | None:
+        """The bias in whole units of ``scale``; gradients pass the rounding unchanged."""
+        if self.shift is None:
+            return None
+        return self.shift + (self.shift.round() - self.shift).detach()
+
+    def forward(self, x: Any) -> Tensor:
+        x = value_of(x)
+        y = self.products(x if self.pad is None else self.pad(x), self.quantized())
+        if self.integers and not self.training and y.device.type != "cpu":
+            y = y.round()  # some GPU kernels leave integers by a little
+        shift = self.integer_shift()
+        if shift is not None:
+            y = y + per_channel(shift, y, 1)
+        return y if self.scale == 1 else y * self.scale
+
+
+class EvolvingConv1d(Evolving, nn.Conv1d):
+    def products(self, x: Tensor, weight: Tensor) -> Tensor:
+        return cast(Tensor, self._conv_forward(x, weight, None))
+
+
+class EvolvingConv2d(Evolving, nn.Conv2d):
+    def products(self, x: Tensor, weight: Tensor) -> Tensor:
+        return cast(Tensor, self._conv_forward(x, weight, None))
+
+
+class EvolvingLinear(Evolving, nn.Linear):
+    def products(self, x: Tensor, weight: Tensor) -> Tensor:
+        return nn.functional.linear(x, weight)
+
+
+_Layer = TypeVar("_Layer", bound=Evolving)
+
+
+def equipped(
+    layer: _Layer,
+    integers: bool,
+    pad: ChannelPad | None = None,
+    scale: float = 1.0,
+    shift: nn.Parameter | None = None,
+) -> _Layer:
+    """The layer with the attributes that make it evolve; see ``Evolving``."""
+    layer.quant = EvolvingWeightQuant(len(layer.latent)).to(layer.latent.device)
+    layer.scale, layer.integers, layer.pad, layer.shift = scale, integers, pad, shift
+    return layer
+
+
+KINDS_OF_LAYERS: dict[type[nn.Module], type[Evolving]] = {
+    nn.Conv1d: EvolvingConv1d,
+    nn.Conv2d: EvolvingConv2d,
+    nn.Linear: EvolvingLinear,
+}
+
+
+class EvolvingAct(nn.Module):
+    """An activation whose channels evolve: ternary to binary, or to zero."""
+
+    def __init__(self, channels: int, kind: ActivationKind) -> None:
         super().__init__()
-        self.core = dense_core(geometry)
-        # signs that agree by chance sum to about sqrt(fan-in): the unit in which logits are of order one
-        self.register_buffer("unit", torch.tensor(magnitude * math.sqrt(geometry.fan_in)))
-        self.log_scale = nn.Parameter(torch.zeros(()))
-        self.bias = nn.Parameter(torch.zeros(geometry.outputs))
+        self.kind = kind
+        self.quant: ChannelQuant = (
+            EvolvingActivationQuant(channels) if kind == BIPOLAR else EvolvingLevelsQuant(channels, kind)
+        )
 
-    def integer_bias(self) -> Tensor:
-        """The bias in whole integers; gradients pass the rounding unchanged."""
-        bias = self.bias * self.unit
-        return bias + (bias.round() - bias).detach()
+    def forward(self, x: Any) -> Tensor:
+        y: Tensor = self.quant(value_of(x))[0]
+        return y
+
+
+class ChannelPad(nn.Module):
+    """Pads with one value, and dead channels with 0.
+
+    Attributes:
+        pads: as for torch.nn.functional.pad. alive: (C,) in [0, 1].
+        uniform: whether all are alive; a mirror, reading a device scalar each step is slow.
+    """
+
+    alive: Tensor
+    uniform = True
+
+    def __init__(self, channels: int, pads: tuple[int, ...], value: float) -> None:
+        super().__init__()
+        self.pads, self.value = pads, value
+        self.register_buffer("alive", torch.ones(channels))
+
+    def read_mirrors(self) -> None:
+        """Follow the buffer after a change."""
+        self.uniform = bool((self.alive == 1).all())
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.read_mirrors()
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = self.sums(x.flatten(1)) + self.integer_bias()
-        return logits * (self.log_scale.exp() / self.unit)
+        return with_border(x, self.pads, self.value, told_apart(self.uniform, self.alive))
 
 
-def dense_core(geometry: Geometry) -> QuantLinear:
-    """A Brevitas linear layer with our weight quantizer."""
-    core = QuantLinear(
-        geometry.fan_in,
-        geometry.outputs,
-        bias=False,
-        weight_quant=EvolvingWeight.let(channels=geometry.outputs),
-    )
-    nn.init.normal_(core.weight)
-    core.weight_quant.skip_create_quant_tensor = True
-    return core
+def value_of(x: Any) -> Tensor:
+    """The tensor, of a Brevitas QuantTensor its values."""
+    return x if isinstance(x, Tensor) else cast(Tensor, x.value)
 
 
-def norm_and_act(channels: int, kind: ActivationKind) -> tuple[ChannelNorm, QuantIdentity]:
-    """A normalisation whose first slope suits the kind, and its quantizer."""
-    norm = ChannelNorm(channels)
-    nn.init.constant_(norm.weight, kind.magnitude)
-    return norm, activation(channels, kind)
+def quantizers(model: nn.Module) -> Iterator[EvolvingWeightQuant | ChannelQuant]:
+    """The quantizers of all evolving layers and activations of a network."""
+    return (module.quant for module in model.modules() if isinstance(module, Evolving | EvolvingAct))
 
 
-def activation(channels: int, kind: ActivationKind = BIPOLAR) -> QuantIdentity:
-    """A Brevitas activation layer with our quantizer."""
-    act = QuantIdentity(act_quant=evolving(kind, channels))
-    act.act_quant.skip_create_quant_tensor = True
-    return act
-
-
-def act_quantizer(act: QuantIdentity) -> ChannelQuant:
-    quantizer = act.act_quant.fused_activation_quant_proxy.tensor_quant
-    assert isinstance(quantizer, ChannelQuant)
-    return quantizer
-
-
-def quantize(act: QuantIdentity, y: Tensor) -> Tensor:
-    a = act(y)
-    assert isinstance(a, Tensor)
-    return a
-
-
-@torch.no_grad()
-def clamp_thresholds(quantizer: ChannelQuant) -> None:
-    if not quantizer.is_hard:
-        quantizer.threshold.clamp_(0, 1)
+def set_hard(model: nn.Module) -> None:
+    """Make all weights and activations of a network binary for good."""
+    for quantizer in quantizers(model):
+        quantizer.set_hard()

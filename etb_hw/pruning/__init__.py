@@ -1,7 +1,6 @@
-"""Hardening, exact slimming, sizes, and the deployable form of a trained network.
+"""Hardening, sizes, and the deployable form of a trained network.
 
 - ``harden(net) -> HardNet``: binary weights and exact integer thresholds.
-- ``slim(net, keep) -> BinaryNet``: cut dead channels out, no logit changes.
 - ``deployable(hard) -> torch.nn.Module``: stock Brevitas layers for export (see deploy.py).
 - ``save_checkpoint(hard, path)``, ``load_checkpoint(path) -> (HardNet, notes)``: checkpoint.safetensors.
 - ``report(before, after, ...) -> PruningReport``: the content of pruning.json.
@@ -12,14 +11,12 @@ from etb_hw.pruning.checkpoint import load_checkpoint, save_checkpoint
 from etb_hw.pruning.deploy import DeployedNet, deployable
 from etb_hw.pruning.hard import HardNet, harden
 from etb_hw.pruning.sizes import Cost, cost_function, report
-from etb_hw.pruning.slim import Keep, slim
 
 __all__ = [
     "Cost",
     "Count",
     "DeployedNet",
     "HardNet",
-    "Keep",
     "LayerSizes",
     "PruningReport",
     "cost_function",
@@ -28,5 +25,4 @@ __all__ = [
     "load_checkpoint",
     "report",
     "save_checkpoint",
-    "slim",
 ]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.models import INPUT, BinaryNet, NetSpec
+from etb_hw.models.blocks import Classifier
 from etb_hw.models.border import with_border
-from etb_hw.models.layers import BinaryConv, Classifier, Weighted
+from etb_hw.models.layers import Evolving
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.spec import LayerSpec
 from etb_hw.pruning.sizes import sum_bound, value_bound
@@ -129,29 +130,29 @@ def harden(net: BinaryNet) -> HardNet:
     Raises BadInput for a network that is still ternary or that holds NaN.
     """
     tensors: dict[str, dict[str, Tensor]] = {}
-    for spec in net.spec.layers:
-        layer = net.layer(spec.name)
-        found: dict[str, Tensor] = {"alive": torch.ones(net.spec.widths[spec.group])}
-        if isinstance(layer, Weighted):
-            found |= _hard_weights(net.spec, spec, layer)
-        quantizer, norm = layer.act_quant(), getattr(layer, "norm", None)
-        if isinstance(layer, Classifier):
-            found["bias"] = layer.integer_bias().round()
-        elif quantizer is not None:
-            assert isinstance(norm, ChannelNorm)
-            found |= _hard_thresholds(net.spec, spec, norm)
-            found["alive"] = quantizer.alive
+    whole = net.spec
+    for spec in whole.layers:
+        block = net.layer(spec.name)
+        found: dict[str, Tensor] = {"alive": torch.ones(whole.widths[spec.group])}
+        if block.core is not None:
+            found |= _hard_weights(whole, spec, block.core)
+        if isinstance(block, Classifier):
+            found["bias"] = block.logits.integer_bias().round()
+        elif block.act is not None:
+            assert block.norm is not None
+            found |= _hard_thresholds(whole, spec, block.norm)
+            found["alive"] = block.act.quant.alive
         tensors[spec.name] = {name: value.detach().cpu() for name, value in found.items()}
-    return HardNet(net.spec, tensors)
+    return HardNet(whole, tensors)
 
 
-def _hard_weights(net: NetSpec, spec: LayerSpec, layer: Weighted) -> dict[str, Tensor]:
-    if not bool(layer.weight_quant().hard.item()):
-        raise BadInput(f"layer {spec.name}", "is still ternary", "harden it first (BinaryNet.set_hard)")
-    if not bool(torch.isfinite(layer.core.weight).all()):
+def _hard_weights(net: NetSpec, spec: LayerSpec, core: Evolving) -> dict[str, Tensor]:
+    if not bool(core.quant.hard.item()):
+        raise BadInput(f"layer {spec.name}", "is still ternary", "harden it first (models.layers.set_hard)")
+    if not bool(torch.isfinite(core.latent).all()):
         raise BadInput(f"layer {spec.name}", "has NaN or infinite weights", "train with a lower rate")
-    border = layer.input_alive if isinstance(layer, BinaryConv) else torch.ones(net.geometry(spec).inputs)
-    return {"weight": layer.quantized(), "input_alive": border}
+    border = torch.ones(net.geometry(spec).inputs) if core.pad is None else core.pad.alive
+    return {"weight": core.quantized(), "input_alive": border}
 
 
 def _hard_thresholds(net: NetSpec, spec: LayerSpec, norm: ChannelNorm) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from etb_hw.artifacts.sizes import Count, LayerSizes, PruningReport
-from etb_hw.models.evolving import Sized
+from etb_hw.models.groups import Sized
 from etb_hw.models.spec import LayerSpec, NetSpec
 
 Widths: TypeAlias = Mapping[str, int]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from etb_hw.config import TrainingConfig
-from etb_hw.training.schedule import epoch_steps
+from etb_hw.evolution.schedule import epoch_steps
 
 _STREAM = 1_000_003  # keeps the random streams of different seeds apart
 

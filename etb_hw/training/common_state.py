@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from etb_hw.evolution.team import Team
 from etb_hw.files import write_bytes
-from etb_hw.training.distributed import Team, check_alike, handed_out
+from etb_hw.training.distributed import check_alike, handed_out
 from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
 
 

@@ -12,7 +12,6 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 
@@ -23,6 +22,7 @@ from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from etb_hw.errors import BadInput, EtbError
+from etb_hw.evolution.team import Team
 
 AGAIN = "the same command goes on from the state that was saved last"
 _SAID = "etb_hw/said"  # a count in torchrun's store: how many processes had something to say
@@ -33,19 +33,6 @@ class ProcessLost(EtbError):
     """Another process of a run that several processes share has ended, so this one cannot go on."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True)
-class Team:
-    """This process and how many there are."""
-
-    rank: int = 0
-    ranks: int = 1
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process writes files and reports."""
-        return self.rank == 0
 
 
 @contextmanager
@@ -138,15 +125,6 @@ def share_buffers(net: nn.Module, team: Team) -> None:
     if team.ranks > 1:
         for buffer in net.buffers():
             dist.broadcast(buffer, 0)
-
-
-def total(team: Team, device: torch.device, *values: float) -> list[float]:
-    """Sums over all processes."""
-    if team.ranks == 1:
-        return list(values)
-    sums = torch.tensor(values, dtype=torch.float64, device=device)
-    dist.all_reduce(sums)
-    return [float(value) for value in sums]
 
 
 def told(team: Team, values: Sequence[int]) -> list[int]:

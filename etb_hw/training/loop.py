@@ -10,17 +10,17 @@ from etb_hw.artifacts.run_files import METRICS
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
+from etb_hw.evolution.allocation import reached
+from etb_hw.evolution.budget import Budget
+from etb_hw.evolution.plan import Keep
 from etb_hw.models import FloatTwin, NetSpec
 from etb_hw.pruning.hard import HardNet, harden
 from etb_hw.pruning.sizes import Cost, report
-from etb_hw.pruning.slim import Keep
 from etb_hw.training import metrics
-from etb_hw.training.allocation import reached
-from etb_hw.training.budget import Budget
 from etb_hw.training.distributed import check_batch, joined, share_buffers
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.metrics import Callback, EpochCallback
-from etb_hw.training.phases import harden_run, slim_run
+from etb_hw.training.phases import refitted
 from etb_hw.training.run import Run, save
 from etb_hw.training.set_up import SetUp, set_up
 from etb_hw.training.step import train_step
@@ -126,17 +126,15 @@ def _go_on(
                     return False
                 with steps.one():
                     loss = train_step(run, made.batches, training, made.teacher, steps)
-                    if run.step == schedule.slim:
-                        slim_run(run, training, made.sample)
-                    if run.step == schedule.harden:
-                        harden_run(run, training, made.sample)
+                    if run.step in (schedule.slim, schedule.harden):
+                        refitted(run, training)
                     watch.stepped()
                     run.seconds = earlier + time.monotonic() - begun
                 if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
                     save(run, out_dir, made.key)
                     saved = time.monotonic()
                 if on_epoch is not None and run.step % schedule.an_epoch == 0:
-                    on_epoch(run.rows[-1], run.net)
+                    on_epoch(run.rows[-1], run.evolution.net)
                 if progress is not None and (run.step % UPDATE_STEPS == 0 or run.step == schedule.steps):
                     progress(watch.progress(loss))
         finally:

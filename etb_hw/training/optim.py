@@ -1,4 +1,4 @@
-"""Optimizers whose state has names, so that it can be saved without pickle and sliced with the network."""
+"""Optimizers whose state has names, so that it can be saved without pickle."""
 
 from __future__ import annotations
 
@@ -11,27 +11,37 @@ from torch.optim import Optimizer
 
 from etb_hw.config import TeacherConfig, TrainingConfig
 from etb_hw.models import BinaryNet
-from etb_hw.pruning.slim import Keep, full_keep, slice_tensor
 
-THRESHOLD = "tensor_quant.threshold"
+THRESHOLD = "quant.threshold"
 LATENT = "core.weight"
 SCALE = "log_scale"
 SCALE_LR = 0.01
 
 
 class Optimizers:
-    """Several optimizers, each with its highest learning rate, over parameters that have names.
+    """Several optimizers, each with its highest learning rate, over the parameters of a module.
 
-    Build them after loading a network's state: loading re-creates the quantizers' parameters.
+    Args:
+        stepped_elsewhere: others whose state is kept here.
     """
 
-    def __init__(self, named: Mapping[str, Tensor], optimizers: Sequence[tuple[Optimizer, float]]) -> None:
-        self.names: dict[Tensor, str] = {p: name for name, p in named.items()}
-        self.all = tuple(optimizers)
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizers: Sequence[tuple[Optimizer, float]],
+        stepped_elsewhere: Sequence[Optimizer] = (),
+    ) -> None:
+        self._module = module
+        self._stepped = tuple(optimizers)
+        self.all = (*(optimizer for optimizer, _ in optimizers), *stepped_elsewhere)
+
+    def _names(self) -> dict[Tensor, str]:
+        """The parameters that there are now: cutting makes new ones."""
+        return {p: name for name, p in self._module.named_parameters()}
 
     def step(self, factor: float) -> None:
         """Update all parameters at ``factor`` times the learning rates, then drop the gradients."""
-        for optimizer, lr in self.all:
+        for optimizer, lr in self._stepped:
             for group in optimizer.param_groups:
                 group["lr"] = lr * factor * group.get("scale", 1.0)
             optimizer.step()
@@ -39,9 +49,10 @@ class Optimizers:
 
     def state(self) -> dict[str, Tensor]:
         """Moments and step counts under ``<parameter>/<moment>``."""
+        names = self._names()
         return {
-            f"{self.names[p]}/{key}": value
-            for optimizer, _ in self.all
+            f"{names[p]}/{key}": value
+            for optimizer in self.all
             for p, values in optimizer.state.items()
             for key, value in values.items()
             if isinstance(value, Tensor)
@@ -53,34 +64,38 @@ class Optimizers:
         for name, value in state.items():
             parameter, _, key = name.rpartition("/")
             moments.setdefault(parameter, {})[key] = value
+        names = self._names()
         for optimizer, p in self._parameters():
-            for key, value in moments.get(self.names[p], {}).items():
+            for key, value in moments.get(names[p], {}).items():
                 # step counts stay on the CPU, as torch keeps them
                 optimizer.state[p][key] = value.clone().to(p.device if value.ndim else value.device)
 
     def _parameters(self) -> Iterator[tuple[Optimizer, Tensor]]:
-        for optimizer, _ in self.all:
+        for optimizer in self.all:
             for group in optimizer.param_groups:
                 for p in group["params"]:
                     yield optimizer, p
 
 
-def evolving_optimizers(net: BinaryNet, config: TrainingConfig, threshold_lr: float) -> Optimizers:
-    """One optimizer for latent weights and normalisations, and Adam for the thresholds.
+def evolving_optimizers(
+    net: BinaryNet, config: TrainingConfig, of_thresholds: Optimizer | None = None
+) -> Optimizers:
+    """One optimizer for latent weights and normalisations.
 
-    With SGD the logits' common scale has Adam too: its gradient is as large as the logits themselves, and in
+    With SGD the logits' common scale has Adam: its gradient is as large as the logits themselves, and in
     plain steps it would run away to 0 and stop all learning.
+
+    Args:
+        of_thresholds: what trains the thresholds, which the evolution steps; None where none are trained.
     """
-    named = {name: p for name, p in net.layers.named_parameters() if p.requires_grad}
     sgd = config.optimizer == "sgd"
-    thresholds: list[Tensor] = []
     scales: list[Tensor] = []
     latent: list[Tensor] = []
     rest: list[Tensor] = []
-    for name, p in named.items():
-        if name.endswith(THRESHOLD):
-            thresholds.append(p)
-        elif sgd and name.endswith(SCALE):
+    for name, p in net.layers.named_parameters():
+        if name.endswith(THRESHOLD) or not p.requires_grad:
+            continue
+        if sgd and name.endswith(SCALE):
             scales.append(p)
         else:
             (latent if name.endswith(LATENT) else rest).append(p)
@@ -92,10 +107,9 @@ def evolving_optimizers(net: BinaryNet, config: TrainingConfig, threshold_lr: fl
         groups = [{"params": latent, "weight_decay": config.weight_decay}, {"params": rest}]
         main = torch.optim.Adam(groups, lr=config.lr, foreach=True)
     optimizers = [(main, config.lr)]
-    for params, lr in ((thresholds, threshold_lr), (scales, SCALE_LR)):
-        if params:
-            optimizers.append((torch.optim.Adam(params, lr=lr, foreach=True), lr))
-    return Optimizers(named, optimizers)
+    if scales:
+        optimizers.append((torch.optim.Adam(scales, lr=SCALE_LR, foreach=True), SCALE_LR))
+    return Optimizers(net.layers, optimizers, [] if of_thresholds is None else [of_thresholds])
 
 
 def _as_kaiming(latent: Tensor, weight_decay: float) -> dict[str, Any]:
@@ -110,17 +124,5 @@ def _as_kaiming(latent: Tensor, weight_decay: float) -> dict[str, Any]:
 
 def float_optimizer(net: nn.Module, config: TeacherConfig) -> Optimizers:
     """AdamW for a float network."""
-    named = dict(net.named_parameters())
-    adam = torch.optim.AdamW(named.values(), lr=config.lr, weight_decay=config.weight_decay, foreach=True)
-    return Optimizers(named, [(adam, config.lr)])
-
-
-def slice_state(net: BinaryNet, state: Mapping[str, Tensor], keep: Keep) -> dict[str, Tensor]:
-    """The optimizer state of ``net`` for its slim version."""
-    kept = full_keep(net.spec, keep)
-    return {
-        name: value.clone()
-        if not value.ndim
-        else slice_tensor(net.spec, name.rpartition("/")[0], value, kept)
-        for name, value in state.items()
-    }
+    adam = torch.optim.AdamW(net.parameters(), lr=config.lr, weight_decay=config.weight_decay, foreach=True)
+    return Optimizers(net, [(adam, config.lr)])

@@ -2,54 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from etb_hw.config import TrainingConfig
-from etb_hw.models import BinaryNet
-from etb_hw.pruning.slim import slim
 from etb_hw.training.distributed import share_buffers, wrapped
 from etb_hw.training.evaluate import logits
-from etb_hw.training.optim import evolving_optimizers, slice_state
+from etb_hw.training.optim import evolving_optimizers
 from etb_hw.training.run import Run
 from etb_hw.verification import prove
 
 PROOF_IMAGES = 256
 
 
-def slim_run(run: Run, training: TrainingConfig, sample: Tensor) -> None:
-    """Zero filters leave, together with their share of the optimizer's state."""
-    controller = run.controller
-    share_buffers(run.net, run.team)
-    controller.zero(run.net, run.step)
-    evolved = logits(run.net, sample).numpy()
-    controller.kill(run.net)
-    masked = logits(run.net, sample).numpy()
-    keep = controller.keep()
-    state = slice_state(run.net, run.optimizers.state(), keep)
-    slimmed = slim(run.net, keep)
-    run.proofs = (
-        *run.proofs,
-        prove("slim", "evolved to zero, before they are masked", masked, evolved),
-        prove("slim", "masked, before they are cut out", logits(slimmed, sample).numpy(), masked),
-    )
-    _go_on(run, slimmed, state, training)
+@dataclass(frozen=True)
+class Unchanged:
+    """A witness of the run's evolution: the logits of a sample are the same bits before and after."""
+
+    run: Run
+    sample: Tensor
+
+    @contextmanager
+    def __call__(self, stage: str, before: str) -> Iterator[None]:
+        share_buffers(self.run.net, self.run.team)
+        expected = logits(self.run.net, self.sample).numpy()
+        yield
+        found = logits(self.run.net, self.sample).numpy()
+        self.run.proofs = (*self.run.proofs, prove(stage, before, found, expected))
 
 
-def harden_run(run: Run, training: TrainingConfig, sample: Tensor) -> None:
-    """Binary from here on, where no dead zone is left; the thresholds leave the optimizer."""
-    share_buffers(run.net, run.team)
-    run.controller.open_no_more(run.net)
-    evolved = logits(run.net, sample).numpy()
-    run.net.set_hard()
-    run.proofs = (
-        *run.proofs,
-        prove("harden", "evolved to binary, before thresholds go", logits(run.net, sample).numpy(), evolved),
-    )
-    run.hard = True
-    _go_on(run, run.net, run.optimizers.state(), training)
-
-
-def _go_on(run: Run, net: BinaryNet, state: dict[str, Tensor], training: TrainingConfig) -> None:
-    run.net, run.trained = net, wrapped(net, run.team, training.compile)
-    run.optimizers = evolving_optimizers(net, training, run.controller.config.threshold_lr)
+def refitted(run: Run, training: TrainingConfig) -> None:
+    """What trains the network suits its new form: fewer channels, or no thresholds."""
+    state = run.optimizers.state()
+    run.trained = wrapped(run.net, run.team, training.compile)
+    run.optimizers = evolving_optimizers(run.net, training, run.evolution.adam)
     run.optimizers.load(state)

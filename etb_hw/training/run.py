@@ -11,12 +11,17 @@ from torch import nn
 from etb_hw.artifacts.run_files import TRAINING_STATE
 from etb_hw.artifacts.training import Epoch, Shares
 from etb_hw.config import TrainingConfig
+from etb_hw.evolution.controller import Controller
+from etb_hw.evolution.course import Course
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.schedule import Schedule
+from etb_hw.evolution.team import Team
+from etb_hw.evolution.topologies import prepared
 from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models.layers import set_hard
 from etb_hw.training.common_state import common_snapshot
-from etb_hw.training.controller import Controller
-from etb_hw.training.distributed import Team, wrapped
+from etb_hw.training.distributed import wrapped
 from etb_hw.training.optim import Optimizers, evolving_optimizers
-from etb_hw.training.schedule import Schedule
 from etb_hw.training.state import Snapshot, save_snapshot
 from etb_hw.verification import Proof
 
@@ -25,19 +30,40 @@ from etb_hw.verification import Proof
 class Run:
     """The moving parts of a run."""
 
-    net: BinaryNet
+    evolution: Course
     trained: nn.Module  # net, or net behind what makes its training step parallel
     optimizers: Optimizers
-    controller: Controller
-    schedule: Schedule
     team: Team
-    step: int = 0
-    hard: bool = False
     loss_sum: float = 0.0
     correct: int = 0
     seconds: float = 0.0
     proofs: tuple[Proof, ...] = ()
     rows: tuple[Epoch, ...] = ()
+
+    @property
+    def net(self) -> BinaryNet:
+        """The network that is trained."""
+        net = self.evolution.net.module
+        assert isinstance(net, BinaryNet)
+        return net
+
+    @property
+    def controller(self) -> Controller:
+        return self.evolution.controller
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.evolution.schedule
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.evolution.steps_done
+
+    @property
+    def hard(self) -> bool:
+        """Whether the network is binary for good."""
+        return self.evolution.hard
 
 
 def start(
@@ -46,37 +72,27 @@ def start(
 ) -> Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
     snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, key, team)
-    threshold_lr = controller.config.threshold_lr
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        net = BinaryNet(snapshot.spec if snapshot else spec)
+        net = prepared(BinaryNet(snapshot.spec if snapshot else spec))
     net.to(device).train()
-    if snapshot is None:
-        return Run(
-            net,
-            wrapped(net, team, training.compile),
-            evolving_optimizers(net, training, threshold_lr),
-            controller,
-            controller.schedule,
-            team,
-        )
-    net.load_state_dict(dict(snapshot.net))
-    net.to(device)
-    if snapshot.hard:
-        net.set_hard()
-    net.read_mirrors()
-    optimizers = evolving_optimizers(net, training, threshold_lr)
-    optimizers.load(snapshot.optimizer)
-    for name, value in snapshot.controller.items():
-        kind, _, group = name.partition(".")
-        controller.state[kind][group] = value.to(device)
-    extra = dict(snapshot.extra)
-    extra["proofs"] = tuple(Proof(**proof) for proof in extra["proofs"])
-    extra["rows"] = tuple(Epoch(**{**row, "shares": Shares(**row["shares"])}) for row in extra["rows"])
-    return Run(
-        net, wrapped(net, team, training.compile), optimizers, controller, controller.schedule, team,
-        snapshot.step, snapshot.hard, **extra,
-    )  # fmt: skip
+    if snapshot is not None:
+        net.load_state_dict(dict(snapshot.net))
+        if snapshot.hard:
+            set_hard(net)
+        for name, value in snapshot.controller.items():
+            kind, _, group = name.partition(".")
+            controller.state[kind][group] = value.to(device)
+    evolution = Course(PreparedNet(net), controller, 0 if snapshot is None else snapshot.step)
+    optimizers = evolving_optimizers(net, training, evolution.adam)
+    run = Run(evolution, wrapped(net, team, training.compile), optimizers, team)
+    if snapshot is not None:
+        optimizers.load(snapshot.optimizer)
+        extra = snapshot.extra
+        run.loss_sum, run.correct, run.seconds = extra["loss_sum"], extra["correct"], extra["seconds"]
+        run.proofs = tuple(Proof(**proof) for proof in extra["proofs"])
+        run.rows = tuple(Epoch(**{**row, "shares": Shares(**row["shares"])}) for row in extra["rows"])
+    return run
 
 
 def save(run: Run, out_dir: Path, key: str) -> None:

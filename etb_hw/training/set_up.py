@@ -12,17 +12,17 @@ from torch import Tensor
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
+from etb_hw.evolution.allocation import make_limits
+from etb_hw.evolution.budget import Budget, agreed, first_ratio, remembered
+from etb_hw.evolution.controller import Controller
+from etb_hw.evolution.schedule import make_schedule
+from etb_hw.evolution.team import Team
 from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.pruning.sizes import Cost, cost_function
-from etb_hw.training.allocation import make_limits
 from etb_hw.training.batches import Batches
-from etb_hw.training.budget import Budget, agreed, first_ratio, remembered
-from etb_hw.training.controller import Controller
 from etb_hw.training.devices import prepare
-from etb_hw.training.distributed import Team
-from etb_hw.training.phases import PROOF_IMAGES
+from etb_hw.training.phases import PROOF_IMAGES, Unchanged
 from etb_hw.training.run import Run, start
-from etb_hw.training.schedule import make_schedule
 from etb_hw.training.state import key_of
 
 
@@ -74,14 +74,15 @@ def set_up(
         evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
     limits = make_limits(spec, evolution, counting)
     controller = Controller(spec, evolution, schedule, counting, limits, training.seed, budget=budget)
-    controller.to(device)
     train_x, train_y = torch.from_numpy(dataset.train_x), torch.from_numpy(dataset.train_y)
     batches = Batches(train_x.to(device), train_y.to(device), training, team.rank, team.ranks)
     test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     if not team.leads:
         out_dir = None
     made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, key)
-    return made, start(spec, training, controller, device, out_dir, key, team)
+    run = start(spec, training, controller, device, out_dir, key, team)
+    run.evolution.unchanged = Unchanged(run, made.sample)
+    return made, run
 
 
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:

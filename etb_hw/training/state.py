@@ -26,8 +26,9 @@ from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.models import NetSpec
+from etb_hw.training import older_states
 
-FORMAT = "etb-hw training state 2"
+FORMAT = "etb-hw training state 3"
 BEFORE = ".before"  # ends the name of the state before
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def _read(path: Path, key: str) -> Snapshot | None:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            if header.get("format") != FORMAT:
+            if header.get("format") not in (FORMAT, older_states.FORMAT):
                 raise BadInput(str(path), "is no training state of this version", remedy)
             state = json.loads(header["state"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -136,6 +137,9 @@ def _read(path: Path, key: str) -> Snapshot | None:
         part, _, rest = name.partition(":")
         parts[part][rest] = value
     spec = NetSpec.from_json(state["spec"])
+    if header["format"] == older_states.FORMAT:
+        for part in ("net", "optimizer"):
+            parts[part] = older_states.as_named_now(spec, parts[part])
     return Snapshot(int(state["step"]), spec, bool(state["hard"]), key, **parts, extra=state["extra"])
 
 

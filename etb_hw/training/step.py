@@ -6,9 +6,9 @@ import torch
 
 from etb_hw.config import TrainingConfig
 from etb_hw.errors import BadInput
+from etb_hw.evolution.team import total
 from etb_hw.models import FloatTwin
 from etb_hw.training.batches import Batches
-from etb_hw.training.distributed import total
 from etb_hw.training.loss import loss_of
 from etb_hw.training.run import Run
 from etb_hw.training.teacher import lesson
@@ -39,14 +39,10 @@ def train_step(
         torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
     else:
         loss.backward()
-    if not run.hard:
-        run.controller.observe(run.net)
-    run.optimizers.step(run.schedule.learning_rate(run.step))
-    if run.hard:
-        run.net.project()
-    else:
-        run.controller.after_step(run.net, run.step)
+    factor = run.schedule.learning_rate(run.step)
+    run.optimizers.step(factor)
+    run.net.project()
+    run.evolution.step(factor, run.optimizers.all)
     run.loss_sum += value
     run.correct += int(right)
-    run.step += 1
     return value

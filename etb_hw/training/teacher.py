@@ -13,14 +13,15 @@ from etb_hw.artifacts.run_files import TEACHER_STATE
 from etb_hw.artifacts.training import Shares
 from etb_hw.config import ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
+from etb_hw.evolution.schedule import cosine, epoch_steps
+from etb_hw.evolution.team import Team, total
 from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.training.batches import Batches
 from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.devices import prepare
-from etb_hw.training.distributed import Team, share_buffers, total, wrapped
+from etb_hw.training.distributed import share_buffers, wrapped
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
-from etb_hw.training.schedule import cosine, epoch_steps
 from etb_hw.training.state import Snapshot, key_of, save_snapshot
 from etb_hw.training.whole_steps import whole_steps
 

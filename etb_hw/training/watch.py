@@ -11,6 +11,7 @@ from torch import Tensor
 from etb_hw.artifacts.run_files import METRICS
 from etb_hw.artifacts.training import Epoch, Phase, Shares
 from etb_hw.config import TrainingConfig
+from etb_hw.evolution.shares import mean_thresholds, shares, zero_weights
 from etb_hw.models import NetSpec
 from etb_hw.training import metrics
 from etb_hw.training.distributed import share_buffers
@@ -33,20 +34,20 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.epoch_begun = time.monotonic()
-        self.counts = metrics.shares(self.run.net, self.dense)
+        self.counts = shares(self.run.evolution.net, self.dense)
 
     def stepped(self) -> None:
         """After a step: at the end of an epoch, evaluate and append its row."""
         run, schedule = self.run, self.run.schedule
         if run.step in (schedule.slim, schedule.harden):
-            self.counts = metrics.shares(run.net, self.dense)
+            self.counts = shares(run.evolution.net, self.dense)
         if run.step % schedule.an_epoch:
             return
         epoch = run.step // schedule.an_epoch
         share_buffers(run.net, run.team)
         if epoch % self.training.evaluate_every == 0 or run.step == schedule.steps:
             self.found = accuracy(run.net, self.test_x, self.test_y)
-        self.counts = metrics.shares(run.net, self.dense)
+        self.counts = shares(run.evolution.net, self.dense)
         now = time.monotonic()
         row = _row(run, self.training, epoch, self.found, self.counts, now - self.epoch_begun)
         run.rows = (*run.rows, row)
@@ -67,7 +68,7 @@ def _row(
 ) -> Epoch:
     an_epoch = run.schedule.an_epoch
     images = an_epoch * training.batch
-    acts, weights = metrics.mean_thresholds(run.net)
+    acts, weights = mean_thresholds(run.evolution.net)
     return Epoch(
         epoch=epoch,
         step=run.step,
@@ -82,5 +83,5 @@ def _row(
         activation_thresholds=acts,
         weight_thresholds=weights,
         images_per_second=images / max(seconds, 1e-9),
-        zero_weights=metrics.zero_weights(run.net, run.controller.stays),
+        zero_weights=zero_weights(run.evolution.net, run.controller.stays),
     )

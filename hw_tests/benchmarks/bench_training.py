@@ -13,10 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from etb_hw.config import TrainingConfig
+from etb_hw.config import EvolutionConfig, TrainingConfig
+from etb_hw.evolution.allocation import Limits
+from etb_hw.evolution.controller import Controller
+from etb_hw.evolution.course import Course
+from etb_hw.evolution.cut import cut
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.schedule import schedule_of
+from etb_hw.evolution.topologies import prepared
 from etb_hw.models import BinaryNet, NetSpec
+from etb_hw.models.layers import set_hard
 from etb_hw.models.vgg_small import vgg_small
-from etb_hw.pruning import slim
+from etb_hw.pruning import cost_function
 from etb_hw.training.optim import evolving_optimizers
 
 WIDTH, SHAPE, BATCH, STEPS, ROUNDS, KEPT = 0.25, (3, 16, 16), 64, 3, 4, 0.7
@@ -56,13 +64,21 @@ def plain_step(net: nn.Module) -> Callable[[], None]:
 
 
 def etb_step(net: BinaryNet) -> Callable[[], None]:
-    optimizers = evolving_optimizers(net, TrainingConfig(), 1e-3)
+    """A step of a flow's training, far from the steps at which a network changes its form."""
+    groups, steps = PreparedNet(net), 10**6
+    schedule = schedule_of(steps, 1, EvolutionConfig())
+    limits = Limits(dict.fromkeys(groups.plan.prunable, 1), 1)
+    config = EvolutionConfig(ratio=0.0)
+    controller = Controller(groups.plan, config, schedule, cost_function(groups.plan, "parameters"), limits)
+    evolution = Course(groups, controller)
+    optimizers = evolving_optimizers(net, TrainingConfig(), evolution.adam)
     x, y = batch()
 
     def step() -> None:
         F.cross_entropy(net(x), y).backward()
         optimizers.step(1.0)
         net.project()
+        evolution.step()
 
     return step
 
@@ -75,21 +91,21 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 def main() -> None:
     torch.set_num_threads(1)
     spec = vgg_small(SHAPE, 10, WIDTH)
-    hard = BinaryNet(spec).train()
-    hard.set_hard()
-    keep = {group: torch.arange(round(KEPT * spec.widths[group])) for group in spec.prunable}
-    cut = BinaryNet(spec).train()
-    for group, channels in keep.items():
-        alive = torch.zeros(spec.widths[group])
-        alive[channels] = 1
-        cut.set_alive(group, alive)
-    cut.set_hard()
+    hard = prepared(BinaryNet(spec)).train()
+    set_hard(hard)
+    slim = prepared(BinaryNet(spec)).train()
+    groups = PreparedNet(slim)
+    for group, width in spec.widths.items():
+        if group in spec.prunable:
+            groups.set_alive(group, (torch.arange(width) < round(KEPT * width)).float())
+    groups.set_hard()
+    cut(groups, groups.keep())
     steps = {
         "float PyTorch": plain_step(twin(spec, stock=False)),
         "stock Brevitas binary": plain_step(twin(spec, stock=True)),
-        "ETB, evolving": etb_step(BinaryNet(spec).train()),
+        "ETB, evolving": etb_step(prepared(BinaryNet(spec)).train()),
         "ETB, binary phase, unpruned": etb_step(hard),
-        f"ETB, slim ({KEPT:.0%} of the filters)": etb_step(slim(cut, keep)),
+        f"ETB, slim ({KEPT:.0%} of the filters)": etb_step(slim),
     }
     best = dict.fromkeys(steps, float("inf"))
     for _ in range(ROUNDS):  # interleaved, so that a busy machine slows all of them alike

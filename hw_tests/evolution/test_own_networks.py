@@ -13,9 +13,9 @@ from torch import Tensor, nn
 import etb_hw as etb
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
-from etb_hw.evolution.layers import EvolvingAct
 from etb_hw.evolution.note import note_of
 from etb_hw.integer import reference
+from etb_hw.models.layers import EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.qonnx_io import ImportOptions, import_model
 from etb_hw.qonnx_io.export import exported_model

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import etb_hw as etb
 from etb_hw.errors import BadInput
-from etb_hw.evolution.layers import Evolving, EvolvingAct
 from etb_hw.evolution.note import note_of
+from etb_hw.models.layers import Evolving, EvolvingAct
 from hw_tests.evolution.user_networks import Branches, ReAct, ResNet, Twice
 
 X = torch.rand(2, 3, 8, 8)

@@ -24,6 +24,7 @@ from etb_hw.dataflow import finn, lower
 from etb_hw.dataflow.design import design
 from etb_hw.flow.building import ProvedDesign
 from etb_hw.models import BinaryNet, specify
+from etb_hw.models.layers import set_hard
 from etb_hw.pruning import deployable, harden, save_checkpoint
 from etb_hw.training import metrics
 from etb_hw.verification import Proof
@@ -34,7 +35,7 @@ GRAPH = mlp(16, (8,))
 
 def exported(folder: Path) -> None:
     net = BinaryNet(specify(ModelConfig(widths=(2, 2, 2, 2, 2, 2)), (1, 8, 8), 3))
-    net.set_hard()
+    set_hard(net)
     hard = harden(net)
     save_checkpoint(hard, CHECKPOINT.path(folder), {"seconds": 1.0})
     module = deployable(hard)

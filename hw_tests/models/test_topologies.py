@@ -7,8 +7,11 @@ import torch
 
 from etb_hw.config import ModelConfig
 from etb_hw.errors import BadInput
+from etb_hw.evolution.cut import cut
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.topologies import prepared
 from etb_hw.models import BinaryNet, NetSpec, build, specify
-from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint, slim
+from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint
 from etb_hw.pruning.hard import canonical_map
 from etb_hw.pruning.sizes import macs, parameters, size_bytes
 
@@ -31,7 +34,7 @@ def lively(name: str) -> BinaryNet:
     for _ in range(3):
         net(x)
     for layer in net.layers.values():
-        if hasattr(layer, "norm"):
+        if layer.norm is not None:
             layer.norm.weight.data *= torch.empty_like(layer.norm.weight).uniform_(0.5, 1.5)
             layer.norm.bias.data.normal_(0, 0.5)
     return net.eval()
@@ -39,29 +42,30 @@ def lively(name: str) -> BinaryNet:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_slim_hard_deployed_and_saved_networks_agree(name, tmp_path):
-    net = lively(name)
+    net = prepared(lively(name))
+    groups, before = PreparedNet(net), net.spec
     x = torch.randint(0, 256, (12, *SMALL[name][0]), generator=torch.Generator().manual_seed(1)).float()
-    keep = {}
-    for i, group in enumerate(net.spec.prunable):
-        alive = torch.ones(net.spec.widths[group])
+    for i, group in enumerate(before.prunable):
+        alive = torch.ones(before.widths[group])
         alive[i % 3 :: 4] = 0
-        net.set_alive(group, alive)
-        keep[group] = torch.nonzero(alive).flatten()
-    net.set_hard()
-    slimmed = slim(net, keep)
-    assert torch.equal(slimmed(x), net(x))
-    hard = harden(slimmed)
+        groups.set_alive(group, alive)
+    groups.set_hard()
+    masked, keep = net(x), groups.keep()
+    cut(groups, keep)
+    assert torch.equal(net(x), masked)
+    assert net.spec.widths == {**before.widths, **{group: len(kept) for group, kept in keep.items()}}
+    hard = harden(net)
     expected = hard(x)
     assert torch.equal(expected, expected.round())
     assert expected.unique().numel() > 5
-    assert torch.equal(hard.widened(net.spec, keep)(x), expected)
+    assert torch.equal(hard.widened(before, keep)(x), expected)
     assert torch.equal(deployable(hard)(x), expected)
     save_checkpoint(hard, tmp_path / "checkpoint.safetensors")
     assert torch.equal(load_checkpoint(tmp_path / "checkpoint.safetensors")[0](x), expected)
-    sizes = report(net.spec, slimmed.spec, "parameters", 0.2, 0.2)
+    sizes = report(before, net.spec, "parameters", 0.2, 0.2)
     assert sizes.parameters.after == sum(layer.weight.numel() for layer in hard.layers.values())
-    assert sizes.bytes.after == size_bytes(slimmed.spec)
-    assert NetSpec.from_json(json.loads(json.dumps(slimmed.spec.to_json()))) == slimmed.spec
+    assert sizes.bytes.after == size_bytes(net.spec)
+    assert NetSpec.from_json(json.loads(json.dumps(net.spec.to_json()))) == net.spec
 
 
 def test_published_sizes():

@@ -1,5 +1,6 @@
 """Hardening, slimming, deploying and saving: each yields the same logits, bit for bit."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -12,11 +13,16 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from etb_hw.errors import BadInput
+from etb_hw.evolution.cut import cut
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.topologies import prepared
 from etb_hw.integer import DataType
 from etb_hw.models import BinaryNet
+from etb_hw.models.blocks import Classifier
+from etb_hw.models.layers import set_hard
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.vgg_small import vgg_small
-from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint, slim
+from etb_hw.pruning import deployable, harden, load_checkpoint, report, save_checkpoint
 from etb_hw.pruning.hard import thresholds_by_evaluation
 from etb_hw.pruning.sizes import layer_bytes
 
@@ -30,24 +36,31 @@ def trained_like(seed: int = 0) -> BinaryNet:
     x = torch.randint(0, 256, (64, 2, 8, 8)).float()
     for _ in range(3):
         net(x)
-    for layer in net.layers.values():
-        if hasattr(layer, "norm"):
-            layer.norm.weight.data.uniform_(0.2, 2)
-            layer.norm.bias.data.normal_(0, 0.5)
-        if hasattr(layer, "bias"):
-            layer.bias.data.normal_(0, 1)
+    for block in net.layers.values():
+        if block.norm is not None:
+            block.norm.weight.data.uniform_(0.2, 2)
+            block.norm.bias.data.normal_(0, 0.5)
+        if isinstance(block, Classifier):
+            block.logits.bias.data.normal_(0, 1)
     return net.eval()
 
 
-def some_alive(net: BinaryNet) -> dict[str, torch.Tensor]:
-    keep = {}
+def some_alive(net: BinaryNet) -> tuple[BinaryNet, dict[str, torch.Tensor]]:
+    """The network with some dead channels, and those that are alive a group."""
+    made = prepared(net)
+    groups = PreparedNet(made)
     for i, group in enumerate(net.spec.prunable):
         alive = torch.ones(net.spec.widths[group])
         alive[i % 4 :: 3] = 0
-        net.set_alive(group, alive)
-        keep[group] = torch.nonzero(alive).flatten()
-    net.set_hard()
-    return keep
+        groups.set_alive(group, alive)
+    groups.set_hard()
+    return made, groups.keep()
+
+
+def slim(net: BinaryNet, keep: dict[str, torch.Tensor]) -> BinaryNet:
+    made = copy.deepcopy(net)
+    cut(PreparedNet(made), keep)
+    return made
 
 
 @pytest.fixture
@@ -57,16 +70,14 @@ def pixels() -> torch.Tensor:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_slimming_changes_no_logit(pixels, seed):
-    net = trained_like(seed)
-    keep = some_alive(net)
+    net, keep = some_alive(trained_like(seed))
     slimmed = slim(net, keep)
     assert torch.equal(slimmed(pixels), net(pixels))
     assert slimmed.spec.widths["conv3"] == len(keep["conv3"])
 
 
 def test_hardened_slim_deployed_and_widened_agree(pixels):
-    net = trained_like()
-    keep = some_alive(net)
+    net, keep = some_alive(trained_like())
     slimmed = slim(net, keep)
     full, hard = harden(net), harden(slimmed)
     expected = hard(pixels)
@@ -74,21 +85,21 @@ def test_hardened_slim_deployed_and_widened_agree(pixels):
     assert torch.equal(full(pixels), expected)
     assert torch.equal(hard.widened(net.spec, keep)(pixels), expected)
     assert torch.equal(deployable(hard)(pixels), expected)
-    soft = slimmed(pixels) / (slimmed.layer("classifier").log_scale.exp() / slimmed.layer("classifier").unit)
+    logits = slimmed.layer("classifier").logits
+    soft = slimmed(pixels) / (logits.log_scale.exp() / logits.unit)
     torch.testing.assert_close(soft, expected)
 
 
 def test_trainable_slim_network_is_new_and_trains(pixels):
-    net = trained_like()
-    slimmed = slim(net, some_alive(net)).train()
+    net, keep = some_alive(trained_like())
+    slimmed = slim(net, keep).train()
     slimmed(pixels).sum().backward()
     assert all(p.grad is not None for p in slimmed.parameters() if p.requires_grad)
     assert not {id(p) for p in slimmed.parameters()} & {id(p) for p in net.parameters()}
 
 
 def test_checkpoint_round_trip(tmp_path, pixels):
-    net = trained_like()
-    hard = harden(slim(net, some_alive(net)))
+    hard = harden(slim(*some_alive(trained_like())))
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(hard, path, {"accuracy": 0.5})
     loaded, notes = load_checkpoint(path)
@@ -99,7 +110,7 @@ def test_checkpoint_round_trip(tmp_path, pixels):
 
 def test_damaged_checkpoints_are_refused(tmp_path):
     net = trained_like()
-    net.set_hard()
+    set_hard(net)
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(harden(net), path)
     content = path.read_bytes()
@@ -120,7 +131,7 @@ def test_refuses_ternary_nan_and_unslimmed(pixels):
     net = trained_like()
     with pytest.raises(BadInput, match="ternary"):
         harden(net)
-    some_alive(net)
+    net, _ = some_alive(net)
     with pytest.raises(BadInput, match="removed filters"):
         deployable(harden(net))
     net.layer("conv2").core.weight.data[0, 0, 0, 0] = float("nan")

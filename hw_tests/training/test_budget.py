@@ -9,13 +9,13 @@ from etb_hw import qonnx_io, training
 from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig
 from etb_hw.dataflow.design import design, target_of
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.evolution.budget import Budget, corrected, first_ratio
 from etb_hw.flow.budgets import RESERVE, Takes, stand_in, training_budget
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.models import specify
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.pruning.sizes import cost_function, parameters
 from etb_hw.qonnx_io.export import exported_model
-from etb_hw.training.budget import Budget, corrected, first_ratio
 from hw_tests.training.test_training_run import MODEL, digits, same_network, settings  # noqa: F401
 
 PUBLISHED = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"

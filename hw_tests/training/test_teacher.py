@@ -100,8 +100,8 @@ def test_sgd_steps_equal_those_of_kaiming_weights():
     torch.manual_seed(0)
     net = BinaryNet(TOPOLOGIES["tfc"]((1, 8, 8), 10, 0.25))
     config = TrainingConfig(optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=5e-4)
-    optimizers = evolving_optimizers(net, config, 1e-4)
-    latent = net.weighted()["fc1"].core.weight
+    optimizers = evolving_optimizers(net, config)
+    latent = net.layer("fc1").core.weight
     s = (2 / latent[0].numel()) ** 0.5
     w = torch.nn.Parameter(s * latent.detach().clone())
     plain = torch.optim.SGD([w], lr=0.1, momentum=0.9, weight_decay=5e-4)

@@ -3,22 +3,28 @@
 import contextlib
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from etb_hw import data, training
 from etb_hw.artifacts.run_files import TRAINING_STATE
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.evolution import course
+from etb_hw.evolution.controller import Controller
 from etb_hw.pruning import deployable
-from etb_hw.training import phases, teacher, watch
+from etb_hw.training import loop, phases, teacher, watch
+from etb_hw.training import state as state_file
 from etb_hw.training import step as train_step_file
-from etb_hw.training.controller import Controller
 from etb_hw.training.loss import loss_of
 from etb_hw.training.state import before
 from etb_hw.training.whole_steps import whole_steps
@@ -107,6 +113,36 @@ def test_the_evolution_is_gradual(digits):
     assert done[-10] == 1
 
 
+@pytest.mark.parametrize("stop", [7, 24, 33])
+def test_a_state_of_version_0_2_0_goes_on_identically(digits, tmp_path, stop):
+    """Its tensors have the names that Brevitas layers gave them."""
+    evolution, now = EvolutionConfig(ratio=0.4), []
+    assert training.train(MODEL, settings(), evolution, digits, tmp_path, stop_after=stop) is None
+    state = tmp_path / TRAINING_STATE
+    as_version_0_2_0(state)
+    assert b"tensor_quant.threshold" in state.read_bytes()
+    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path, lambda at: now.append(at.step))
+    assert now[0] == 10 * (stop // 10 + 1)
+    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+
+
+def as_version_0_2_0(state: Path) -> None:
+    with safe_open(state, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = file.metadata()
+    before = {
+        re.sub(
+            r"\.core\.pad\.alive$", ".input_alive",
+            name.replace(".core.quant.", ".core.weight_quant.tensor_quant.")
+            .replace(".act.quant.", ".act.act_quant.fused_activation_quant_proxy.tensor_quant.")
+            .replace("classifier.logits.", "classifier."),
+        ): value
+        for name, value in tensors.items()
+    }  # fmt: skip
+    header |= {"format": "etb-hw training state 2", "digest": state_file._digest(header["state"], before)}
+    save_file(before, state, header)
+
+
 def test_other_settings_do_not_resume_a_run(digits, tmp_path):
     evolution = EvolutionConfig(ratio=0.2)
     training.train(MODEL, settings(epochs=1), evolution, digits, tmp_path, stop_after=5)
@@ -146,8 +182,9 @@ def interrupted_within(monkeypatch, owner, name: str, call: int) -> None:
     ("owner", "name", "call"),
     [
         (Controller, "after_step", 9),  # the weights are updated, the step is not yet counted
-        (phases, "slim", 1),  # half of the state is that of the slim network
-        (phases, "slice_state", 1),
+        (course, "cut", 1),  # half of the state is that of the slim network
+        (phases, "logits", 1),
+        (loop, "refitted", 1),
         (watch, "accuracy", 1),
         (teacher, "cosine", 5),
     ],

@@ -14,6 +14,7 @@ from etb_hw.flow.steps.train import settings
 from etb_hw.flow.watch import watch
 from etb_hw.models import BinaryNet, specify
 from etb_hw.models.float_twin import FloatTwin
+from etb_hw.models.layers import set_hard
 from etb_hw.pruning import deployable, harden
 from etb_hw.training.distributed import joined
 from etb_hw.training.state import remove_snapshot
@@ -60,7 +61,7 @@ def _untrained(context: Context, teacher: FloatTwin | None) -> list[Proof]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(flow.training.seed)
         net = BinaryNet(spec)
-    net.set_hard()
+    set_hard(net)
     module = deployable(harden(net))
     qonnx_io.export_model(module, context.path(BASELINE_MODEL), module.input_shape)
     write_text(context.path(BASELINE_METRICS), "")

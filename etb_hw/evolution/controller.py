@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from etb_hw.config import EvolutionConfig
-from etb_hw.models.evolving import EvolvingNet, Groups
+from etb_hw.evolution.allocation import Limits, choose, reached
+from etb_hw.evolution.budget import FAR, LOOKS, Budget, corrected
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.schedule import Schedule
+from etb_hw.models.groups import Groups
 from etb_hw.pruning.sizes import Cost
-from etb_hw.training.allocation import Limits, choose, reached
-from etb_hw.training.budget import FAR, LOOKS, Budget, corrected
-from etb_hw.training.schedule import Schedule
 
 GRADUAL = ("gradient", "magnitude")  # criteria by which filters are given up while evolving
 
@@ -90,7 +91,7 @@ class Controller:
                 values[group] = value.to(device)
 
     @torch.no_grad()
-    def observe(self, net: EvolvingNet) -> None:
+    def observe(self, net: PreparedNet) -> None:
         """Take in the thresholds' gradients of this step (after backward)."""
         for group, mean in self.importance.items():
             found = net.sensitivity(group)
@@ -107,7 +108,7 @@ class Controller:
             self._survivors[group] = torch.nonzero(since < 0).flatten()
         return self._survivors[group]
 
-    def ranking(self, net: EvolvingNet) -> dict[str, NDArray[np.float64]]:
+    def ranking(self, net: PreparedNet) -> dict[str, NDArray[np.float64]]:
         """Importance (C,) a group, in units of its mean magnitude (gradients differ between layers)."""
         ranks: dict[str, NDArray[np.float64]] = {}
         for group, mean in self.importance.items():
@@ -125,7 +126,7 @@ class Controller:
             ranks[group] = (values / magnitude).double().cpu().numpy()
         return ranks
 
-    def after_step(self, net: EvolvingNet, step: int) -> None:
+    def after_step(self, net: PreparedNet, step: int) -> None:
         """What evolves in a step, after the optimizer's."""
         net.project()
         if self.due(step):
@@ -138,7 +139,7 @@ class Controller:
         return step % self.config.interval == 0 or step + 1 in (self.schedule.slim, self.schedule.harden)
 
     @torch.no_grad()
-    def control(self, net: EvolvingNet, step: int) -> None:
+    def control(self, net: PreparedNet, step: int) -> None:
         """Give up filters as the budget demands, let them fade, and close the others one after another."""
         if step < self.schedule.slim:
             if self.ratio > 0 and self.config.criterion in GRADUAL and step >= self.schedule.warmup:
@@ -148,7 +149,7 @@ class Controller:
         if step >= self.schedule.close:
             self._close(net, step)
 
-    def _fade(self, net: EvolvingNet, step: int) -> None:
+    def _fade(self, net: PreparedNet, step: int) -> None:
         """Thresholds of what was given up rise to 1; activations lead, weights lag by half."""
         for group, since in self.given_up_at.items():
             gone = since >= 0
@@ -165,7 +166,7 @@ class Controller:
                     act.gain.copy_(torch.where(gone, (1 - 2 * fading).clamp(min=0), torch.ones_like(fading)))
             net.fade_borders(group, torch.where(gone, 1 - fading, torch.ones_like(fading)))
 
-    def _close(self, net: EvolvingNet, step: int) -> None:
+    def _close(self, net: PreparedNet, step: int) -> None:
         """The most important channels that have not yet begun to close begin; thresholds shrink to 0."""
         share = self.schedule.closing_share(step)
         for group, since in self.closing_at.items():
@@ -177,7 +178,7 @@ class Controller:
         self._hold(net, step, self.config.interval)
 
     @torch.no_grad()
-    def _hold(self, net: EvolvingNet, step: int, passed: int = 0) -> None:
+    def _hold(self, net: PreparedNet, step: int, passed: int = 0) -> None:
         """Keep closed what is closed; shrink what is closing by the share of ``passed`` steps."""
         for group, since in self.closing_at.items():
             closing = (since >= 0) & (self.given_up_at[group] < 0)
@@ -196,7 +197,7 @@ class Controller:
                     whole.threshold.clamp_(max=whole.initial * opening)
 
     @torch.no_grad()
-    def zero(self, net: EvolvingNet, step: int) -> None:
+    def zero(self, net: PreparedNet, step: int) -> None:
         """All that is to go is given up, and every one of its weights lies in its dead zone."""
         if self.ratio > 0 and self.budget is None:
             self.give_up(net, step, self.ratio)
@@ -238,13 +239,13 @@ class Controller:
         return used > 1
 
     @torch.no_grad()
-    def kill(self, net: EvolvingNet) -> None:
+    def kill(self, net: PreparedNet) -> None:
         """What was given up is masked from now on."""
         for group, since in self.given_up_at.items():
             net.set_alive(group, (since < 0).float())
 
     @torch.no_grad()
-    def open_no_more(self, net: EvolvingNet) -> None:
+    def open_no_more(self, net: PreparedNet) -> None:
         """No dead zone is left: by now all have closed, but for runs of few steps."""
         for layers in (*map(net.producers, self.given_up_at), net.whole()):
             for layer in layers:
@@ -253,7 +254,7 @@ class Controller:
                         quantizer.threshold.zero_()
 
     @torch.no_grad()
-    def give_up(self, net: EvolvingNet, step: int, target: float) -> None:
+    def give_up(self, net: PreparedNet, step: int, target: float) -> None:
         """Decide on further channels until ``target`` of the cost is saved."""
         alive = {group: (since < 0).cpu().numpy() for group, since in self.given_up_at.items()}
         chosen = choose(self.spec, self.cost, self.limits, alive, self.ranking(net), target, self.ratio)
@@ -266,7 +267,7 @@ class Controller:
         return {group: torch.nonzero(since < 0).flatten().cpu() for group, since in self.given_up_at.items()}
 
 
-def _l1(net: EvolvingNet, group: str) -> Tensor:
+def _l1(net: PreparedNet, group: str) -> Tensor:
     """Mean magnitude (C,) of the latent weights of a group's filters."""
     total: Tensor | None = None
     for layer in net.producers(group):

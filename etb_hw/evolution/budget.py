@@ -15,10 +15,10 @@ import torch
 
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import InfeasibleTarget
-from etb_hw.models.evolving import Groups
+from etb_hw.evolution.allocation import HIGHEST_CAP, floors_of, profile_of, reached
+from etb_hw.evolution.team import Team, total
+from etb_hw.models.groups import Groups
 from etb_hw.pruning.sizes import Cost, Widths
-from etb_hw.training.allocation import HIGHEST_CAP, floors_of, profile_of, reached
-from etb_hw.training.distributed import Team, total
 
 LOOKS = 6  # at the design while filters are given up
 FAR = 0.02  # of the cost: how much may be given up between two looks at the end

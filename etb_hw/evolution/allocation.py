@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.models.evolving import Groups
+from etb_hw.models.groups import Groups
 from etb_hw.pruning.sizes import Cost
 
 SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within

@@ -1,0 +1,53 @@
+"""Weights that lose some of their inputs keep the values that they are quantized to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from etb_hw.quantizers import EvolvingWeightQuant
+from etb_hw.quantizers.functions import per_channel
+from etb_hw.quantizers.weight import DEAD_ZONE_A_THRESHOLD
+
+
+@torch.no_grad()
+def keep_values(
+    old: Tensor, old_offset: Tensor, new: Tensor, quantizer: EvolvingWeightQuant, wanted: Tensor, where: str
+) -> None:
+    """Slicing moves a filter's mean and deviation; offset and threshold make up for it, so no value changes.
+
+    With mean m and deviation s before, m', s' after: (w-m')/s' + (m'-m+o s)/s' = ((w-m)/s + o) s/s', so the
+    dead zone grows by s/s'.
+
+    Args:
+        old: latent weights (O, ...) of the filters that stay, with all inputs; ``old_offset`` (O,) theirs.
+        new: the latent weights that are left, changed here where rounding would decide; ``quantizer`` theirs.
+        wanted: quantized values of the shape of ``new``.
+    """
+    old_std, old_mean = torch.std_mean(old.flatten(1), dim=1, correction=0)
+    new_std, new_mean = torch.std_mean(new.flatten(1), dim=1, correction=0)
+    old_std, new_std = old_std + 1e-5, new_std + 1e-5
+    quantizer.offset.copy_((new_mean - old_mean + old_offset * old_std) / new_std)
+    zero = wanted == 0
+    if not quantizer.is_hard:
+        threshold = _edge(quantizer.standardise(new).abs(), zero, quantizer.dead_zone() * old_std / new_std)
+        quantizer.threshold.copy_(threshold / DEAD_ZONE_A_THRESHOLD)
+    for _ in range(20):
+        wrong = quantizer(new)[0] != wanted
+        if not bool(wrong.any()):
+            return
+        # a latent weight so close to 0 or to the edge that rounding decides: push it clear of both
+        edge = torch.zeros_like(old_std) if quantizer.is_hard else quantizer.dead_zone()
+        v, far = quantizer.standardise(new), per_channel((edge * 1.0001).clamp(min=1e-4), new, 0)
+        goal = torch.where(zero, v.clamp(-0.999 * far, 0.999 * far), wanted * far)
+        new.add_(torch.where(wrong, (goal - v) * per_channel(new_std, v, 0), torch.zeros_like(v)))
+    raise AssertionError(f"values of layer {where} cannot be kept")
+
+
+def _edge(magnitude: Tensor, zero: Tensor, scaled: Tensor) -> Tensor:
+    """A dead zone (O,) that parts weights that are zero from the others: the scaled one, or the middle."""
+    m, zero = magnitude.flatten(1), zero.flatten(1)
+    inner = torch.where(zero, m, -1.0).amax(1)
+    outer = torch.where(zero, torch.inf, m).amin(1)
+    parts = (inner < scaled) & (scaled <= outer)
+    return torch.where(parts | outer.isinf(), scaled, (inner.clamp(min=0) + outer) / 2)
