@@ -2,8 +2,8 @@
 
 Data flows one way through the sub-packages, and imports follow it::
 
-    data, quantizers, models -> training, pruning -> evolution
-        -> qonnx_io -> integer -> dataflow -> rtl -> report
+    data, quantizers -> models -> pruning -> evolution -> training
+        -> integer -> qonnx_io -> dataflow -> rtl -> report
 
 What a training loop of your own needs stands here: ``import etb_hw as etb``, then ``etb.prepare``,
 ``etb.Evolution``, ``etb.slim`` and ``etb.export`` (docs/how-to/own-loop.md). It is imported at its first use.

@@ -66,7 +66,7 @@ class _Before:
         assert isinstance(module, Evolving)
         self.weight = module.latent.detach().clone()
         self.offset = module.quant.offset.clone()
-        self.values = module.quant(module.latent)[0].detach()
+        self.values = module.quantized().detach()
 
     def restore(self, plan: Plan, name: str, keep: Keep, module: Evolving) -> None:
         """Give the cut weights the values that they had."""

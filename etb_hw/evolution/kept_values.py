@@ -33,7 +33,7 @@ def keep_values(
         threshold = _edge(quantizer.standardise(new).abs(), zero, quantizer.dead_zone() * old_std / new_std)
         quantizer.threshold.copy_(threshold / DEAD_ZONE_A_THRESHOLD)
     for _ in range(20):
-        wrong = quantizer(new)[0] != wanted
+        wrong = quantizer(new) != wanted
         if not bool(wrong.any()):
             return
         # a latent weight so close to 0 or to the edge that rounding decides: push it clear of both

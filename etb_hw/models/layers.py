@@ -14,14 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from etb_hw.models.border import told_apart, with_border
-from etb_hw.quantizers import (
-    BIPOLAR,
-    ActivationKind,
-    ChannelQuant,
-    EvolvingActivationQuant,
-    EvolvingLevelsQuant,
-    EvolvingWeightQuant,
-)
+from etb_hw.quantizers import ActivationKind, ChannelQuant, EvolvingWeightQuant, evolving
 from etb_hw.quantizers.functions import per_channel
 
 
@@ -48,7 +41,7 @@ class Evolving(nn.Module):
 
     def quantized(self) -> Tensor:
         """The weights as they count now: -1, 0 or +1."""
-        q: Tensor = self.quant(self.latent)[0]
+        q: Tensor = self.quant(self.latent)
         return q
 
     @property
@@ -117,12 +110,10 @@ class EvolvingAct(nn.Module):
     def __init__(self, channels: int, kind: ActivationKind) -> None:
         super().__init__()
         self.kind = kind
-        self.quant: ChannelQuant = (
-            EvolvingActivationQuant(channels) if kind == BIPOLAR else EvolvingLevelsQuant(channels, kind)
-        )
+        self.quant = evolving(kind, channels)
 
     def forward(self, x: Any) -> Tensor:
-        y: Tensor = self.quant(value_of(x))[0]
+        y: Tensor = self.quant(value_of(x))
         return y
 
 

@@ -33,7 +33,9 @@ from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWei
 from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
-from etb_hw.models import INPUT, NetSpec
+from etb_hw.models import NetSpec
+from etb_hw.models.blocks import Add, SumPool
+from etb_hw.models.net import evaluated
 from etb_hw.pruning.hard import HardLayer, HardNet
 from etb_hw.quantizers import BIPOLAR, ActivationKind
 
@@ -75,20 +77,6 @@ def deployed_act(kind: ActivationKind) -> type[ExtendedInjector]:
     return made
 
 
-class Add(nn.Module):
-    """Sum of two streams."""
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        return a + b
-
-
-class SumPool(nn.Module):
-    """Sum over all pixels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.sum((2, 3), keepdim=True)
-
-
 class DeployedNet(nn.Module):
     """Layers evaluated in the order of the specification."""
 
@@ -100,10 +88,7 @@ class DeployedNet(nn.Module):
         self.layers = nn.ModuleDict(layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        tensors = {INPUT: x}
-        for layer in self.spec.layers:
-            tensors[layer.name] = self.layers[layer.name](*(tensors[name] for name in layer.inputs))
-        return tensors[self.spec.layers[-1].name]
+        return evaluated(self.spec, self.layers, x)
 
 
 def deployable(hard: HardNet) -> DeployedNet:

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
-from etb_hw.models import INPUT, BinaryNet, NetSpec
+from etb_hw.models import BinaryNet, NetSpec
 from etb_hw.models.blocks import Classifier
 from etb_hw.models.border import with_border
 from etb_hw.models.layers import Evolving
+from etb_hw.models.net import evaluated
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.models.spec import LayerSpec
 from etb_hw.pruning.sizes import sum_bound, value_bound
@@ -92,10 +93,7 @@ class HardNet(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        tensors = {INPUT: x.to(torch.float32)}
-        for layer in self.spec.layers:
-            tensors[layer.name] = self.layers[layer.name](*(tensors[name] for name in layer.inputs))
-        return tensors[self.spec.layers[-1].name]
+        return evaluated(self.spec, self.layers, x.to(torch.float32))
 
     def layer(self, name: str) -> HardLayer:
         layer = self.layers[name]

@@ -1,12 +1,10 @@
-"""Brevitas activation quantizers whose channels evolve: ternary to binary or zero, few-bit ones to zero."""
+"""Activation quantizers whose channels evolve: ternary to binary or zero, few-bit ones to zero."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from brevitas.inject import ExtendedInjector
-from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from torch import Tensor, nn
 
 from etb_hw.quantizers.functions import (
@@ -34,11 +32,8 @@ class ChannelQuant(nn.Module):
     alive: Tensor
     gain: Tensor
     hard: Tensor
-    scale: Tensor
-    zero_point: Tensor
 
     initial = 0.05
-    soft_bits, hard_bits = 2, 1
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,8 +41,6 @@ class ChannelQuant(nn.Module):
         self.register_buffer("alive", torch.ones(channels))
         self.register_buffer("gain", torch.ones(channels))
         self.register_buffer("hard", torch.zeros(()))
-        self.register_buffer("scale", torch.ones(()), persistent=False)
-        self.register_buffer("zero_point", torch.zeros(()), persistent=False)
         # mirrors of ``hard`` and ``alive``: reading a device scalar each step is slow
         self.is_hard = False
         self.all_alive = True
@@ -60,12 +53,11 @@ class ChannelQuant(nn.Module):
         """Values once hard."""
         raise NotImplementedError
 
-    def forward(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, y: Tensor) -> Tensor:
         a = self.hard_values(y) if self.is_hard else self.soft_values(y)
         if not self.all_alive:
             a = a * per_channel(self.alive, a, 1)
-        bits = self.hard_bits if self.is_hard else self.soft_bits
-        return a, self.scale, self.zero_point, self.scale * bits
+        return a
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -110,7 +102,6 @@ class EvolvingLevelsQuant(ChannelQuant):
     def __init__(self, channels: int, kind: ActivationKind) -> None:
         super().__init__(channels)
         self.kind = kind
-        self.soft_bits = self.hard_bits = kind.bits
 
     def soft_values(self, y: Tensor) -> Tensor:
         return self._levels(y, dead_zones(self.threshold, self.kind.bound))
@@ -123,27 +114,6 @@ class EvolvingLevelsQuant(ChannelQuant):
         return a
 
 
-class EvolvingActivation(ExtendedInjector):
-    """Pass ``EvolvingActivation.let(channels=C)`` as ``act_quant`` of a Brevitas QuantIdentity."""
-
-    tensor_quant = EvolvingActivationQuant
-    proxy_class = ActQuantProxyFromInjector
-    signed = True
-    narrow_range = True
-
-
-class EvolvingLevels(EvolvingActivation):
-    """The same for few-bit integers: ``EvolvingLevels.let(channels=C, kind=KINDS[...])``."""
-
-    tensor_quant = EvolvingLevelsQuant  # type: ignore[assignment]
-    narrow_range = False
-
-
-def evolving(kind: ActivationKind, channels: int) -> type[ExtendedInjector]:
-    """The ``act_quant`` that gives a Brevitas QuantIdentity activations of a kind."""
-    made: type[ExtendedInjector] = (
-        EvolvingActivation.let(channels=channels)
-        if kind == BIPOLAR
-        else EvolvingLevels.let(channels=channels, kind=kind, signed=kind.signed)
-    )
-    return made
+def evolving(kind: ActivationKind, channels: int) -> ChannelQuant:
+    """The quantizer of activations of a kind."""
+    return EvolvingActivationQuant(channels) if kind == BIPOLAR else EvolvingLevelsQuant(channels, kind)

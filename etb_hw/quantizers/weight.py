@@ -1,12 +1,10 @@
-"""Brevitas weight quantizer whose values evolve from ternary to binary, or to zero with their filter."""
+"""Weight quantizer whose values evolve from ternary to binary, or to zero with their filter."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from brevitas.inject import ExtendedInjector
-from brevitas.proxy.parameter_quant import WeightQuantProxyFromInjector
 from torch import Tensor, nn
 
 from etb_hw.quantizers.functions import BinaryWeight, TernaryWeight, dead_zones, per_channel
@@ -17,8 +15,7 @@ DEAD_ZONE_A_THRESHOLD = 3.0  # standard deviations, just below threshold 1; at 1
 class EvolvingWeightQuant(nn.Module):
     """Latent weights (O, ...) to {-1, 0, +1}, with a trainable threshold in [0, 1] a filter.
 
-    Latent weights are standardised a filter (zero mean, unit deviation). State that Brevitas must not lose
-    when it re-creates this module on loading is held in buffers.
+    Latent weights are standardised a filter (zero mean, unit deviation).
 
     Attributes:
         threshold: (O,) share of the dead zone, trained; at 1 the filter is zero.
@@ -31,8 +28,6 @@ class EvolvingWeightQuant(nn.Module):
     alive: Tensor
     hard: Tensor
     offset: Tensor
-    scale: Tensor
-    zero_point: Tensor
 
     initial = 0.05  # threshold
 
@@ -42,8 +37,6 @@ class EvolvingWeightQuant(nn.Module):
         self.register_buffer("alive", torch.ones(channels))
         self.register_buffer("hard", torch.zeros(()))
         self.register_buffer("offset", torch.zeros(channels))
-        self.register_buffer("scale", torch.ones(()), persistent=False)
-        self.register_buffer("zero_point", torch.zeros(()), persistent=False)
         self.is_hard = False  # mirror of ``hard``: reading a device scalar each step is slow
 
     def standardise(self, latent: Tensor) -> Tensor:
@@ -57,11 +50,10 @@ class EvolvingWeightQuant(nn.Module):
         """Half width (O,) of the zone of zeros, in deviations."""
         return dead_zones(self.threshold, DEAD_ZONE_A_THRESHOLD)
 
-    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, latent: Tensor) -> Tensor:
         v = self.standardise(latent)
-        q = BinaryWeight.apply(v) if self.is_hard else TernaryWeight.apply(v, self.dead_zone())
-        q = q * per_channel(self.alive, q, 0)
-        return q, self.scale, self.zero_point, self.scale if self.is_hard else self.scale + 1
+        q: Tensor = BinaryWeight.apply(v) if self.is_hard else TernaryWeight.apply(v, self.dead_zone())
+        return q * per_channel(self.alive, q, 0)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -76,12 +68,3 @@ class EvolvingWeightQuant(nn.Module):
         self.hard.fill_(1.0)
         self.is_hard = True
         self.threshold.requires_grad_(False)
-
-
-class EvolvingWeight(ExtendedInjector):
-    """Pass ``EvolvingWeight.let(channels=O)`` as ``weight_quant`` of a Brevitas layer."""
-
-    tensor_quant = EvolvingWeightQuant
-    proxy_class = WeightQuantProxyFromInjector
-    signed = True
-    narrow_range = True
