@@ -47,7 +47,7 @@ def read_bytes(path: Path, limit: int, remedy: str) -> bytes:
         if status.st_size > limit:
             raise BadInput(str(path), f"has {status.st_size:,} bytes, more than {limit:,}", remedy)
         with path.open("rb") as file:
-            return file.read(limit + 1)[:limit]
+            return file.read(limit)
     except FileNotFoundError:
         raise BadInput(str(path), "does not exist", remedy) from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
@@ -128,8 +128,6 @@ def remove_leftovers(folder: Path, *, below: bool = True) -> None:
     Args:
         below: also in the folders below it.
     """
-    if not folder.is_dir():
-        return
     for path in list(folder.rglob(".*.part") if below else folder.glob(".*.part")):
         found = _PART.search(path.name)
         if found is not None and found["host"] == _host() and not _alive(int(found["process"])):

@@ -68,14 +68,14 @@ def prove(
     if actual.shape != expected.shape:
         proof = Proof(step, against, len(actual), len(actual), float("inf"), "different")
         raise ProofFailed(proof, f"layer {layer}: shape {actual.shape} instead of {expected.shape}")
-    differing = np.flatnonzero((actual != expected).reshape(len(actual), -1).any(axis=1))
+    differing = np.flatnonzero((actual != expected).any(axis=tuple(range(1, actual.ndim))))
     if not differing.size:
         return Proof(step, against, len(actual), 0, 0.0)
     first = int(differing[0])
     gap = float(np.abs(actual.astype(np.float64) - expected.astype(np.float64)).max())
     proof = Proof(step, against, len(actual), int(differing.size), gap, "different")
     where = locate(first) if locate is not None else None
-    where = where or first_difference(actual[first : first + 1], expected[first : first + 1], layer)
+    where = where or first_difference(actual[first:], expected[first:], layer)
     raise ProofFailed(proof, f"sample {first}, {where}")
 
 

@@ -11,7 +11,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 def encode(values: NDArray[np.integer], dtype: DataType) -> NDArray[np.int64]:
     """Bit patterns of values: bipolar -1 is 0, others are unsigned or two's complement."""
     if dtype == BIPOLAR:
-        return (values > 0).astype(np.int64)
+        return np.asarray(values == 1, dtype=np.int64)
     return values.astype(np.int64) & ((1 << dtype.bits) - 1)
 
 

@@ -24,12 +24,12 @@ Importance = Mapping[str, NDArray[np.float64]]
 class Limits:
     """Fewest channels to keep, a group, and the multiple that counts must have.
 
-    ``floor`` is the configured minimum; only the last step towards a ratio may go below ``keep``.
+    ``floor`` is the configured minimum, at least 1; only the last step towards a ratio may go below ``keep``.
     """
 
     keep: Mapping[str, int]
     multiple: int
-    floor: int = 1
+    floor: int
 
 
 def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
@@ -79,7 +79,7 @@ def floors_of(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> d
     for group, cap in zip(spec.prunable, caps, strict=True):
         full = spec.widths[group]
         count = round(full * (1 - cap))
-        keep[group] = min(full, max(config.floor, config.multiple * round(count / config.multiple), 1))
+        keep[group] = min(full, max(config.floor, config.multiple * round(count / config.multiple)))
     return keep
 
 
@@ -135,16 +135,10 @@ def _packets(
     """The least important channels that lead each group to its next legal count, least important first."""
     packets = []
     for group, mask in alive.items():
-        size = _packet(widths[group], limits.multiple)
-        if size and widths[group] - size >= limits.floor:
+        size = widths[group] % limits.multiple or limits.multiple  # down to the next multiple
+        if widths[group] - size >= limits.floor:
             candidates = np.flatnonzero(mask)
             order = np.argsort(importance[group][candidates], kind="stable")
             chosen = candidates[order[:size]]
             packets.append((float(importance[group][chosen].mean()), group, chosen))
     return sorted(packets, key=lambda packet: packet[:2])
-
-
-def _packet(width: int, multiple: int) -> int:
-    """Channels that lead from ``width`` to the next lower multiple; 0 where there is none."""
-    rest = width % multiple
-    return rest if rest else (multiple if width > multiple else 0)

@@ -69,8 +69,7 @@ class DataType:
         """The narrowest UINT or INT that holds every integer of [low, high]."""
         if low >= 0:
             return DataType.unsigned(max(1, int(high).bit_length()))
-        bits = max((-int(low) - 1).bit_length(), int(high).bit_length() if high > 0 else 0) + 1
-        return DataType.integer(bits)
+        return DataType.integer(max(-int(low) - 1, int(high)).bit_length() + 1)
 
 
 BIPOLAR = DataType("BIPOLAR", 1, -1, 1)

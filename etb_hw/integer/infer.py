@@ -86,7 +86,7 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
             if len(sizes) != 1:
                 _misfit(node, f"shapes {', '.join(str(x.shape) for x in inputs)} differ beside the channels")
             joined = (sum(x.channels for x in inputs), *inputs[0].shape[1:])
-            low, high = (np.concatenate(ends) for ends in zip(*map(_bounds, inputs), strict=True))
+            low, high = np.concatenate([_bounds(x) for x in inputs], axis=1)
             same = len({x.dtype for x in inputs}) == 1
             return _typed(joined, low, high, inputs[0].dtype if same else None)
         case g.ChannelAffine():
@@ -132,8 +132,7 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
         )
         for i in range(node.groups)
     ]
-    lows, highs = zip(*ranges, strict=True)
-    return _typed(shape, np.concatenate(lows), np.concatenate(highs))
+    return _typed(shape, *np.concatenate(ranges, axis=1))
 
 
 def _matmul_range(
@@ -143,9 +142,9 @@ def _matmul_range(
 
     In floats, for which there are fast products; all sums are integers that the chosen type holds exactly.
     """
-    largest = max(np.abs(low).max(initial=0), np.abs(high).max(initial=0))
-    steepest = max(abs(int(weights.min(initial=0))), abs(int(weights.max(initial=0))))
-    reach = 2.0 * weights.shape[1] * steepest * float(largest)
+    largest = np.abs((low, high)).max(initial=0)
+    steepest = np.abs(weights.astype(np.int64)).max(initial=0)
+    reach = 2.0 * weights.shape[1] * float(steepest) * float(largest)
     _exact(node, reach)
     exact = np.float32 if reach < 2**24 else np.float64
     rows = weights.astype(exact)

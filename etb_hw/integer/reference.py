@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
 from etb_hw.integer import graph as g
+from etb_hw.integer.datatype import BIPOLAR
 
 Trace = Callable[[str, NDArray[np.int64]], None]
 
@@ -48,12 +50,9 @@ def check_input(graph: g.IntegerGraph, x: g.Ints) -> None:
         raise BadInput(
             "input data", f"is {x.dtype}, the model takes {dtype.name} integers", "quantize the data"
         )
-    stored = np.iinfo(x.dtype)
-    if dtype.step == 1 and dtype.min <= stored.min and stored.max <= dtype.max:
-        return  # no value of this array type can be wrong: bytes need no second look
     if x.size and (int(x.min()) < dtype.min or int(x.max()) > dtype.max):
         raise BadInput("input data", f"leaves the range of {dtype.name}", "check the data's scaling")
-    if dtype.step != 1 and x.size and ((x.astype(np.int64) - dtype.min) % dtype.step).any():
+    if dtype == BIPOLAR and not x.all():
         raise BadInput(
             "input data", f"holds values between those of {dtype.name}", "check the data's scaling"
         )
@@ -69,9 +68,8 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         case g.Threshold():
             x = args[0]
             out = np.full(x.shape, node.dtype.min, dtype=np.int64)
-            per_channel = (1, -1) + (1,) * (x.ndim - 2)
             for column in node.thresholds.T:
-                out += node.dtype.step * (x >= column.reshape(per_channel))
+                out += node.dtype.step * (x >= _along_channels(column, x))
             return out
         case g.MaxPool():
             lowest = np.iinfo(np.int64).min
@@ -84,21 +82,26 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         case g.Concat():
             return np.concatenate(args, axis=1)
         case g.ChannelAffine():
-            per_channel = (1, -1) + (1,) * (args[0].ndim - 2)
-            return args[0] * node.mul.reshape(per_channel) + node.add.reshape(per_channel)
+            return args[0] * _along_channels(node.mul, args[0]) + _along_channels(node.add, args[0])
         case g.Flatten():
-            return args[0].reshape(args[0].shape[0], -1)
+            return args[0].reshape(len(args[0]), prod(args[0].shape[1:]))
     raise AssertionError(f"node kind {type(node).__name__} has no behaviour")
 
 
 def _conv(node: g.Conv, x: NDArray[np.int64]) -> NDArray[np.int64]:
-    outputs, _, kernel_h, kernel_w = node.weights.shape
+    outputs, inputs_a_group, kernel_h, kernel_w = node.weights.shape
+    fan_in = inputs_a_group * kernel_h * kernel_w
     windows = _windows(_pad(x, node.pads, node.pad_value), (kernel_h, kernel_w), node.stride, node.dilation)
     batch, _, height, width = windows.shape[:4]
-    columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch * height * width, node.groups, -1)
-    filters = node.weights.astype(np.int64).reshape(node.groups, outputs // node.groups, -1)
+    columns = windows.transpose(0, 2, 3, 1, 4, 5).reshape(batch * height * width, node.groups, fan_in)
+    filters = node.weights.astype(np.int64).reshape(node.groups, outputs // node.groups, fan_in)
     sums = [_matmul(columns[:, i], filters[i].T) for i in range(node.groups)]
     return np.concatenate(sums, axis=1).reshape(batch, height, width, outputs).transpose(0, 3, 1, 2)
+
+
+def _along_channels(values: g.Ints, x: NDArray[np.int64]) -> g.Ints:
+    """One value a channel, shaped to meet ``x`` (N, C, ...)."""
+    return values.reshape(len(values), *(1,) * (x.ndim - 2))
 
 
 def _matmul(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -110,13 +113,11 @@ def _matmul(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _pad(x: NDArray[np.int64], pads: g.Pads, value: int) -> NDArray[np.int64]:
     top, left, bottom, right = pads
-    if not any(pads):
-        return x
     return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
 
 
 def _windows(x: NDArray[np.int64], kernel: g.Pair, stride: g.Pair, dilation: g.Pair) -> NDArray[np.int64]:
     """(N, C, H', W', KH, KW) views of all windows."""
-    reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    reach = ((kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1)
     views = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
     return views[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]

@@ -61,7 +61,6 @@ def _row(before: NetSpec, after: NetSpec, layer: LayerSpec) -> LayerSizes:
 
 def filters(spec: Sized, widths: Widths | None = None) -> int:
     """Filters of all layers that may lose some."""
-    widths = widths or spec.widths
     return sum(
         spec.geometry(layer, widths).outputs for layer in spec.weighted if layer.group in spec.prunable
     )

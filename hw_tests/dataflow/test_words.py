@@ -27,6 +27,12 @@ def test_field_0_is_lowest_in_a_word() -> None:
     assert wide == ((1 << 17) | (2**17 - 1),)
 
 
+def test_values_beyond_their_bits_are_cut() -> None:
+    """Nothing reaches a neighbour's bits."""
+    assert encode(np.array([8, -5]), DataType.parse("UINT3")).tolist() == [0, 3]
+    assert pack_words(np.array([[9, 0], [0, 8]]), 3) == (1, 0)
+
+
 def test_what_a_module_is_told() -> None:
     assert operand("X", BIPOLAR) == {"X_BITS": 1, "X_SIGNED": 0, "X_BIPOLAR": 1}
     assert operand("W", DataType.parse("INT4")) == {"W_BITS": 4, "W_SIGNED": 1, "W_BIPOLAR": 0}

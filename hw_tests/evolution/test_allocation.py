@@ -1,12 +1,15 @@
 """Decisions of the ratio controller: targets are met closely, legally and by importance."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from etb_hw.config import EvolutionConfig
-from etb_hw.evolution.allocation import choose, floors_of, make_limits, reached
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning.sizes import cost_function
+from etb_hw.evolution.allocation import Limits, choose, floors_of, make_limits, reached
 
 SPEC = vgg_small((3, 32, 32), 10, 0.25)
 
@@ -101,3 +104,150 @@ def test_counts_stay_multiples_down_to_the_last():
     left = [SPEC.widths[group] - len(found) for group, found in chosen.items()]
     assert min(left) == 4
     assert all(width % 4 == 0 for width in left)
+
+
+def test_a_floor_above_a_width_keeps_all():
+    floors = floors_of(SPEC, EvolutionConfig(ratio=0, floor=40), [0.9] * len(SPEC.prunable))
+    assert list(floors.values()) == [32, 32, 40, 40, 40, 40]
+
+
+def test_caps_are_given_for_each_group():
+    config = EvolutionConfig(caps=(0.5,) * 5)
+    with pytest.raises(BadInput, match=r"has 5 values, .* has 6 channel groups") as caught:
+        make_limits(SPEC, config, cost_function(SPEC, "parameters"))
+    assert caught.value.where == "evolution.caps"
+
+
+def test_a_ratio_that_the_limits_just_allow():
+    cost = cost_function(SPEC, "parameters")
+    caps = (0.5,) * len(SPEC.prunable)
+    most = reached(cost, SPEC, floors_of(SPEC, EvolutionConfig(ratio=0), caps))
+    limits = make_limits(SPEC, EvolutionConfig(ratio=most, caps=caps, multiple=2), cost)
+    assert (limits.multiple, limits.floor) == (2, 1)
+    assert limits.keep == {group: SPEC.widths[group] // 2 for group in SPEC.prunable}
+    with pytest.raises(InfeasibleTarget, match="the limits allow 7"):
+        make_limits(SPEC, EvolutionConfig(ratio=most + 1e-6, caps=caps), cost)
+    with pytest.raises(InfeasibleTarget, match="100% of parameters cannot be cut"):
+        make_limits(SPEC, EvolutionConfig(ratio=0.9999), cost)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.4, 0.6])
+def test_default_caps_leave_a_choice_but_not_all(ratio):
+    """They allow a quarter more than the ratio, and not much more."""
+    cost = cost_function(SPEC, "parameters")
+    keep = make_limits(SPEC, EvolutionConfig(ratio=ratio), cost).keep
+    assert ratio * 1.25 <= reached(cost, SPEC, keep) <= ratio * 1.25 + 0.03
+
+
+def test_default_caps_of_a_high_ratio_allow_all_but_a_percent():
+    cost = cost_function(SPEC, "parameters")
+    keep = make_limits(SPEC, EvolutionConfig(ratio=0.95, cap_rise=2), cost).keep
+    assert reached(cost, SPEC, keep) >= 0.95
+    assert all(width >= round(SPEC.widths[group] * 0.1) for group, width in keep.items())
+
+
+@dataclass(frozen=True)
+class Two:
+    """Two groups, whose channels cost one and three."""
+
+    name = "two"
+    prunable = ("a", "b")
+
+    @property
+    def widths(self):
+        return {"a": 10, "b": 10}
+
+    def cost(self, widths):
+        return widths["a"] + 3 * widths["b"]
+
+
+def given_up(target, ratio, importance, *, keep=(1, 1), multiple=1, floor=1, dead=()):
+    """Channels of both groups that are given up; channel i of a group has the i-th importance."""
+    alive = {"a": np.ones(10, bool), "b": np.ones(10, bool)}
+    for group, channel in dead:
+        alive[group][channel] = False
+    limits = Limits(dict(zip("ab", keep, strict=True)), multiple, floor)
+    ranked = {group: np.asarray(values, float) for group, values in zip("ab", importance, strict=True)}
+    before = {group: mask.copy() for group, mask in alive.items()}
+    found = choose(Two(), Two().cost, limits, alive, ranked, target, ratio)
+    for group, mask in before.items():
+        np.testing.assert_array_equal(mask, alive[group], err_msg="the caller's masks are not ours")
+    return found["a"].tolist(), found["b"].tolist()
+
+
+FALLING = np.arange(10, 0, -1)
+
+
+def test_the_least_important_of_all_groups_go_first():
+    assert given_up(0.1, 0.9, (FALLING, FALLING + 100)) == ([6, 7, 8, 9], [])
+    assert given_up(0.1, 0.9, (FALLING + 100, FALLING)) == ([], [8, 9])
+    mixed = ([5, 1, 9, 9, 9, 9, 9, 9, 9, 9], [9, 9, 9, 2, 9, 9, 9, 9, 9, 9])
+    assert given_up(0.1, 0.9, mixed) == ([1], [3])
+    assert given_up(0.11, 0.9, mixed) == ([0, 1], [3])
+
+
+def test_what_is_reached_exactly_is_enough():
+    for share in (0.1, 0.2, 0.5):
+        ours, theirs = given_up(share, 0.9, (FALLING + 100, FALLING + 50), multiple=1, keep=(1, 1))
+        assert len(ours) + 3 * len(theirs) == pytest.approx(40 * share, abs=2)
+        ours, theirs = given_up(share / 4, 0.9, (FALLING, FALLING + 50))
+        assert (len(ours), len(theirs)) == (round(10 * share), 0)
+    assert given_up(0.0, 0.9, (FALLING, FALLING)) == ([], [])
+    dead = [("a", 0), ("a", 1), ("b", 5)]
+    assert given_up(0.125, 0.9, (FALLING, FALLING), dead=dead) == ([], [])
+    assert given_up(0.15, 0.9, (FALLING, FALLING + 50), dead=dead) == ([9], [])
+
+
+def test_a_filter_that_fits_is_taken_where_the_least_important_overshoots():
+    """The last step towards 0.325 is one fortieth: a channel of the cheap group."""
+    least = (FALLING + 100, FALLING)
+    assert given_up(0.3, 0.3, least) == ([], [6, 7, 8, 9])
+    assert given_up(0.325, 0.325, least) == ([9], [6, 7, 8, 9])
+    assert given_up(0.325, 0.9, least) == ([], [5, 6, 7, 8, 9])
+
+
+def test_a_little_overshoot_is_no_reason_to_look_further():
+    """Half a percent is, more is not: three fortieths are 0.075."""
+    least = (FALLING + 100, FALLING)
+    assert given_up(0.071, 0.071, least) == ([], [9])
+    assert given_up(0.069, 0.069, least) == ([7, 8, 9], [])
+
+
+def test_where_all_overshoot_the_least_overshoot_is_taken():
+    """Even below what caps would keep, but for the floor."""
+    least = (FALLING + 100, FALLING)
+    assert given_up(0.02, 0.01, least) == ([9], [])
+    assert given_up(0.02, 0.01, (FALLING, FALLING + 100)) == ([9], [])
+    assert given_up(0.02, 0.01, least, keep=(10, 1)) == ([9], [])
+    assert given_up(0.02, 0.01, least, keep=(10, 1), floor=10) == ([], [])
+    dead = [("a", channel) for channel in range(8)]
+    assert given_up(0.21, 0.21, least, keep=(2, 1), floor=2, dead=dead) == ([], [9])
+
+
+def test_nothing_goes_beyond_what_is_kept():
+    assert given_up(1.0, 1.0, (FALLING, FALLING), keep=(4, 7)) == ([4, 5, 6, 7, 8, 9], [7, 8, 9])
+    assert given_up(1.0, 1.0, (FALLING, FALLING), keep=(1, 1)) == (list(range(1, 10)), list(range(1, 10)))
+    assert given_up(1.0, 1.0, (FALLING, FALLING), keep=(10, 10)) == ([], [])
+
+
+def test_counts_go_down_to_multiples_and_stay_there():
+    assert given_up(0.01, 0.9, (FALLING, FALLING + 99), multiple=4) == ([8, 9], [])
+    assert given_up(0.06, 0.9, (FALLING, FALLING + 99), multiple=4) == ([4, 5, 6, 7, 8, 9], [])
+    assert given_up(1.0, 1.0, (FALLING, FALLING), multiple=4) == ([*range(4, 10)], [*range(4, 10)])
+    assert given_up(1.0, 1.0, (FALLING, FALLING), multiple=5) == ([*range(5, 10)], [*range(5, 10)])
+
+
+def test_a_packet_is_as_important_as_its_mean():
+    """Two channels go together: 1 and 9 weigh more than 4 and 4."""
+    far = [50] * 8
+    assert given_up(0.01, 0.9, ([1, 9, *far], [4, 4, *far]), multiple=8) == ([], [0, 1])
+    assert given_up(0.01, 0.9, ([1, 6, *far], [4, 4, *far]), multiple=8) == ([0, 1], [])
+
+
+def test_of_equals_the_first_go():
+    assert given_up(0.05, 0.9, ([1] * 10, [1] * 10)) == ([0, 1], [])
+
+
+def test_the_dead_do_not_go_again():
+    dead = [("a", 9), ("a", 7)]
+    assert given_up(0.1, 0.9, (FALLING, FALLING + 99), dead=dead) == ([6, 8], [])

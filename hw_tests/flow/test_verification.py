@@ -75,6 +75,23 @@ def test_other_shapes_are_no_proof() -> None:
     assert error.proof.samples == 5
 
 
+@pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 3, 4)])
+def test_batches_of_every_shape_are_compared(shape: tuple[int, ...]) -> None:
+    found, expected = np.zeros(shape), np.zeros(shape)
+    assert prove("ours", "theirs", found, expected).samples == 5
+    found[1:3] = 1.5
+    error = failed(found, expected)
+    assert (error.proof.mismatches, error.proof.max_abs_diff) == (2, 1.5)
+    assert "sample 1, layer output, channel 0" in str(error)
+    found[-1] = -4
+    assert failed(found, expected).proof.max_abs_diff == 4
+
+
+def test_no_samples_are_no_difference() -> None:
+    proof = prove("ours", "theirs", np.zeros((0, 3)), np.zeros((0, 3)))
+    assert (proof.samples, proof.mismatches, proof.status) == (0, 0, "equal")
+
+
 def test_places_in_flat_batches() -> None:
     a, b = np.zeros((2, 3)), np.zeros((2, 3))
     b[1, 2] = 4

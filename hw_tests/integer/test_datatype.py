@@ -69,6 +69,8 @@ def test_other_names_are_refused(name: str) -> None:
         (-129, 0, "INT9"),
         (-1, 128, "INT9"),
         (-8, -5, "INT4"),
+        (-9, -8, "INT5"),
+        (-2, -1, "INT2"),
     ],
 )
 def test_the_narrowest_type(low: int, high: int, name: str) -> None:

@@ -230,6 +230,9 @@ def test_the_edge_of_53_bits() -> None:
         (g.ChannelAffine, (1,), DataType.integer(2), {"mul": np.array([1]), "add": np.array([2**53])}),
         (g.ChannelAffine, (2,), DataType.integer(53), {"mul": np.array([1, 2]), "add": np.array([0, 0])}),
         (g.Dense, (1,), DataType.unsigned(28), fields),
+        (g.Dense, (1,), DataType.integer(28), {**fields, "weights": np.array([[-(2**25)]])}),
+        (g.Dense, (2,), DataType.integer(27), {**fields, "weights": np.array([[1, 2**25]])}),
+        (g.Dense, (8,), DataType.integer(25), {**fields, "weights": np.full((1, 8), 2**25)}),
     ):
         with pytest.raises(BadInput, match="53 bits"):
             typed(node, shape, given, **more)
@@ -246,3 +249,76 @@ def test_large_ranges_are_exact() -> None:
     )
     assert found.high == ((2**19 - 1) * (2**10 + 2),)
     assert found.low == (-(2**19) * (2**10 + 2),)
+
+
+def test_many_sums_come_near_the_edge() -> None:
+    """As many bits as the sum needs are counted, and no more."""
+    wide = DataType.parse("INT27")
+    found = typed(g.Dense, (8,), DataType.integer(24), weights=np.full((1, 8), 2**25), weight_dtype=wide)
+    assert found.low == (-(2**51),)
+    assert found.high == ((2**23 - 1) * 2**28,)
+
+
+def test_weights_and_values_of_0_reach_nothing() -> None:
+    """However wide the type of the other is."""
+    huge = DataType.integer(58)
+    found = typed(g.Dense, (2,), huge, weights=np.zeros((1, 2), int), weight_dtype=INT2)
+    assert (found.low, found.high) == ((0,), (0,))
+    nodes = (
+        g.Input(name="x", shape=(1,), dtype=INT2),
+        g.ChannelAffine(name="zero", inputs=("x",), mul=np.array([0]), add=np.array([0])),
+        g.Dense(name="y", inputs=("zero",), weights=np.array([[2**56]]), weight_dtype=huge),
+    )
+    found = g.IntegerGraph(nodes, "y").types["y"]
+    assert (found.low, found.high) == ((0,), (0,))
+
+
+@pytest.mark.parametrize(("weight", "least"), [(4095, 2055), (-4097, 2048), (3001, 2797)])
+def test_sums_just_beyond_2_to_the_24_are_exact(weight: int, least: int) -> None:
+    """Odd ones, which float32 rounds."""
+    nodes = (
+        g.Input(name="x", shape=(1,), dtype=DataType.unsigned(1)),
+        g.ChannelAffine(name="high", inputs=("x",), mul=np.array([1]), add=np.array([least])),
+        g.Dense(name="y", inputs=("high",), weights=np.array([[weight]]), weight_dtype=DataType.integer(14)),
+    )
+    found = g.IntegerGraph(nodes, "y").types["y"]
+    ends = sorted((weight * least, weight * (least + 1)))
+    assert [*found.low, *found.high] == ends
+
+
+def test_groups_of_several_channels() -> None:
+    """Each filter's range is that of its own group's weights and inputs, at every place of the kernel."""
+    weights = np.arange(-9, 9).reshape(6, 1, 1, 3)
+    nodes = (
+        g.Input(name="x", shape=(3, 1, 3), dtype=INT2),
+        g.ChannelAffine(name="a", inputs=("x",), mul=np.array([1, 10, -100]), add=np.array([0, 3, 50])),
+        g.Conv(name="y", inputs=("a",), weights=weights, weight_dtype=DataType.integer(5), groups=3),
+    )
+    found = g.IntegerGraph(nodes, "y").types["y"]
+    ends = [(-2, 1), (-17, 13), (-50, 250)]
+    for row in range(6):
+        low = sum(min(int(w) * e for e in ends[row // 2]) for w in weights[row].ravel())
+        high = sum(max(int(w) * e for e in ends[row // 2]) for w in weights[row].ravel())
+        assert (found.low[row], found.high[row]) == (low, high)
+
+
+def test_a_node_that_reads_what_comes_later_is_refused_by_name() -> None:
+    nodes = (
+        g.Input(name="x", shape=(2, 2, 2), dtype=INT2),
+        g.Add(name="y", inputs=("x", "late")),
+        g.Flatten(name="late", inputs=("x",)),
+    )
+    with pytest.raises(BadInput, match="reads 'late'") as caught:
+        infer_types(g.IntegerGraph(nodes, "y"))
+    assert caught.value.where == "y"
+
+
+def test_pads_of_four_sides_widen_the_range() -> None:
+    """One side is enough; the border counts like a pixel."""
+    for pads in ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)):
+        for value, ends in ((-5, (-5, 1)), (5, (-2, 5))):
+            found = typed(
+                g.Conv, (1, 2, 2), weights=np.ones((1, 1, 1, 1), int), weight_dtype=INT2, pads=pads,
+                pad_value=value,
+            )  # fmt: skip
+            assert (*found.low, *found.high) == ends

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -214,3 +216,104 @@ def test_a_bipolar_input_holds_no_zero() -> None:
 def test_an_unknown_layer_lists_the_known_ones() -> None:
     with pytest.raises(BadInput, match="use one of: x, y"):
         _one(Flatten(name="y", inputs=("x",)), (2, 3, 3))["z"]
+
+
+@pytest.mark.parametrize("name", ["BIPOLAR", "BINARY", "UINT8", "INT3", "TERNARY"])
+@pytest.mark.parametrize("stored", [np.int8, np.int16, np.int64])
+def test_the_ends_of_an_input_type(name: str, stored: type) -> None:
+    """Its lowest and highest value are taken, the next ones are not, however they are stored."""
+    dtype = DataType.parse(name)
+    graph = _one(Flatten(name="y", inputs=("x",)), (2,), dtype)
+    held = np.iinfo(stored)
+    for low, high in ((dtype.min, dtype.max), (dtype.max, dtype.max), (dtype.min, dtype.min)):
+        if high <= held.max:
+            x = np.array([[low, high]], dtype=stored)
+            np.testing.assert_array_equal(execute(graph, x), x)
+    for wrong in (dtype.min - 1, dtype.max + 1):
+        if held.min <= wrong <= held.max:
+            with pytest.raises(BadInput, match=f"leaves the range of {name}"):
+                execute(graph, np.array([[dtype.min, wrong]], dtype=stored))
+
+
+def test_what_is_wrong_with_an_input_is_said() -> None:
+    graph = _one(Flatten(name="y", inputs=("x",)), (2, 3, 3), DataType.unsigned(8))
+    for wrong, words in (
+        (np.zeros((1, 3, 3, 2), int), r"shape \(1, 3, 3, 2\), the model takes \('N', 2, 3, 3\)"),
+        (np.zeros((1, 1, 3, 3), int), "shape"),
+        (np.zeros((2, 3, 3), int), "shape"),
+        (np.zeros((1, 2, 3, 3)), "is float64, the model takes UINT8"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            execute(graph, wrong)
+
+
+def test_no_images_give_no_results() -> None:
+    """An empty batch goes through every kind of node."""
+    nodes = (
+        Input(name="x", shape=(2, 4, 4), dtype=BIPOLAR),
+        Conv(name="c", inputs=("x",), weights=np.ones((2, 2, 1, 1), int), weight_dtype=BIPOLAR),
+        MaxPool(name="p", inputs=("c",), kernel=(2, 2), stride=(2, 2)),
+        ChannelAffine(name="a", inputs=("p",), mul=np.array([1, 2]), add=np.array([0, 1])),
+        Threshold(name="t", inputs=("a",), thresholds=np.zeros((2, 1), int), dtype=BIPOLAR),
+        Flatten(name="f", inputs=("t",)),
+        Dense(name="y", inputs=("f",), weights=np.ones((3, 8), int), weight_dtype=BIPOLAR),
+    )
+    assert execute(IntegerGraph(nodes, "y"), np.zeros((0, 2, 4, 4), np.int8)).shape == (0, 3)
+
+
+def test_a_result_that_others_read_too_is_the_result() -> None:
+    nodes = (
+        Input(name="x", shape=(2,), dtype=INT6),
+        ChannelAffine(name="a", inputs=("x",), mul=np.array([2, 2]), add=np.array([1, 1])),
+        Add(name="b", inputs=("a", "a")),
+    )
+    assert execute(IntegerGraph(nodes, "a"), np.array([[3, -4]])).tolist() == [[7, -7]]
+    assert execute(IntegerGraph(nodes, "b"), np.array([[3, -4]])).tolist() == [[14, -14]]
+
+
+def test_tensors_that_nobody_reads_again_are_let_go() -> None:
+    """A long chain holds two tensors at a time, not all."""
+    nodes: list[Node] = [Input(name="x0", shape=(2,), dtype=INT6)]
+    for i in range(6):
+        fields = {"mul": np.array([1, 1]), "add": np.array([1, 1])}
+        nodes.append(ChannelAffine(name=f"x{i + 1}", inputs=(f"x{i}",), **fields))
+    seen: list[weakref.ref[np.ndarray]] = []
+    held: list[int] = []
+
+    def trace(name: str, tensor: np.ndarray) -> None:
+        seen.append(weakref.ref(tensor))
+        held.append(sum(tensor() is not None for tensor in seen))
+
+    execute(IntegerGraph(tuple(nodes), "x6"), np.array([[1, 2]]), trace)
+    assert max(held) <= 3
+
+
+@pytest.mark.parametrize(("weight", "value"), [(2**27, 2**25), (-(2**27), 2**25), (2**27, -(2**25))])
+def test_sums_that_float64_may_round_are_no_sums(weight: int, value: int) -> None:
+    """Types are refused before it comes to that; whoever runs a graph without asking is stopped too."""
+    wide = DataType.integer(60)
+
+    def run(weights: list[list[int]], x: list[list[int]]) -> list[list[int]]:
+        node = Dense(name="y", inputs=("x",), weights=np.array(weights), weight_dtype=wide)
+        found: list[list[int]] = execute(_one(node, (len(x[0]),), wide), np.array(x)).tolist()
+        return found
+
+    below = value - 1 if value > 0 else value + 1
+    assert run([[weight, weight]], [[below, below]]) == [[2 * weight * below]]
+    with pytest.raises(AssertionError, match="exact range"):
+        run([[weight, weight]], [[value, value]])
+    with pytest.raises(AssertionError, match="exact range"):
+        run([[weight, 0]], [[0, value]])
+    assert run([[0]], [[2**58]]) == [[0]]
+    assert run([[2**58]], [[0]]) == [[0]]
+
+
+def test_images_and_flat_tensors_meet_their_own_channels_constants() -> None:
+    mul, add = np.array([1, 10, 100]), np.array([5, 6, 7])
+    flat = _one(ChannelAffine(name="y", inputs=("x",), mul=mul, add=add), (3,))
+    assert execute(flat, np.array([[1, 2, 3]])).tolist() == [[6, 26, 307]]
+    signal = _one(ChannelAffine(name="y", inputs=("x",), mul=mul, add=add), (3, 3))
+    assert execute(signal, np.full((1, 3, 3), 2)).tolist() == [[[7] * 3, [26] * 3, [207] * 3]]
+    thresholds = np.array([[1], [2], [3]])
+    counted = _one(Threshold(name="y", inputs=("x",), thresholds=thresholds, dtype=BIPOLAR), (3, 3))
+    assert execute(counted, np.full((1, 3, 3), 2)).tolist() == [[[1] * 3, [1] * 3, [-1] * 3]]

@@ -112,6 +112,18 @@ def test_rows_of_layers_without_weights() -> None:
             assert row.bytes == Count(layer_bytes(net, layer), layer_bytes(net, layer))
 
 
+def test_few_bit_activations_have_several_thresholds_and_a_classifier_one_bias() -> None:
+    net = NET.with_activation("uint2")
+    second, last = net.weighted[1], net.weighted[-1]
+    bits = (27 * 3).bit_length() + 1
+    assert value_bound(net, second.inputs[0]) == 3
+    assert layer_bytes(net, second) == ceil((135 + 5 * 3 * bits) / 8)
+    fan_in = net.geometry(last).fan_in
+    expected = ceil((fan_in * 10 + 10 * ((fan_in * 3).bit_length() + 1)) / 8)
+    assert layer_bytes(net, last) == expected
+    assert layer_bytes(net, replace(last, output="uint2")) == expected
+
+
 def test_a_dense_network() -> None:
     net = tfc((1, 4, 4), 3)
     assert parameters(net) == macs(net)

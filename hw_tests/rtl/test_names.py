@@ -80,9 +80,18 @@ def test_names_have_an_end() -> None:
     assert sorted(map(len, identifiers(long).values())) == [58, 64]
 
 
+def test_names_are_numbered_from_2() -> None:
+    names = ["a", "A", "a", "b c", "b_c", "b.c", "", "é"]
+    assert identifiers(names) == {
+        "a": "a", "A": "A_2", "b c": "b_c", "b_c": "b_c_2", "b.c": "b_c_3", "": "_", "é": "__2",
+    }  # fmt: skip
+
+
 def test_a_comment_is_one_line() -> None:
     assert comment("conv\n\r\u2028`x") == "conv????x"
-    assert len(comment("y" * 10_000)) <= 120
+    assert len(comment("y" * 10_000)) == 120
+    assert comment("größe\x07\x7f") == "gr??e??"
+    assert comment("a b.c,d:e;f/(g)[h]+i=j-k_1") == "a b.c,d:e;f/(g)[h]+i=j-k_1"
 
 
 def test_an_attack_from_a_file_runs_no_command(
