@@ -67,11 +67,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # what the user knows of, not the name in between
+    except OSError as error:
+        error.filename = str(path)  # what the user knows of, not the name in between
         raise
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -324,3 +324,5 @@ def test_pads_of_four_sides_widen_the_range() -> None:
                 pad_value=value,
             )  # fmt: skip
             assert (*found.low, *found.high) == ends
+    bare = typed(g.Conv, (1, 2, 2), weights=np.ones((1, 1, 1, 1), int), weight_dtype=INT2, pad_value=7)
+    assert (*bare.low, *bare.high) == (-2, 1)

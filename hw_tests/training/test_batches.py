@@ -71,9 +71,9 @@ def blanked_by_hand(image: NDArray[np.uint8], noise: NDArray[np.float32], config
 def test_augmentation_is_what_one_would_do_by_hand(flip: bool, shift: int, cutout: int) -> None:
     config = TrainingConfig(flip=flip, shift=shift, cutout=cutout)
     rng = np.random.default_rng(3)
-    images = rng.integers(1, 256, (40, 2, 5, 6), dtype=np.uint8)
+    images = rng.integers(1, 256, (40, 2, 5, 7), dtype=np.uint8)
     noise = rng.random((40, 5), dtype=np.float32)
-    noise[0, 3:] = 0.5  # a hole whose edge meets the middles of pixels
+    noise[0, 3:] = 0.5  # a hole around a pixel's middle, whose edges meet the middles of others
     noise[1, 0] = 0.5  # not mirrored
     found = augment(torch.from_numpy(images), torch.from_numpy(noise), config).numpy()
     expected = [blanked_by_hand(*pair, config) for pair in zip(images, noise, strict=True)]
