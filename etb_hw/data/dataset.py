@@ -62,9 +62,13 @@ class Dataset:
             if len(wrong):
                 raise BadInput(
                     where,
-                    f"image {wrong[0]} has label {y[wrong[0]]}, but there are {len(self.classes)} classes",
-                    "labels count from 0; the file may be damaged: fetch it again",
+                    f"image {wrong[0]} has label {y[wrong[0]]}; {len(self.classes)} classes count from 0",
+                    "renumber the labels, or fetch the file again: it may be damaged",
                 )
+        if len(self.classes) < 2:
+            raise BadInput(
+                self.source, "all images are of one class", "a classifier needs images of two or more"
+            )
         if self.train_x.dtype != self.test_x.dtype:
             raise BadInput(
                 self.source,
