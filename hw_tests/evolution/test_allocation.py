@@ -7,9 +7,9 @@ import pytest
 
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.evolution.allocation import Limits, choose, floors_of, make_limits, reached
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning.sizes import cost_function
-from etb_hw.evolution.allocation import Limits, choose, floors_of, make_limits, reached
 
 SPEC = vgg_small((3, 32, 32), 10, 0.25)
 
