@@ -67,7 +67,7 @@ def etb_step(net: BinaryNet) -> Callable[[], None]:
     """A step of a flow's training, far from the steps at which a network changes its form."""
     groups, steps = PreparedNet(net), 10**6
     schedule = schedule_of(steps, 1, EvolutionConfig())
-    limits = Limits(dict.fromkeys(groups.plan.prunable, 1), 1)
+    limits = Limits(dict.fromkeys(groups.plan.prunable, 1), multiple=1, floor=1)
     config = EvolutionConfig(ratio=0.0)
     controller = Controller(groups.plan, config, schedule, cost_function(groups.plan, "parameters"), limits)
     evolution = Course(groups, controller)
