@@ -136,6 +136,11 @@ class Block(ABC):
         """Legal foldings. ``({},)`` where there is no choice or a neighbour decides."""
         return ({},)
 
+    @property
+    def pixel_folds(self) -> tuple[Fold, ...]:
+        """Foldings of several pixels a cycle, which a search takes only where the rate needs them."""
+        return ()
+
     def folded(self, fold: Fold) -> Self:
         """This block with another folding (FINN attribute names)."""
         changes: dict[str, Any] = {key.lower(): value for key, value in fold.items()}

@@ -65,7 +65,9 @@ def target_of(build: BuildConfig) -> Target:
 
 def effort_of(build: BuildConfig) -> Effort:
     """How far a build lets the search go."""
-    return Effort(pad_channels=build.pad_channels, time_limit_s=build.time_limit_s)
+    # FINN has no blocks of several pixels a cycle
+    pixels = build.builder == "etb_hw"
+    return Effort(pad_channels=build.pad_channels, time_limit_s=build.time_limit_s, pixels=pixels)
 
 
 def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> Comparison:
@@ -90,6 +92,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         config = read_folding_config(path)
         # FINN's files know its own blocks only
         own = any(name.startswith(block.OP) for name in config for block in BLOCKS if block.OURS)
+        own |= any(entry.get("M", 1) != 1 for entry in config.values())
         kind: Builder = "etb_hw" if own else "finn" if build.builder == "etb_hw" else build.builder
         lowered = _lowered(graph, build, kind)
         return _as_configured(lowered, target, build, path, config)

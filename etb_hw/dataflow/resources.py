@@ -40,6 +40,10 @@ class Resources:
         """The larger amount of each resource."""
         return Resources(*(max(a, b) for a, b in zip(self.amounts, other.amounts, strict=True)))
 
+    def times(self, count: int) -> Resources:
+        """So many of them."""
+        return Resources(*(count * amount for amount in self.amounts))
+
     def __add__(self, other: Resources) -> Resources:
         return Resources(
             self.lut + other.lut,

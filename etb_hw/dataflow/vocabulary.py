@@ -5,6 +5,7 @@ from __future__ import annotations
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 DOMAIN = "finn.custom_op.fpgadataflow"
+OWN_DOMAIN = "etb_hw.dataflow"  # of nodes that FINN does not have, so that it refuses them
 
 
 def domain_of(op: str) -> str:

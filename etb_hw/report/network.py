@@ -77,7 +77,7 @@ def read_stages(
                 shape=tuple(shape),
                 dtype=_text(dtype),
                 matrix=matrix,
-                fold={key: int(values[key]) for key in ("PE", "SIMD") if key in values},
+                fold={key: int(values[key]) for key in ("PE", "SIMD", "M") if key in values},
                 sources=tuple(
                     producer.get(name, -1) for name in node.input if name and name not in initializers
                 ),

@@ -42,8 +42,26 @@ def test_sliding_windows(seed: int) -> None:
         dtype=BIPOLAR,
     )
     assert interval(window) == window.cycles
-    for fold in window.folds:
+    for fold in (*window.folds, *window.pixel_folds):
         assert interval(window.folded(fold)) == window.folded(fold).cycles
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_several_pixels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, top, left, bottom = (int(n) for n in (rng.integers(1, 5), *rng.integers(0, 6, 3)))
+    kernel = (int(rng.integers(1, 4)), int(rng.choice([1, 2, 3, 4, 6])))
+    signs, row = DataType.unsigned(2), 12
+    blocks = [
+        Padding(
+            **NAME, size=(rows, row), channels=2, pads=(top, left, bottom, row - left), value=1, dtype=signs
+        ),
+        MaxPool(**NAME, size=(rows * kernel[0], row), channels=3, kernel=kernel, dtype=BIPOLAR),
+    ]
+    for block in blocks:
+        assert len(block.pixel_folds) >= 3
+        for fold in block.pixel_folds:
+            assert interval(block.folded(fold)) == block.folded(fold).cycles, fold
 
 
 def test_other_blocks() -> None:

@@ -11,8 +11,10 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Target, find_device, finn, finn_model, fold, lower
-from etb_hw.errors import BadInput
+from etb_hw.dataflow.design import design as configured
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
 from etb_hw.report.design_table import block_rows
 from hw_tests import networks
@@ -131,6 +133,34 @@ def test_folding_config_by_node_name(design: DataflowGraph) -> None:
     with pytest.raises(BadInput, match=r"MVAU_hls_0\.PE = 5") as caught:
         finn.apply_folding_config(design, {"MVAU_hls_0": {"PE": 5}})
     assert "[1, 2, 4, 8]" in caught.value.remedy
+
+
+def test_blocks_of_several_pixels_are_ours_alone(tmp_path: Path) -> None:
+    """They come back from the file, and from a folding configuration; FINN knows no node of their domain."""
+    plain = lower(networks.conv_net([8, 6, networks.POOL], [], (3, 8, 8)))
+    design = fold(plain, Target(cycles=50)).graph
+    model = finn.to_onnx(design)
+    own = {node.name for node in model.graph.node if node.domain == "etb_hw.dataflow"}
+    assert own == {block.name for block in design.blocks if "M" in block.fold} != set()
+    back = finn.from_onnx(model)
+    assert [(b.name, b.fold) for b in back.blocks] == [(b.name, b.fold) for b in design.blocks]
+    assert finn.layer_cycles(back) == finn.layer_cycles(design)
+    config = finn.folding_config(design)
+    assert config["MVAU_hls_0"]["M"] == 2
+    assert finn.layer_cycles(finn.apply_folding_config(plain, config).graph) == finn.layer_cycles(design)
+    path = tmp_path / "folding_config.json"
+    path.write_text(json.dumps(config))
+    network = networks.conv_net([8, 6, networks.POOL], [], (3, 8, 8))
+    build = BuildConfig(folding_config=str(path), target_fps=2e6)
+    assert finn.layer_cycles(configured(network, build).graph) == finn.layer_cycles(design)
+    with pytest.raises(BadInput, match=r"MVAU_hls_0\.M = 3") as caught:
+        finn.apply_folding_config(plain, {"MVAU_hls_0": {"M": 3}})
+    assert "[1, 2, 4, 8]" in caught.value.remedy
+    with pytest.raises(BadInput, match="all of each pixel") as caught:
+        finn.apply_folding_config(plain, {"MVAU_hls_0": {"M": 2, "PE": 4}})
+    assert "PE = 8, SIMD = 27" in caught.value.remedy
+    with pytest.raises(InfeasibleTarget, match="even fully unrolled"):
+        configured(network, BuildConfig(target_fps=2e6, builder="finn"))
 
 
 def lower_again() -> DataflowGraph:

@@ -72,6 +72,37 @@ def test_fastest_on_a_device_fits_and_no_faster_rate_does() -> None:
     assert f"{int(found.graph.fps):,}" in caught.value.remedy
 
 
+def test_several_pixels_a_cycle_only_where_the_rate_needs_them() -> None:
+    design = lower(networks.conv_net([8, 6, networks.POOL], [], (3, 8, 8)))
+    by_one = fold(design, Target(cycles=100)).graph
+    assert not any("M" in block.fold for block in by_one.blocks)
+    found = fold(design, Target(cycles=99))
+    assert found.optimal
+    assert found.graph.bottleneck.cycles <= 99
+    assert found.graph["ConvolutionInputGenerator_rtl_0"].fold == {"SIMD": 3, "parallel_window": 1, "M": 2}
+    # folded again for what one pixel a cycle can, nothing is left of it
+    again = fold(found.graph, Target(cycles=100)).graph
+    assert [(block.name, block.fold) for block in again.blocks] == [(b.name, b.fold) for b in by_one.blocks]
+    with pytest.raises(InfeasibleTarget, match="100 cycles a frame even fully unrolled") as caught:
+        fold(design, Target(cycles=99), Effort(pixels=False))
+    assert "1,000,000 frames/s" in caught.value.remedy
+    with pytest.raises(InfeasibleTarget, match="50 cycles a frame even fully unrolled"):
+        fold(design, Target(cycles=49))
+
+
+def test_pixels_that_do_not_fit_a_device_name_the_nearest_rate() -> None:
+    """The nearest one is found among all foldings, also those of several pixels."""
+    design = lower(networks.conv_net([4, 6], [], (2, 8, 8), pad=0))
+    wanted = fold(design, Target(cycles=36)).graph
+    limit = replace(wanted.resources, lut=wanted.resources.lut - 1)
+    with pytest.raises(InfeasibleTarget, match="no folding fits") as caught:
+        fold(design, Target(cycles=32, limit=limit))
+    nearest = float(caught.value.remedy.split("at most ")[1].split(" frames")[0].replace(",", ""))
+    made = fold(design, Target(fps=nearest, limit=limit)).graph
+    assert made.bottleneck.cycles < 64
+    assert any("M" in block.fold for block in made.blocks)
+
+
 def test_front_rises() -> None:
     front = pareto(lower(networks.mlp(36, (12, 8))), [1e4, 1e5, 1e6, 1e7, 1e12])
     costs, rates = [f.objective for f in front], [f.graph.fps for f in front]

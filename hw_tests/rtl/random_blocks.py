@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from itertools import islice
 
 from etb_hw.calibration.rows import block_of, grid
 from etb_hw.dataflow.block import Block
-from etb_hw.dataflow.blocks import Mvau
+from etb_hw.dataflow.blocks import BLOCKS, Mvau
 
 
 def draws(seed: int, each: int, most_cycles: int) -> list[Block]:
@@ -16,7 +17,15 @@ def draws(seed: int, each: int, most_cycles: int) -> list[Block]:
         block = block_of(spec, seed)
         if len(same := found.setdefault(block.kind, [])) < each and _work(block) <= most_cycles:
             same.append(block)
-    return [block for same in found.values() for block in same]
+    return [block for same in found.values() for block in same] + _of_several_pixels(seed, each, most_cycles)
+
+
+def _of_several_pixels(seed: int, each: int, most_cycles: int) -> list[Block]:
+    """The samplers that no turn of the grid has, among them those of several pixels a cycle."""
+    samplers = [sampler for kind in BLOCKS for sampler in kind.samplers() if not sampler.share]
+    drawn = [sampler.draw(random.Random(f"{seed} {i}")) for sampler in samplers for i in range(each)]
+    made = [block_of(spec, seed) for spec in drawn]
+    return [block for block in made if _work(block) <= most_cycles]
 
 
 def _work(block: Block) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,37 @@ WINDOWS: list[Block] = [
     window((8, 8), 1, (1, 1 + 2), 1, stride=(3, 2), parallel_window=1),
     window((1, 9), 2, (1, 3), 2, dtype=u(2), parallel_window=1),
 ]
+# several pixels a cycle
+PIXELS: list[Block] = [
+    window((5, 8), 3, (3, 3), 3, parallel_window=1, m=2),
+    window((7, 8), 2, (5, 5), 2, dtype=u(2), parallel_window=1, m=4),
+    window((6, 12), 2, (3, 5), 2, dtype=u(2), stride=(3, 1), dilation=(2, 2), parallel_window=1, m=4),
+    window((7, 8), 2, (3, 3), 2, stride=(2, 2), parallel_window=1, m=2, ram_style="block"),
+    window((5, 12), 2, (2, 2), 2, stride=(1, 2), parallel_window=1, m=4, ram_style="block"),
+    window((4, 9), 2, (1, 4), 2, dtype=i(3), parallel_window=1, m=3),
+    window((1, 12), 2, (1, 1 + 2), 2, dtype=u(2), parallel_window=1, m=2),
+    replace(mvau(6, 18, 6, 18, pixels=(2, 6)), m=3),
+    replace(mvau(5, 20, 5, 20, out=None, pixels=(3, 2)), m=2),
+    replace(mvau(4, 27, 4, 27, x=u(8), pixels=(2, 4)), m=2),
+    replace(mvau(6, 12, 6, 12, x=u(2), out=u(2), pixels=(3, 4), style="block"), m=4),
+    replace(mvau(3, 8, 3, 8, w=i(3), x=u(2), out=i(2), pixels=(2, 4)), m=2, register=True),
+    replace(max_pool(4, 8, 3, (2, 2), BIPOLAR, 3), m=2),
+    replace(max_pool(4, 8, 3, (2, 2), i(4), 3), m=4),
+    replace(max_pool(6, 8, 2, (3, 4), u(2), 2), m=2),
+    replace(max_pool(3, 4, 2, (3, 1), i(3), 2), m=4),
+    *(
+        Padding(
+            name="", layer="", size=(3, 8), channels=2, pads=tuple(pads), value=1, dtype=u(2), simd=2, m=m
+        )
+        for *pads, m in ((1, 1, 1, 1, 2), (0, 2, 2, 2, 4), (2, 3, 0, 5, 4), (1, 5, 0, 3, 8), (1, 2, 1, 0, 2))
+    ),
+    replace(thresholding(3, 3, i(7), BIPOLAR, (2, 4)), m=2),
+    replace(thresholding(2, 2, u(4), u(2), (3, 6)), m=3),
+    *(
+        WidthConverter(name="", layer="", shape=(2, 6, 4), dtype=u(2), lanes_in=a, lanes_out=b)
+        for a, b in ((8, 2), (4, 8), (8, 12))
+    ),
+]
 OTHERS: list[Block] = [
     padding(6, (1, 2, 0, 1), BIPOLAR, 3),
     padding(3, (0, 0, 2, 0), u(8), 1),
@@ -252,7 +284,8 @@ RANDOM = draws(seed=1, each=1, most_cycles=1500)
 @pytest.fixture(scope="module")
 def bench(simulator_cache: Path) -> BlockBench:
     return build_bench(
-        [*MVAUS, *BORDERS, *REGISTERED, *WINDOWS, *OTHERS, *RANDOM, OTHERS[-1]], cache_dir=simulator_cache
+        [*MVAUS, *BORDERS, *REGISTERED, *WINDOWS, *PIXELS, *OTHERS, *RANDOM, OTHERS[-1]],
+        cache_dir=simulator_cache,
     )
 
 

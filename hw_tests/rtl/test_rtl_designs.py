@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau
+from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau, SlidingWindow
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.design import design as built
 from etb_hw.dataflow.finn.onnx_reader import from_onnx
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
-from etb_hw.dataflow.simulation import FifoSizing, size_fifos
+from etb_hw.dataflow.simulation import FifoSizing, simulate_streams, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
@@ -166,17 +166,35 @@ def test_wrong_frames_are_refused(odd: Case) -> None:
         simulate(odd[0], np.zeros((1, 3, 8, 8), dtype=np.int64))
 
 
-def _at_full_speed(network: IntegerGraph, cycles: int, cache: Path, frames: int = 5) -> None:
-    """The bits, and that many cycles a frame."""
-    design, images, expected = case_of(network, cycles, frames)
+def _at_full_speed(
+    network: IntegerGraph, cycles: int, cache: Path, frames: int = 5, goal: int = 0
+) -> DataflowGraph:
+    """The bits, and that many cycles a frame where ``goal``, or the same, was asked for."""
+    design, images, expected = case_of(network, goal or cycles, frames)
     run = simulate(design, images, cache_dir=cache)
     np.testing.assert_array_equal(run.outputs.reshape(expected.shape), expected)
-    assert run.ii == design.bottleneck.cycles == cycles
+    report = simulate_streams(design)
+    assert run.ii == design.bottleneck.cycles == report.interval == cycles
+    assert run.latency == report.latency
+    return design
 
 
 def test_a_pixel_a_cycle(simulator_cache: Path) -> None:
     """Padded, 10 x 10 pixels pass the first window: it is the line buffers that make this possible."""
     _at_full_speed(conv_net([7, 9, POOL, 11], [13], (3, 8, 8)), 100, simulator_cache)
+
+
+def test_several_pixels_a_cycle(simulator_cache: Path) -> None:
+    """The same network, twice as fast, in words of two pixels from its input to the pool."""
+    design = _at_full_speed(conv_net([7, 9, POOL, 11], [13], (3, 8, 8)), 50, simulator_cache)
+    assert design.input_stream.m == 2
+    assert [block.fold["M"] for block in design.blocks if "M" in block.fold] == [2] * 7
+
+
+def test_pixels_side_by_side_and_one_at_a_time(simulator_cache: Path) -> None:
+    """Between two rates only some blocks take several pixels; converters stand where they meet the others."""
+    design = _at_full_speed(conv_net([4, 5], [], (2, 8, 8), pad=0), 40, simulator_cache)
+    assert {"M" in block.fold for block in design.blocks if isinstance(block, SlidingWindow)} == {True, False}
 
 
 def test_an_image_a_cycle(simulator_cache: Path) -> None:
@@ -185,11 +203,22 @@ def test_an_image_a_cycle(simulator_cache: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("network", "cycles"), [(cnv(), 1024), (mlp(), 1)], ids=["cnv", "tfc"])
+@pytest.mark.parametrize(
+    ("network", "cycles"),
+    [(cnv(), 1024), (cnv(), 512), (mlp(), 1)],
+    ids=["cnv, a pixel", "cnv, two pixels", "tfc"],
+)
 def test_published_networks_as_fast_as_they_go(
     network: IntegerGraph, cycles: int, simulator_cache: Path
 ) -> None:
     _at_full_speed(network, cycles, simulator_cache)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_frames_of_cnv_a_second(simulator_cache: Path) -> None:
+    """At 100 MHz; only the first window needs two pixels a cycle, a matrix takes its windows one by one."""
+    design = _at_full_speed(cnv(), 919, simulator_cache, goal=1000)
+    assert [block.name for block in design.blocks if "M" in block.fold] == ["ConvolutionInputGenerator_rtl_0"]
 
 
 @pytest.mark.slow

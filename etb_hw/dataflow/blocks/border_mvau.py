@@ -26,11 +26,9 @@ from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.sampling import Sampler, Spec, draw_folds
-from etb_hw.dataflow.vocabulary import stream_type, vectors
+from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type, vectors
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import Pads, Pair
-
-DOMAIN = "etb_hw.dataflow"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +64,10 @@ class BorderMvau(Mvau):
     def folds(self) -> tuple[Fold, ...]:
         # a beat is of one tap
         return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in divisors(self.channels))
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return ()  # a beat is of one tap
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -134,7 +136,7 @@ class BorderMvau(Mvau):
         return (weights, ("thresholds", self.clipped_thresholds.astype(np.float32), self.accumulator))
 
     def finn_node(self) -> FinnNode:
-        return FinnNode(self.op, DOMAIN, self.finn_attributes(), self.finn_parameters())
+        return FinnNode(self.op, OWN_DOMAIN, self.finn_attributes(), self.finn_parameters())
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

@@ -70,8 +70,9 @@ class Fifo(Block):
         )
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
-        shape = self.stream.shape
-        folded = (1, *shape[:-1], self.stream.channels // self.stream.lanes, self.stream.lanes)
+        shape, m = self.stream.shape, self.stream.m
+        pixels = shape[:-1] if m == 1 else (*shape[:-2], shape[-2] // m)
+        folded = (1, *pixels, m * self.stream.channels // self.stream.lanes, self.stream.lanes)
         return {
             "depth": self.depth,
             "folded_shape": folded,

@@ -2,7 +2,8 @@
 
 A row of partial maxima is kept; on bipolar streams the maximum is an OR. Our RTL takes a beat a cycle. FINN's
 formula reads the image and then writes the result, ``(H W + OH OW) C/PE`` cycles, and gives no resources.
-FINN folds this block only at full width (PE = C); ours takes any PE that divides the channels.
+FINN folds this block only at full width (PE = C); ours takes any PE that divides the channels. Of M pixels a
+beat (``pixel_block``) those in one window are compared before the row.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, RtlInstance
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
-from etb_hw.dataflow.fabric.parts import counter, pool_amounts
+from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
+from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -31,7 +35,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(LaneBlock):
+class MaxPool(PixelBlock, LaneBlock):
     """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride."""
 
     OP: ClassVar[str] = "StreamingMaxPool_hls"
@@ -45,12 +49,28 @@ class MaxPool(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.pe),)
+        return (Stream((*self.size, self.channels), self.dtype, self.m * self.pe, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         height, width = (size // kernel for size, kernel in zip(self.size, self.kernel, strict=True))
-        return (Stream((height, width, self.channels), self.dtype, self.pe),)
+        shape, windows = (height, width, self.channels), self._groups
+        return (Stream(shape, self.dtype, windows * self.pe, windows),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        across = self.kernel[1]
+        return tuple(m for m in divisors(self.size[1])[1:] if m % across == 0 or across % m == 0)
+
+    @property
+    def _joined(self) -> int:
+        """Pixels of a beat that lie in one window."""
+        return min(self.m, self.kernel[1])
+
+    @property
+    def _groups(self) -> int:
+        """Windows that a beat has pixels of."""
+        return self.m // self._joined
 
     @property
     def finn_cycles(self) -> int:
@@ -70,13 +90,14 @@ class MaxPool(LaneBlock):
         }
 
     def rtl(self) -> RtlInstance:
+        folded: dict[str, int | str] = {"PE": self.pe} if self.m == 1 else {"M": self.m}
         return RtlInstance(
-            "max_pool",
+            "max_pool" if self.m == 1 else "max_pool_pixels",
             {
                 "H": self.size[0],
                 "W": self.size[1],
                 "C": self.channels,
-                "PE": self.pe,
+                **folded,
                 "BITS": self.dtype.bits,
                 "SIGNED": int(self.dtype.twos_complement),
                 "KH": self.kernel[0],
@@ -90,8 +111,9 @@ class MaxPool(LaneBlock):
         return (blocked.max(axis=(2, 4)),)
 
     def machines(self) -> tuple[Machine, ...]:
-        height, width, _ = self.outputs[0].shape
-        steps = np.full((height, self.kernel[0], width, self.kernel[1]), TAKE, dtype=np.uint8)
+        height, across = self.outputs[0].shape[0], self.kernel[1] // self._joined
+        row = self.size[1] // self.m // across
+        steps = np.full((height, self.kernel[0], row, across), TAKE, dtype=np.uint8)
         steps[:, -1, :, -1] |= SEND
         return (Machine(PATTERN, np.repeat(steps.reshape(-1), self.channels // self.pe)),)
 
@@ -104,6 +126,7 @@ class MaxPool(LaneBlock):
             kernel=f.pair("PoolDim"),
             dtype=f.dtype("dataType"),
             pe=f["PE"] or f["NumChannels"],
+            m=f.get("M", 1),
         )
 
     def may_have_dead(self, low: int, channels: int) -> bool:
@@ -114,20 +137,30 @@ class MaxPool(LaneBlock):
         return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        fold, across = self.channels // self.pe, self.size[1] // self.kernel[1]
+        fold, across = self.channels // self.pe, self._words
         words = fold * across
         address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
-        counters = sum(map(counter, (fold, across, *self.kernel))) + address
-        return pool_amounts(self.pe, self.dtype.bits, words, counters, fabric)
+        kernel = self.kernel[0], self.kernel[1] // self._joined
+        counters = sum(map(counter, (fold, across, *kernel))) + address
+        lanes, bits = self._groups * self.pe, self.dtype.bits
+        amounts = pool_amounts(lanes, bits, words, counters, fabric)
+        # three signs and the one that is kept fit the LUT of the maximum
+        signs, others = ceil(max(0, self._joined - 3) / 5), (self._joined - 1) * (comparator(bits) + bits)
+        return {**amounts, "maxima": amounts["maxima"] + lanes * (signs if bits == 1 else others)}
+
+    @property
+    def _words(self) -> int:
+        """Beats in a row of partial maxima, of a channel fold."""
+        return self.size[1] // (self.kernel[1] * self._groups)
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        fold, across = self.channels // self.pe, self.size[1] // self.kernel[1]
+        fold, across = self.channels // self.pe, self._words
         counters = bits_of(fold) + bits_of(across) + bits_of(fold * across)
-        return {"one": 1, "counters": counters, "output": self.pe * self.dtype.bits}
+        return {"one": 1, "counters": counters, "output": self._groups * self.pe * self.dtype.bits}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_max_pool, 3),)
+        return Sampler(_max_pool, 3), Sampler(_pixels, 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -138,6 +171,7 @@ class MaxPool(LaneBlock):
             kernel=(2, 2),
             dtype=DataType.parse(spec["x"]),
             pe=spec["pe"],
+            m=spec.get("m", 1),
         )
 
 
@@ -145,3 +179,8 @@ def _max_pool(draw: random.Random) -> Spec:
     c, size = draw.choice(COUNTS), draw.choice((4, 8, 16, 32))
     return {"kind": "MaxPool", "h": size, "w": size, "c": c, "pe": draw_lanes(draw, c),
             "x": draw.choice(("BIPOLAR", "BIPOLAR", "UINT2"))}  # fmt: skip
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _max_pool(draw)
+    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

@@ -2,6 +2,7 @@
 
 FINN pads with zero only, which on a BINARY stream is the bipolar -1 that we train with; other constants are
 ours. Cycles as FINN counts them, a beat an output pixel fold; FINN's formulas give the block no resources.
+M pixels a beat (``pixel_block``) have to divide the image's rows and those with their border.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import gcd
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -23,6 +26,7 @@ from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
+from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -31,7 +35,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Padding(LaneBlock):
+class Padding(PixelBlock, LaneBlock):
     """(H, W, C) to (H + top + bottom, W + left + right, C), the border filled with ``value``."""
 
     OP: ClassVar[str] = "FMPadding_rtl"
@@ -48,13 +52,17 @@ class Padding(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.simd),)
+        return (Stream((*self.size, self.channels), self.dtype, self.m * self.simd, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         top, left, bottom, right = self.pads
         shape = (self.size[0] + top + bottom, self.size[1] + left + right, self.channels)
-        return (Stream(shape, self.dtype, self.simd),)
+        return (Stream(shape, self.dtype, self.m * self.simd, self.m),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return divisors(gcd(self.size[1], self.pads[1] + self.pads[3]))[1:]
 
     @property
     def cycles(self) -> int:
@@ -72,13 +80,14 @@ class Padding(LaneBlock):
 
     def rtl(self) -> RtlInstance:
         top, left, bottom, right = self.pads
+        folded: dict[str, int | str] = {"SIMD": self.simd} if self.m == 1 else {"M": self.m}
         return RtlInstance(
-            "padding",
+            "padding" if self.m == 1 else "padding_pixels",
             {
                 "H": self.size[0],
                 "W": self.size[1],
                 "C": self.channels,
-                "SIMD": self.simd,
+                **folded,
                 "BITS": self.dtype.bits,
                 "TOP": top,
                 "LEFT": left,
@@ -95,8 +104,10 @@ class Padding(LaneBlock):
 
     def machines(self) -> tuple[Machine, ...]:
         top, left, bottom, right = self.pads
-        image = np.full(self.size, TAKE, dtype=np.uint8)
-        pixels = np.pad(image, ((top, bottom), (left, right)), constant_values=0) | SEND
+        image = np.full((self.size[0], self.size[1] // self.m), TAKE, dtype=np.uint8)
+        # a beat is taken for the beat that its first pixels leave in
+        border = left // self.m, (left + right) // self.m - left // self.m
+        pixels = np.pad(image, ((top, bottom), border), constant_values=0) | SEND
         return (Machine(PATTERN, np.repeat(pixels.reshape(-1), self.channels // self.simd)),)
 
     @classmethod
@@ -114,6 +125,7 @@ class Padding(LaneBlock):
             value=value,
             dtype=dtype,
             simd=f["SIMD"],
+            m=f.get("M", 1),
         )
 
     @property
@@ -130,19 +142,20 @@ class Padding(LaneBlock):
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         height, across, _ = self.outputs[0].shape
         # each coordinate is counted, and compared with both borders
-        counters = 2 * (bits_of(height) + bits_of(across)) + counter(self.channels // self.simd)
+        counters = 2 * (bits_of(height) + bits_of(across // self.m)) + counter(self.channels // self.simd)
         # a border of zero bits is a synchronous reset of the output register
         zeros = self.value == (-1 if self.dtype == BIPOLAR else 0)
-        return {"one": 1, "counters": counters, "lanes": 0 if zeros else self.simd * self.dtype.bits}
+        return {"one": 1, "counters": counters, "lanes": 0 if zeros else self.outputs[0].width}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         height, across, _ = self.outputs[0].shape
-        counters = bits_of(height) + bits_of(across) + bits_of(self.channels // self.simd)
-        return {"one": 1, "counters": counters, "output": self.simd * self.dtype.bits}
+        counters = bits_of(height) + bits_of(across // self.m) + bits_of(self.channels // self.simd)
+        kept = self.pads[1] % self.m * self.simd * self.dtype.bits
+        return {"one": 1, "counters": counters, "output": self.outputs[0].width + kept}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_padding, 2),)
+        return Sampler(_padding, 2), Sampler(_pixels, 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -155,6 +168,7 @@ class Padding(LaneBlock):
             value=-1 if x == BIPOLAR else 0,
             dtype=x,
             simd=spec["simd"],
+            m=spec.get("m", 1),
         )
 
 
@@ -162,3 +176,8 @@ def _padding(draw: random.Random) -> Spec:
     c, size = draw.choice(COUNTS), draw.choice((4, 8, 16, 32))
     x = draw.choice(("BIPOLAR", "UINT8"))
     return {"kind": "Padding", "h": size, "w": size, "c": c, "simd": draw_lanes(draw, c), "x": x}
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _padding(draw)
+    return {**spec, "simd": spec["c"], "m": 2}

@@ -2,7 +2,8 @@
 
 FINN's formula counts only the threshold memory: a binary search keeps ``2**s`` thresholds a channel in stage
 s, a LUT holding 64 bits, for each PE and output bit. (FINN picks, by least waste, among LUTRAM, BRAM and
-URAM shapes; LUTRAM wins wherever a memory is not nearly full.)
+URAM shapes; LUTRAM wins wherever a memory is not nearly full.) M pixels a beat (``pixel_block``) are a pixel
+of M times the channels, whose thresholds repeat.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from etb_hw.dataflow.block import (
     RtlMemory,
 )
 from etb_hw.dataflow.blocks.mvau import multi_threshold
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -36,6 +38,7 @@ from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels
 from etb_hw.dataflow.stream import Stream
@@ -45,7 +48,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Thresholding(LaneBlock):
+class Thresholding(PixelBlock, LaneBlock):
     """``y = dtype.min + dtype.step * #{t : x >= thresholds[c, t]}`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "Thresholding_rtl"
@@ -63,11 +66,15 @@ class Thresholding(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.input_dtype, self.pe),)
+        return (Stream((*self.pixels, self.channels), self.input_dtype, self.m * self.pe, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.output_dtype, self.pe),)
+        return (Stream((*self.pixels, self.channels), self.output_dtype, self.m * self.pe, self.m),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return divisors(self.pixels[-1])[1:] if self.pixels else ()
 
     @cached_property
     def threshold_dtype(self) -> DataType:
@@ -88,8 +95,8 @@ class Thresholding(LaneBlock):
 
     def resources(self) -> Resources:
         fold, bits = self.channels // self.pe, self._finn_thresholds[1].bits
-        stages = range(self.output_dtype.bits)
-        return Resources(lut=sum(self.pe * bits * ceil(fold * 2**stage / 64) for stage in stages))
+        stages, lanes = range(self.output_dtype.bits), self.m * self.pe
+        return Resources(lut=sum(lanes * bits * ceil(fold * 2**stage / 64) for stage in stages))
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
@@ -109,8 +116,8 @@ class Thresholding(LaneBlock):
         return (("thresholds", values.astype(np.float32), kind),)
 
     def threshold_fields(self) -> tuple[NDArray[np.int64], int]:
-        """The threshold memory: bit patterns (channels / PE, PE x T), T fastest, and their bits."""
-        folded = self.clipped_thresholds.reshape(self.channels // self.pe, -1)
+        """The threshold memory: bit patterns (channels / PE, M x PE x T), T fastest, and their bits."""
+        folded = np.tile(self.clipped_thresholds.reshape(self.channels // self.pe, -1), self.m)
         return encode(folded, self.threshold_dtype), self.threshold_dtype.bits
 
     def rtl(self) -> RtlInstance:
@@ -119,8 +126,8 @@ class Thresholding(LaneBlock):
         return RtlInstance(
             "thresholding",
             {
-                "C": self.channels,
-                "PE": self.pe,
+                "C": self.m * self.channels,
+                "PE": self.m * self.pe,
                 "IN_BITS": self.input_dtype.bits,
                 "IN_SIGNED": int(self.input_dtype.signed),
                 "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
@@ -130,7 +137,7 @@ class Thresholding(LaneBlock):
                 "OUT_BITS": self.output_dtype.bits,
                 "OUT_BIAS": lowest_value(self.output_dtype),
             },
-            (RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)),),
+            (RtlMemory("THRESHOLDS", self.m * self.pe * steps * bits, pack_words(fields, bits)),),
         )
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
@@ -149,31 +156,32 @@ class Thresholding(LaneBlock):
             output_dtype=f.dtype("outputDataType", "etb_outputs"),
             pixels=f.pixels,
             pe=f["PE"],
+            m=f.get("M", 1),
         )
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, bits = self.channels // self.pe, self.threshold_dtype.bits
-        steps = int(self.thresholds.shape[1])
+        steps, lanes = int(self.thresholds.shape[1]), self.m * self.pe
         return {
             "one": 1,
             "counters": counter(fold),
-            "comparators" if fold > 1 else "constant comparators": self.pe * steps * comparator(bits),
+            "comparators" if fold > 1 else "constant comparators": lanes * steps * comparator(bits),
             "ROM": rom_luts(rom_columns(*self.threshold_fields()), fold, fabric),
-            "step counts": self.pe * steps if steps > 1 else 0,
+            "step counts": lanes * steps if steps > 1 else 0,
         }
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         return {
             "one": 1,
             "counters": bits_of(self.channels // self.pe),
-            "input": self.pe * self.input_dtype.bits,
-            "output": self.pe * self.output_dtype.bits,
+            "input": self.inputs[0].width,
+            "output": self.outputs[0].width,
             "ROM": rom_columns(*self.threshold_fields()),
         }
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_thresholding, 3),)
+        return Sampler(_thresholding, 3), Sampler(_pixels, 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -185,6 +193,7 @@ class Thresholding(LaneBlock):
             output_dtype=levels(spec["steps"]),
             pixels=(4, 4),
             pe=spec["pe"],
+            m=spec.get("m", 1),
         )
 
 
@@ -192,3 +201,8 @@ def _thresholding(draw: random.Random) -> Spec:
     c = draw.choice(COUNTS)
     return {"kind": "Thresholding", "c": c, "pe": draw_lanes(draw, c, 32), "steps": draw.choice((1, 1, 3, 7)),
             "x": draw.choice(("INT6", "INT9", "INT12"))}  # fmt: skip
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _thresholding(draw)
+    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

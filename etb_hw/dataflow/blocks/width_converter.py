@@ -51,11 +51,15 @@ class WidthConverter(Block):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes_in),)
+        return (self._stream(self.lanes_in),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.lanes_out),)
+        return (self._stream(self.lanes_out),)
+
+    def _stream(self, lanes: int) -> Stream:
+        """More lanes than channels are several pixels."""
+        return Stream(self.shape, self.dtype, lanes, max(1, lanes // self.shape[-1]))
 
     @property
     def cycles(self) -> int:

@@ -20,6 +20,7 @@ _IGNORED = (
     "mem_mode",
     "runtime_writeable_weights",
     "parallel_window",
+    "M",
     "impl_style",
     "depth",
     "depth_trigger_uram",
@@ -97,7 +98,7 @@ def apply_folding_config(graph: DataflowGraph, config: Mapping[str, Mapping[str,
 def _set(
     block: Block, key: str, value: Any, fold: dict[str, int | str], ignored: list[tuple[str, str]]
 ) -> None:
-    known = {name for legal in block.folds[:1] for name in legal}
+    known = {name for legal in (*block.folds[:1], *block.pixel_folds[:1]) for name in legal}
     if key in known or (key == "ram_style" and hasattr(block, "ram_style")):
         fold[key] = value
     elif key in _IGNORED or key in ("PE", "SIMD", "ram_style"):
@@ -114,7 +115,7 @@ def _checked(block: Block, fold: Mapping[str, int | str]) -> Fold:
             if value not in ("auto", "block", "distributed", "ultra"):
                 raise BadInput(f"{block.name}.{key}", f"cannot be {value!r}", "use block or distributed")
             continue
-        legal = sorted({int(option[key]) for option in block.folds})
+        legal = sorted({int(option.get(key, 1)) for option in (*block.folds, *block.pixel_folds)})
         if value not in legal:
             raise BadInput(
                 f"{block.name}.{key} = {value!r}",

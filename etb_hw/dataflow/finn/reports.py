@@ -20,6 +20,7 @@ _FOLDING_KEYS = (
     "PE",
     "SIMD",
     "parallel_window",
+    "M",
     "ram_style",
     "resType",
     "mem_mode",

@@ -25,14 +25,17 @@ class Option:
 
 
 def options_of(
-    block: Block, groups: Groups, model: ResourceModel, styles: tuple[str, ...] | None
+    block: Block, groups: Groups, model: ResourceModel, styles: tuple[str, ...] | None, pixels: bool = False
 ) -> tuple[Option, ...]:
-    """All forms of a block: channel counts x foldings x memory styles."""
+    """All forms of a block: channel counts x foldings x memory styles.
+
+    ``pixels``: with the foldings of several pixels a cycle.
+    """
     before = (groups.counts[groups.reads[block.name]][0], groups.counts[groups.yields[block.name]][0])
     made = []
     for channels in _channel_pairs(block, groups):
         form = resized(block, before, channels)
-        for fold in _styled(form, styles):
+        for fold in _styled(form, styles, pixels):
             folded = form.folded(fold)
             made.append(
                 Option(
@@ -77,15 +80,20 @@ def _channel_pairs(block: Block, groups: Groups) -> list[tuple[int, int]]:
     return list(product(groups.counts[reads], groups.counts[yields]))
 
 
-def _styled(block: Block, styles: tuple[str, ...] | None) -> list[Fold]:
+def _styled(block: Block, styles: tuple[str, ...] | None, pixels: bool) -> list[Fold]:
     """Foldings with each memory style that the device offers (None: as the block has it)."""
+    folds = [*block.folds, *(block.pixel_folds if pixels else ())]
     if styles is None or not block.ram_styles:
-        return list(block.folds)
-    return [{**fold, "ram_style": style} for fold in block.folds for style in styles]
+        return folds
+    return [{**fold, "ram_style": style} for fold in folds for style in styles]
 
 
 def all_options(
-    graph: DataflowGraph, groups: Groups, model: ResourceModel, styles: tuple[str, ...] | None
+    graph: DataflowGraph,
+    groups: Groups,
+    model: ResourceModel,
+    styles: tuple[str, ...] | None,
+    pixels: bool = False,
 ) -> dict[str, tuple[Option, ...]]:
     """Options of every block, by name."""
-    return {block.name: options_of(block, groups, model, styles) for block in graph.blocks}
+    return {block.name: options_of(block, groups, model, styles, pixels) for block in graph.blocks}

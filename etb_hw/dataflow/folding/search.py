@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import floor
 
 from etb_hw.dataflow.block import Block, Fold
@@ -34,7 +35,8 @@ class Folding:
         bound: no legal folding at that frame rate costs less.
         optimal: whether the design is proved best: the cheapest at its frame rate and, when the fastest on
             a device was asked for, the fastest.
-        fps_bound: no folding that fits the device is faster (only when that was asked for).
+        fps_bound: no folding that fits the device is faster (only when that was asked for), but for those of
+            several pixels a cycle, which have to be asked for with a rate.
         dead_channels: by layer, how many channels were added so that it folds better.
         model: name of the resource model.
     """
@@ -65,7 +67,7 @@ def fold(graph: DataflowGraph, target: Target, effort: Effort = Effort()) -> Fol
         return search.cheapest(cycles)
     if target.budget is None:
         raise BadInput("folding", "has neither a target nor a device", "give a frame rate or a device")
-    return search.fastest()
+    return search.fastest(search.options)
 
 
 def pareto(
@@ -102,11 +104,12 @@ class _Search:
         self.weights, self.model = target.weights, target.model
         self.hint, self.time_limit_s = effort.hint, effort.time_limit_s
         self.groups: Groups = channel_groups(self.graph, effort.pad_channels)
-        styles = None
+        self.pixels = effort.pixels
+        self.styles: tuple[str, ...] | None = None
         if effort.choose_memory:
             urams = self.limit is not None and self.limit.uram > 0
-            styles = ("block", "distributed", "ultra") if urams else ("block", "distributed")
-        self.options = all_options(self.graph, self.groups, self.model, styles)
+            self.styles = ("block", "distributed", "ultra") if urams else ("block", "distributed")
+        self.options = all_options(self.graph, self.groups, self.model, self.styles)
         self.converters: dict[tuple[Edge, tuple[int, int], tuple[int, int]], Resources] = {}
         self.fifos: dict[tuple[int, int], Resources] = {}  # by bits of a value and lanes
 
@@ -122,10 +125,10 @@ class _Search:
         found = self._solve(cycles)
         return None if found.chosen is None else self._folding(found).graph
 
-    def fastest(self) -> Folding:
+    def fastest(self, options: Mapping[str, tuple[Option, ...]]) -> Folding:
         """Bisection over the cycles that some folding has: fitting a device is monotone in them."""
-        floor_cycles = max(min(option.cycles for option in of) for of in self.options.values())
-        steps = sorted({o.cycles for of in self.options.values() for o in of if o.cycles >= floor_cycles})
+        floor_cycles = max(min(option.cycles for option in of) for of in options.values())
+        steps = sorted({o.cycles for of in options.values() for o in of if o.cycles >= floor_cycles})
         low, high = 0, len(steps) - 1  # steps[low:high] are undecided, steps[high] fits
         best = self._solve(steps[high])
         if best.chosen is None:
@@ -149,9 +152,20 @@ class _Search:
             fps_bound=1e9 / (self.graph.clk_ns * unknown),
         )
 
+    @cached_property
+    def wide_options(self) -> dict[str, tuple[Option, ...]]:
+        """The options and those of several pixels a cycle."""
+        return all_options(self.graph, self.groups, self.model, self.styles, pixels=True)
+
+    def _options(self, cycles: int) -> dict[str, tuple[Option, ...]]:
+        """What to choose among: several pixels a cycle only where no other folding meets the cycles."""
+        return self.wide_options if self.pixels and _too_slow(self.options, cycles) else self.options
+
     def _solve(self, cycles: int) -> Solution:
         limited = self.limit is not None
-        options = {name: useful(of, cycles, self.weights, limited) for name, of in self.options.items()}
+        options = {
+            name: useful(of, cycles, self.weights, limited) for name, of in self._options(cycles).items()
+        }
         if not all(options.values()):
             return Solution(None, float("inf"), float("inf"), True)
         options = needed(self.graph, options, self._between, _each if limited else self._weighted)
@@ -172,15 +186,16 @@ class _Search:
         if self.hint is None:
             return None
         found = {}
-        for name, of in self.options.items():
+        options = self._options(cycles)
+        for name, of in options.items():
             wanted = self.hint[name]
             for option in of:
                 if option.cycles <= cycles and all(
-                    _attribute(wanted, key) == value for key, value in option.fold.items()
+                    _attribute(wanted, key) == value for key, value in {"M": 1, **option.fold}.items()
                 ):
                     found[name] = option
                     break
-        return found if len(found) == len(self.options) else None
+        return found if len(found) == len(options) else None
 
     def _allowed(self, chosen: Mapping[str, Option]) -> bool:
         used = self._built(chosen).least_cost(self.model)
@@ -236,8 +251,8 @@ class _Search:
         return refold(replace(self.graph, blocks=blocks), folds)
 
     def _check(self, cycles: int) -> None:
-        if any(all(option.cycles > cycles for option in of) for of in self.options.values()):
-            raise too_fast(self.graph, cycles)
+        if _too_slow(self._options(cycles), cycles):
+            raise too_fast(self.graph, cycles, self.pixels)
 
     def _too_big(self, cycles: int, found: Solution) -> InfeasibleTarget:
         wanted = 1e9 / (self.graph.clk_ns * cycles)
@@ -248,7 +263,7 @@ class _Search:
         )
         if not found.proved:
             reason = f"no folding was found in {self.time_limit_s:g} s; " + reason
-        best = self.fastest()
+        best = self.fastest(self._options(cycles))
         nearest = f"ask for at most {floor(best.graph.fps):,} frames/s"
         remedy = f"{nearest}, raise max_utilization or take a larger device"
         return InfeasibleTarget(f"target of {wanted:,.0f} frames/s", reason, remedy)
@@ -266,7 +281,7 @@ class _Search:
     def _largest(self, cycles: int) -> tuple[str, float]:
         costs = {
             name: min(self.weights.of(option.resources) for option in of if option.cycles <= cycles)
-            for name, of in self.options.items()
+            for name, of in self._options(cycles).items()
         }
         return max(costs.items(), key=lambda item: item[1])
 
@@ -275,7 +290,12 @@ def _each(resources: Resources) -> tuple[float, ...]:
     return resources.amounts
 
 
+def _too_slow(options: Mapping[str, tuple[Option, ...]], cycles: int) -> bool:
+    """Whether some block meets the cycles in none of its forms."""
+    return any(all(option.cycles > cycles for option in of) for of in options.values())
+
+
 def _attribute(block: Block, key: str) -> int | str:
-    value: int | str = getattr(block, key.lower())
+    value: int | str = getattr(block, key.lower(), 1)
     # FINN's formulas count memories that the tool may place as block RAM
     return "block" if key == "ram_style" and value == "auto" else value

@@ -10,15 +10,16 @@ from etb_hw.dataflow.refold import strip
 from etb_hw.errors import InfeasibleTarget
 
 
-def fastest(block: Block) -> int:
-    """Cycles a frame of a block unrolled as far as it goes."""
-    return min(block.folded(fold).cycles for fold in block.folds)
+def fastest(block: Block, pixels: bool) -> int:
+    """Cycles a frame of a block unrolled as far as it goes, ``pixels``: also over several pixels."""
+    folds = (*block.folds, *(block.pixel_folds if pixels else ()))
+    return min(block.folded(fold).cycles for fold in folds)
 
 
-def too_fast(graph: DataflowGraph, cycles: int) -> InfeasibleTarget:
+def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> InfeasibleTarget:
     """The error of a budget of cycles a frame that some block cannot meet however it is folded."""
-    limiting = max(strip(graph).blocks, key=fastest)
-    least = fastest(limiting)
+    limiting = max(strip(graph).blocks, key=lambda block: fastest(block, pixels))
+    least = fastest(limiting, pixels)
     best = 1e9 / (graph.clk_ns * least)
     wanted = 1e9 / (graph.clk_ns * cycles) if cycles else float("inf")
     return InfeasibleTarget(

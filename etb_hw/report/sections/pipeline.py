@@ -78,6 +78,7 @@ def _layers(run: Run) -> Markup:
     for layer, stages in layers.items():
         folded = next((s for s in stages if s.matrix), stages[0])
         fold = " × ".join(str(folded.fold[key]) for key in ("PE", "SIMD") if key in folded.fold)
+        fold = ", ".join(part for part in (fold, _pixels(folded)) if part)
         cells.append(
             (
                 layer,
@@ -93,6 +94,11 @@ def _layers(run: Run) -> Markup:
         *(Column(name, True) for name in ("PE × SIMD", "cycles", "LUT", "BRAM 18k")),
     ]
     return Markup("<h3>Your layers and their blocks</h3>{}").format(table(columns, cells, "tight"))
+
+
+def _pixels(stage: Stage) -> str:
+    """How many pixels a beat has, where that is more than one."""
+    return f"{stage.fold['M']} pixels at once" if "M" in stage.fold else ""
 
 
 def caption_of(stage: Stage) -> Caption:
@@ -121,7 +127,9 @@ def rows(stages: Sequence[Stage]) -> list[Row]:
         found.append(
             Row(
                 title=title,
-                detail=" · ".join(part for part in (stage.name, shape, stage.dtype.lower()) if part),
+                detail=" · ".join(
+                    part for part in (stage.name, shape, stage.dtype.lower(), _pixels(stage)) if part
+                ),
                 class_=drawn.colour,
                 sources=stage.sources,
                 pe=stage.fold.get("PE", 0),

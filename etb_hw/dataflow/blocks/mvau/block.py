@@ -2,7 +2,7 @@
 
 PE rows times SIMD columns of the matrix meet in a cycle. Three arithmetic forms share the block: bipolar x
 bipolar by XNOR and popcount, few-bit or 8-bit input x bipolar weights by conditional negation, and few-bit
-weights by multiplication.
+weights by multiplication. M pixels a cycle (``pixel_block``) are M unrolled units side by side.
 
 Resources after FINN-R (Blott et al. 2018, as FINN's MVAU_hls documents them), with W and A the bits of a
 weight and an input, P = PE, Q = SIMD and ``acc`` the accumulator bits:
@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import (
     Amounts,
     Attribute,
-    Block,
     Caption,
     FinnParameter,
     Fold,
@@ -42,6 +41,7 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
+from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.resources import RAM_STYLES, Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
@@ -61,7 +61,7 @@ class _FinnTerms:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Mvau(Block):
+class Mvau(PixelBlock):
     """``y = thresholds(W x)`` for every pixel.
 
     Attributes:
@@ -103,7 +103,8 @@ class Mvau(Block):
 
     @property
     def counts_matches(self) -> bool:
-        return self.xnor and self.thresholds is None
+        # FINN has no unit of several pixels: our node of it says sums
+        return self.xnor and self.thresholds is None and self.m == 1
 
     @property
     def depth(self) -> int:
@@ -129,15 +130,19 @@ class Mvau(Block):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.mw), self.input_dtype, self.simd),)
+        return (Stream((*self.pixels, self.mw), self.input_dtype, self.m * self.simd, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.mh), self.output_dtype, self.pe),)
+        return (Stream((*self.pixels, self.mh), self.output_dtype, self.m * self.pe, self.m),)
 
     @property
     def cycles(self) -> int:
-        return prod(self.pixels) * (self.mh // self.pe) * (self.mw // self.simd)
+        return prod(self.pixels) // self.m * (self.mh // self.pe) * (self.mw // self.simd)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return divisors(self.pixels[-1])[1:] if self.pixels else ()
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -172,7 +177,7 @@ class Mvau(Block):
             lut=int(300 + 1.1 * self.pe * (product + adders + bits) + memory),
             bram_18k=bram_18k(width, depth) if self.ram_style in ("auto", "block") else 0,
             uram=urams(width, depth) if self.ram_style == "ultra" else 0,
-        )
+        ).times(self.m)
 
     @property
     def _finn_accumulator_bits(self) -> int:
@@ -210,7 +215,6 @@ class Mvau(Block):
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         terms = self._finn_terms
-        output = terms.accumulator if self.thresholds is None else stream_type(self.output_dtype)
         return {
             "MW": self.mw,
             "MH": self.mh,
@@ -218,7 +222,7 @@ class Mvau(Block):
             "SIMD": self.simd,
             "inputDataType": stream_type(self.input_dtype).name,
             "weightDataType": terms.weight_dtype.name,
-            "outputDataType": output.name,
+            "outputDataType": self.finn_output(0).name,
             "accDataType": terms.accumulator.name,
             "ActVal": lowest_value(self.output_dtype),
             "binaryXnorMode": int(self.xnor),
@@ -245,7 +249,7 @@ class Mvau(Block):
     @property
     def registers(self) -> int:
         weights = self.pe * self.simd * self.weight_dtype.bits if self.depth > 1 else 0
-        return (weights + self.simd * self.input_dtype.bits) * self.register
+        return self.m * (weights + self.simd * self.input_dtype.bits) * self.register
 
     def finn_parameters(self) -> tuple[FinnParameter, ...]:
         terms = self._finn_terms
@@ -305,8 +309,9 @@ class Mvau(Block):
             fields, bits = self.threshold_fields()
             memories.append(RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)))
         return RtlInstance(
-            "mvau",
+            "mvau" if self.m == 1 else "mvau_pixels",
             {
+                **({} if self.m == 1 else {"M": self.m}),
                 "MW": self.mw,
                 "MH": self.mh,
                 "PE": self.pe,
@@ -329,7 +334,7 @@ class Mvau(Block):
         )
 
     def finn_output(self, port: int) -> DataType:
-        if self.thresholds is not None:
+        if self.thresholds is not None or self.m > 1:
             return stream_type(self.output_dtype)
         return self._finn_accumulator
 
@@ -405,6 +410,7 @@ class Mvau(Block):
             simd=f["SIMD"],
             ram_style=f.choice("ram_style", RAM_STYLES),
             register=f.get("etb_register", 0) == 1,
+            m=f.get("M", 1),
         )
 
     @property
@@ -439,17 +445,17 @@ class Mvau(Block):
     def memory(self) -> LargeMemory | None:
         # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
         style = "block" if self.rtl_ram_style == "ultra" else self.rtl_ram_style
-        return LargeMemory(self.pe * self.simd * self.weight_dtype.bits, self.depth, style)
+        return LargeMemory(self.m * self.pe * self.simd * self.weight_dtype.bits, self.depth, style)
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits
-        return self.pe * self.simd if wide else 0
+        return self.m * self.pe * self.simd if wide else 0
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        return lut_amounts(self, fabric)
+        return {name: self.m * amount for name, amount in lut_amounts(self, fabric).items()}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        return ff_amounts(self, fabric)
+        return {name: self.m * amount for name, amount in ff_amounts(self, fabric).items()}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
@@ -473,6 +479,7 @@ class Mvau(Block):
             pixels=(4, 4),
             pe=spec["pe"],
             simd=spec["simd"],
+            m=spec.get("m", 1),
             ram_style=spec["style"],
         )
 

@@ -38,6 +38,10 @@ def _unrolled(draw: random.Random) -> Spec:
             "steps": draw.choice((1, 1, 0, 3)), "style": "distributed"}  # fmt: skip
 
 
+def _pixels(draw: random.Random) -> Spec:
+    return {**_unrolled(draw), "m": draw.choice((2, 4))}
+
+
 def _few_bit(draw: random.Random) -> Spec:
     mh, mw = draw.choice(COUNTS[1:10]), draw.choice((16, 36, 72, 144))
     pe, simd = draw_folds(draw, mh, mw, 64, 32)
@@ -46,4 +50,10 @@ def _few_bit(draw: random.Random) -> Spec:
             "steps": draw.choice((1, 3)), "style": "distributed"}  # fmt: skip
 
 
-SAMPLERS = (Sampler(_binary, 12), Sampler(_eight_bit, 4), Sampler(_unrolled, 3), Sampler(_few_bit, 3))
+SAMPLERS = (
+    Sampler(_binary, 12),
+    Sampler(_eight_bit, 4),
+    Sampler(_unrolled, 3),
+    Sampler(_few_bit, 3),
+    Sampler(_pixels, 0, later=16),
+)

@@ -2,9 +2,9 @@
 
 Windows have (ky, kx, channel) order; depthwise windows come as (channel fold, ky, kx, SIMD lanes). The
 folding decides how they are made, one file each: ``cyclic`` gives SIMD channels a cycle, ``parallel`` a whole
-window a cycle, and a 1x1 kernel only skips pixels (``pointwise``). Cycles are our RTL's; resources, and
-``finn_cycles``, follow FINN's formulas (too few for some strides and small images, a little too many
-elsewhere).
+window a cycle, or those of M pixels, and a 1x1 kernel only skips pixels (``pointwise``). Cycles are our
+RTL's; resources, and ``finn_cycles``, follow FINN's formulas (too few for some strides and small images, a
+little too many elsewhere).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, Fold, LargeMemory, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, LargeMemory, RtlInstance
 from etb_hw.dataflow.blocks.sliding_window.cyclic import Cyclic
 from etb_hw.dataflow.blocks.sliding_window.form import Form
 from etb_hw.dataflow.blocks.sliding_window.parallel import Parallel
@@ -27,6 +27,7 @@ from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
+from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.resources import RAM_STYLES, Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
@@ -37,7 +38,7 @@ from etb_hw.integer.infer import conv_output_size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SlidingWindow(Block):
+class SlidingWindow(PixelBlock):
     """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``)."""
 
     OP: ClassVar[str] = "ConvolutionInputGenerator_rtl"
@@ -55,6 +56,7 @@ class SlidingWindow(Block):
     ram_style: str = "distributed"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.parallel_window:
             return
         where = f"{self.name}.parallel_window = {self.parallel_window}"
@@ -89,12 +91,26 @@ class SlidingWindow(Block):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.simd),)
+        return (Stream((*self.size, self.channels), self.dtype, self.m * self.simd, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         row = self.kernel[0] * self.kernel[1] * self.channels
-        return (Stream((*self.out_size, row), self.dtype, self.form.out_lanes),)
+        lanes = self.form.out_lanes
+        return (Stream((*self.out_size, row), self.dtype, lanes, max(1, lanes // row)),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        (_, width), (_, across), stride = self.size, self.out_size, self.stride[1]
+        if not self.may_be_parallel:
+            return ()
+        # whole words of pixels in, whole words of windows out, and line buffers of more than a word
+        lines = 1 if self.kernel[0] == 1 else 2
+        return tuple(
+            m
+            for m in divisors(width)[1:]
+            if m % stride == 0 and across % (m // stride) == 0 and width // m * self.dilation[0] >= lines
+        )
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -199,6 +215,7 @@ class SlidingWindow(Block):
             simd=f["SIMD"],
             parallel_window=f.choice("parallel_window", (0, 1)),
             ram_style=f.choice("ram_style", RAM_STYLES),
+            m=f.get("M", 1),
         )
 
     def machines(self) -> tuple[Machine, ...]:
@@ -235,7 +252,7 @@ class SlidingWindow(Block):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_window, 6), Sampler(_parallel_window, 1, later=32)
+        return Sampler(_window, 6), Sampler(_parallel_window, 1, later=32), Sampler(_pixels, 0, later=16)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -248,6 +265,7 @@ class SlidingWindow(Block):
             stride=(spec["s"], spec["s"]),
             simd=spec["simd"],
             parallel_window=spec.get("parallel", 0),
+            m=spec.get("m", 1),
             ram_style=spec["style"],
         )
 
@@ -278,3 +296,9 @@ def _parallel_window(draw: random.Random) -> Spec:
     style = draw.choice(("distributed", "block")) if w > 34 else "distributed"
     return {"kind": "SlidingWindow", "h": h, "w": w, "c": c, "k": k, "s": s, "x": x, "simd": c,
             "parallel": 1, "style": style}  # fmt: skip
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _parallel_window(draw)
+    plain = SlidingWindow.from_spec(spec, np.random.default_rng(0))
+    return {**spec, "m": draw.choice([m for m in plain.pixel_counts if m <= 4] or [1])}

@@ -4,6 +4,9 @@ The line buffers are one memory of ``dilation W`` words that hold the pixels abo
 column of them moves into the window's registers with every pixel. FINN's formulas are those of its parallel
 implementation style: ``H W + 2`` cycles, ``KH - 1`` line buffers of ``W - KW`` pixels (dilated), its LUTs as
 if the whole span stood in LUT RAM.
+
+With M pixels a beat (``pixel_block``) all of that is of words of M pixels: a word completes M windows, or M /
+stride where the stride skips some, and the registers hold the words that these windows reach over.
 """
 
 from __future__ import annotations
@@ -24,13 +27,28 @@ from etb_hw.dataflow.resources import Resources, urams
 
 
 class Parallel(Form):
-    """A window for the pixel that ends it."""
+    """A window for the pixel that ends it, or some for a word of pixels."""
 
     KIND: ClassVar[str] = "SlidingWindow parallel"
 
     @property
     def out_lanes(self) -> int:
-        return self.window.kernel[0] * self.window.kernel[1] * self.window.channels
+        return self.windows * self.window.kernel[0] * self.window.kernel[1] * self.window.channels
+
+    @property
+    def windows(self) -> int:
+        """Windows in an output beat."""
+        return max(1, self.window.m // self.window.stride[1])
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a beat of pixels."""
+        return self.window.m * self.window.beat_bits
+
+    @property
+    def row(self) -> int:
+        """Beats of a row of the image."""
+        return self.window.size[1] // self.window.m
 
     @property
     def lines(self) -> int:
@@ -39,13 +57,24 @@ class Parallel(Form):
 
     @property
     def depth(self) -> int:
-        """Words of the line buffers: pixels between two rows of a window."""
-        return self.window.size[1] * self.window.dilation[0] if self.lines else 0
+        """Words of the line buffers: beats between two rows of a window."""
+        return self.row * self.window.dilation[0] if self.lines else 0
+
+    @property
+    def first(self) -> int:
+        """The beat of a row that completes the row's first windows."""
+        reach = (self.window.kernel[1] - 1) * self.window.dilation[1]
+        return ((self.windows - 1) * self.window.stride[1] + reach) // self.window.m
 
     @property
     def columns(self) -> int:
         """Columns of registers, those between the taps of a dilated kernel included."""
-        return (self.window.kernel[1] - 1) * self.window.dilation[1] + 1
+        return (self.first + 1) * self.window.m
+
+    @property
+    def every(self) -> int:
+        """Beats from a beat that completes windows to the next in its row."""
+        return max(1, self.window.stride[1] // self.window.m)
 
     @property
     def cycles(self) -> int:
@@ -56,11 +85,12 @@ class Parallel(Form):
         return self.cycles + 2
 
     def finn_resources(self) -> Resources:
-        window, style, width = self.window, self.window.ram_style, self.window.beat_bits
-        depth = window.size[1] - self.columns + window.size[1] * (window.dilation[0] - 1)
+        window, style, width = self.window, self.window.ram_style, self.word_bits
+        depth = self.row - self.columns // window.m + self.row * (window.dilation[0] - 1)
         lines = 0 if 1 in window.size else self.lines
+        span = ceil(window.span / window.m)
         return Resources(
-            lut=300 + (width * ceil((window.span + 1) / 38) if style == "distributed" else 0),
+            lut=300 + (width * ceil((span + 1) / 38) if style == "distributed" else 0),
             bram_18k=lines * brams(width, depth) if style in ("auto", "block") else 0,
             uram=lines * urams(width, depth) if style == "ultra" else 0,
         )
@@ -69,27 +99,27 @@ class Parallel(Form):
     def memory(self) -> LargeMemory | None:
         if not self.lines:
             return None
-        return LargeMemory(
-            self.lines * self.window.beat_bits, self.depth, self.window.ram_style, written=True
-        )
+        return LargeMemory(self.lines * self.word_bits, self.depth, self.window.ram_style, written=True)
 
     def machines(self) -> tuple[Machine, ...]:
         window = self.window
-        steps = np.full(window.size, TAKE, dtype=np.uint8)
-        first = (self.lines * window.dilation[0], self.columns - 1)
-        steps[first[0] :: window.stride[0], first[1] :: window.stride[1]] |= SEND
+        steps = np.full((window.size[0], self.row), TAKE, dtype=np.uint8)
+        steps[self.lines * window.dilation[0] :: window.stride[0], self.first :: self.every] |= SEND
         return (Machine(PATTERN, steps.reshape(-1)),)
 
     def rtl(self) -> RtlInstance:
         parameters = self.window.rtl_parameters(self.depth)
         wanted = ("H", "W", "C", "BITS", "KH", "KW", "SH", "SW", "DH", "DW", "RAM_STYLE")
-        return RtlInstance("parallel_window", {name: parameters[name] for name in wanted})
+        chosen = {name: parameters[name] for name in wanted}
+        if self.window.m == 1:
+            return RtlInstance("parallel_window", chosen)
+        return RtlInstance("window_pixels", {"M": self.window.m, **chosen})
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         window = self.window
-        counts = (*window.size, *self._waits, self.depth)
+        counts = (window.size[0], self.row, *self._waits, self.depth)
         amounts: dict[str, float] = {"one": 1, "counters": sum(map(counter, counts))}
-        width = self.lines * window.beat_bits
+        width = self.lines * self.word_bits
         return {**amounts, **buffer_amounts(width, self.depth, window.ram_style, "buffer", fabric)}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
@@ -97,9 +127,10 @@ class Parallel(Form):
         kept = window.kernel[0] * self.columns * window.beat_bits
         return {
             "one": 1,
-            "counters": sum(bits_of(n) for n in (*window.size, *self._waits)) + 2 * bits_of(self.depth),
+            "counters": sum(bits_of(n) for n in (window.size[0], self.row, *self._waits))
+            + 2 * bits_of(self.depth),
             "registers": kept,
-            "lines": self.lines * window.beat_bits if window.ram_style == "distributed" else 0,
+            "lines": self.lines * self.word_bits if window.ram_style == "distributed" else 0,
         }
 
     @property
@@ -107,4 +138,4 @@ class Parallel(Form):
         """States of the counters that wait for the next row and the next column of windows."""
         window = self.window
         rows = max(self.lines * window.dilation[0], window.stride[0] - 1) + 1
-        return rows, max(self.columns - 1, window.stride[1] - 1) + 1
+        return rows, max(self.first, self.every - 1) + 1

@@ -1,0 +1,60 @@
+"""A block that may handle M neighbouring pixels of a row in every cycle: FINN's MMV.
+
+A beat then carries all channels of M pixels, so that a row takes 1/M of the beats. A block that does so is
+unrolled (all of a pixel a cycle), its weights and thresholds are constants, and M pixels meet the same ones.
+FINN names the attribute (``M`` of its window generator, ``mmv`` in its matrix units) and builds one pixel
+("not supported yet"): such nodes are of a domain of ours, so that FINN refuses the file instead of building
+something slower.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
+
+from etb_hw.dataflow.block import Block, FinnNode, Fold
+from etb_hw.dataflow.vocabulary import OWN_DOMAIN
+from etb_hw.errors import BadInput
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PixelBlock(Block):
+    """Base of blocks that take ``m`` pixels a beat."""
+
+    m: int = 1
+
+    def __post_init__(self) -> None:
+        if self.m == 1:
+            return
+        where = f"{self.name}.M = {self.m!r}"
+        if self.m not in self.pixel_counts:
+            legal = ", ".join(map(str, (1, *self.pixel_counts)))
+            raise BadInput(where, "pixels do not divide the rows that it reads and yields", f"use {legal}")
+        unrolled = self.folds[-1]
+        if any(getattr(self, key.lower()) != value for key, value in unrolled.items()):
+            wanted = ", ".join(f"{key} = {value}" for key, value in unrolled.items())
+            raise BadInput(where, "pixels a cycle need all of each pixel in it", f"give {wanted}")
+
+    @property
+    @abstractmethod
+    def pixel_counts(self) -> tuple[int, ...]:
+        """Numbers of pixels above one that it can handle in a cycle, rising."""
+
+    @property
+    def pixel_folds(self) -> tuple[Fold, ...]:
+        return tuple({**self.folds[-1], "M": m} for m in self.pixel_counts)
+
+    @property
+    def fold(self) -> Fold:
+        return super().fold if self.m == 1 else {**super().fold, "M": self.m}
+
+    def folded(self, fold: Fold) -> Self:
+        # a folding that says nothing of pixels is one of a pixel at a time
+        return super().folded({"M": 1, **fold} if fold else fold)
+
+    def finn_node(self) -> FinnNode:
+        node = super().finn_node()
+        if self.m == 1:
+            return node
+        return replace(node, domain=OWN_DOMAIN, attributes={**node.attributes, "M": self.m})

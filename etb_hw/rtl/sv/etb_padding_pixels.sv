@@ -1,0 +1,80 @@
+// Constant border, M pixels a beat: (H, W, C) in, (TOP + H + BOTTOM, LEFT + W + RIGHT, C) out.
+//
+// M divides W and LEFT + W + RIGHT. The border on the left shifts pixels by LEFT modulo M, so that a beat out
+// holds the last pixels of the word before and the first ones of the word that comes. A beat leaves a cycle; the
+// input waits while the border is sent, and the border above a frame does not wait for the frame. VALUE is the
+// bit pattern of one channel. Latency: 1 cycle.
+module etb_padding_pixels #(
+    parameter int M      = 2,
+    parameter int H      = 4,
+    parameter int W      = 4,
+    parameter int C      = 4,
+    parameter int BITS   = 1,
+    parameter int TOP    = 1,
+    parameter int LEFT   = 1,
+    parameter int BOTTOM = 1,
+    parameter int RIGHT  = 1,
+    parameter int VALUE  = 0
+) (
+    input  logic                clk,
+    input  logic                rst,
+    input  logic [M*C*BITS-1:0] in_data,
+    input  logic                in_valid,
+    output logic                in_ready,
+    output logic [M*C*BITS-1:0] out_data,
+    output logic                out_valid,
+    input  logic                out_ready
+);
+  localparam int HP    = TOP + H + BOTTOM;
+  localparam int WP    = (LEFT + W + RIGHT) / M;  // words of a row out
+  localparam int Q     = LEFT / M;  // words of border before the first word that has pixels
+  localparam int R     = LEFT % M;  // pixels of border in it
+  localparam int PIXEL = C * BITS;
+  localparam int XB    = WP > 1 ? $clog2(WP) : 1;
+  localparam int YB    = HP > 1 ? $clog2(HP) : 1;
+  localparam int VALUES = M * C;
+  localparam logic [M*PIXEL-1:0] BORDER = {VALUES{BITS'(VALUE)}};
+  logic en, step, image, takes, kept, end_x;
+  logic [XB-1:0] x;
+  logic [YB-1:0] y;
+  // a difference below zero wraps to more than H or W
+  assign image = (YB + 1)'({1'b0, y} - (YB + 1)'(TOP)) < (YB + 1)'(H);
+  assign takes  = image && (XB + 1)'({1'b0, x} - (XB + 1)'(Q)) < (XB + 1)'(W / M);
+  assign en = ~out_valid | out_ready;
+  assign in_ready = en & takes;
+  assign step = en & (~takes | in_valid);
+  assign end_x = x == XB'(WP - 1);
+
+  always_ff @(posedge clk)
+    if (rst) begin
+      x         <= '0;
+      y         <= '0;
+      kept      <= 1'b0;
+      out_valid <= 1'b0;
+    end else if (en) begin
+      out_valid <= step;
+      if (step) begin
+        x    <= end_x ? '0 : x + 1'b1;
+        kept <= takes;  // the word before has pixels
+        if (end_x) y <= y == YB'(HP - 1) ? '0 : y + 1'b1;
+      end
+    end
+
+  generate
+    if (R > 0) begin : g_shifted
+      logic [R*PIXEL-1:0] last;
+      always_ff @(posedge clk)
+        if (step) begin
+          last <= in_data[M*PIXEL-1-:R*PIXEL];
+          out_data <= {
+            takes ? in_data[(M-R)*PIXEL-1:0] : BORDER[(M-R)*PIXEL-1:0],
+            kept ? last : BORDER[R*PIXEL-1:0]
+          };
+        end
+    end else begin : g_aligned
+      always_ff @(posedge clk) if (step) out_data <= takes ? in_data : BORDER;
+      logic unused;
+      assign unused = kept;
+    end
+  endgenerate
+endmodule
