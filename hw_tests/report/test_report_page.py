@@ -18,10 +18,14 @@ from rich.console import Console
 
 from etb_hw.artifacts.run_files import FLOW, SUMMARY, VERIFICATION
 from etb_hw.cli.summary_table import summary_table
+from etb_hw.dataflow import Target, finn, fold, lower
 from etb_hw.errors import BadInput
 from etb_hw.report import compare, pictures, render, show
 from etb_hw.report.card import card
+from etb_hw.report.network import read_stages
 from etb_hw.report.run import read_run
+from etb_hw.report.sections.pipeline import pipeline_picture
+from hw_tests.networks import POOL, conv_net
 
 VOID = {"meta", "link", "input", "br"}
 
@@ -110,6 +114,15 @@ def test_missing_parts_name_the_step_that_makes_them(residual_run: Path) -> None
 
 def test_residual_branches_get_their_own_rail(residual_run: Path) -> None:
     assert 'class="rail skip"' in render(residual_run)
+
+
+def test_several_pixels_a_cycle_are_told(tmp_path: Path) -> None:
+    design = fold(lower(conv_net([8, 6, POOL], [], (3, 8, 8))), Target(cycles=50)).graph
+    finn.write(design, tmp_path)
+    stages = read_stages(tmp_path / "dataflow.onnx", {}, {})
+    assert stages is not None
+    several = sum("M" in block.fold for block in design.blocks)
+    assert str(pipeline_picture(stages)).count("2 pixels at once") == several > 0
 
 
 def test_a_mismatch_leads_the_page(make_run: Callable[[Path], Path], tmp_path: Path) -> None:
