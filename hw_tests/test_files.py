@@ -217,6 +217,21 @@ def test_whose_leftovers_they_are_is_known(
     assert [path.exists() for path in (dead, far, odd)] == [False, True, True]
 
 
+def test_whoever_is_writing_is_not_disturbed(tmp_path: Path) -> None:
+    """Looking whether a process lives is no signal to it, also where it hears all of them."""
+    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); print(flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        mine = part_of(tmp_path / "file")
+        theirs = mine.with_name(mine.name.replace(f".{os.getpid()}.", f".{writer.pid}."))
+        theirs.write_text("being written")
+        remove_leftovers(tmp_path)
+        assert theirs.exists()
+        writer.terminate()
+        assert writer.wait() == -signal.SIGTERM
+
+
 def test_what_cannot_be_removed_or_is_gone_already_does_no_harm(
     tmp_path: Path, leftover: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
