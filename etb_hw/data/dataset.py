@@ -65,10 +65,6 @@ class Dataset:
                     f"image {wrong[0]} has label {y[wrong[0]]}; {len(self.classes)} classes count from 0",
                     "renumber the labels, or fetch the file again: it may be damaged",
                 )
-        if len(self.classes) < 2:
-            raise BadInput(
-                self.source, "all images are of one class", "a classifier needs images of two or more"
-            )
         if self.train_x.dtype != self.test_x.dtype:
             raise BadInput(
                 self.source,

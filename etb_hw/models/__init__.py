@@ -46,6 +46,8 @@ def specify(config: ModelConfig, input_shape: Shape, classes: int, input_dtype: 
         near = get_close_matches(config.name, TOPOLOGIES, n=1)
         known = f"did you mean {near[0]!r}?" if near else f"use one of: {', '.join(TOPOLOGIES)}"
         raise BadInput("model.name", f"{config.name!r} is no known model", known)
+    if classes < 2:
+        raise BadInput("data", "all images are of one class", "a classifier needs images of two or more")
     spec = topology(input_shape, classes, config.width, config.widths).with_activation(config.activation)
     spec = replace(spec, input_dtype=input_dtype)
     assert spec.shapes  # raises for images that are too small

@@ -122,3 +122,8 @@ def test_a_description_without_its_ends_is_refused(group: str, width: int | None
         values["widths"][group] = width
     with pytest.raises(BadInput, match="network description: cannot be read"):
         NetSpec.from_json(values)
+
+
+def test_a_single_class_is_refused() -> None:
+    with pytest.raises(BadInput, match="all images are of one class"):
+        specify(ModelConfig(name="tfc"), (1, 28, 28), 1)
