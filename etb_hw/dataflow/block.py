@@ -141,6 +141,10 @@ class Block(ABC):
         """Foldings of several pixels a cycle, which a search takes only where the rate needs them."""
         return ()
 
+    def all_folds(self, pixels: bool = True) -> tuple[Fold, ...]:
+        """Legal foldings, with ``pixels`` also those of several pixels a cycle."""
+        return (*self.folds, *(self.pixel_folds if pixels else ()))
+
     def folded(self, fold: Fold) -> Self:
         """This block with another folding (FINN attribute names)."""
         changes: dict[str, Any] = {key.lower(): value for key, value in fold.items()}

@@ -46,6 +46,11 @@ class PixelBlock(Block):
         return tuple({**self.folds[-1], "M": m} for m in self.pixel_counts)
 
     @property
+    def pixel_parameters(self) -> dict[str, int | str]:
+        """What tells our RTL of several pixels."""
+        return {} if self.m == 1 else {"M": self.m}
+
+    @property
     def fold(self) -> Fold:
         return super().fold if self.m == 1 else {**super().fold, "M": self.m}
 

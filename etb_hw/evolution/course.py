@@ -231,4 +231,4 @@ class Course:
             self.adam.load_state_dict(state["adam"])
             for threshold, value in zip(self._thresholds, state["thresholds"], strict=True):
                 threshold.copy_(value)
-            self._values = [threshold.detach().clone() for threshold in self._thresholds]
+            self._remember()

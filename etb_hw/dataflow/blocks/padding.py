@@ -80,14 +80,14 @@ class Padding(PixelBlock, LaneBlock):
 
     def rtl(self) -> RtlInstance:
         top, left, bottom, right = self.pads
-        folded: dict[str, int | str] = {"SIMD": self.simd} if self.m == 1 else {"M": self.m}
         return RtlInstance(
-            "padding" if self.m == 1 else "padding_pixels",
+            "padding",
             {
+                **self.pixel_parameters,
                 "H": self.size[0],
                 "W": self.size[1],
                 "C": self.channels,
-                **folded,
+                "SIMD": self.simd,
                 "BITS": self.dtype.bits,
                 "TOP": top,
                 "LEFT": left,

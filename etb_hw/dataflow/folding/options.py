@@ -82,9 +82,9 @@ def _channel_pairs(block: Block, groups: Groups) -> list[tuple[int, int]]:
 
 def _styled(block: Block, styles: tuple[str, ...] | None, pixels: bool) -> list[Fold]:
     """Foldings with each memory style that the device offers (None: as the block has it)."""
-    folds = [*block.folds, *(block.pixel_folds if pixels else ())]
+    folds = block.all_folds(pixels)
     if styles is None or not block.ram_styles:
-        return folds
+        return list(folds)
     return [{**fold, "ram_style": style} for fold in folds for style in styles]
 
 

@@ -12,8 +12,7 @@ from etb_hw.errors import InfeasibleTarget
 
 def fastest(block: Block, pixels: bool) -> int:
     """Cycles a frame of a block unrolled as far as it goes, ``pixels``: also over several pixels."""
-    folds = (*block.folds, *(block.pixel_folds if pixels else ()))
-    return min(block.folded(fold).cycles for fold in folds)
+    return min(block.folded(fold).cycles for fold in block.all_folds(pixels))
 
 
 def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> InfeasibleTarget:

@@ -1,7 +1,11 @@
-// Constant border: (H, W, C) in, (TOP + H + BOTTOM, LEFT + W + RIGHT, C) out, SIMD channels a beat.
+// Constant border: (H, W, C) in, (TOP + H + BOTTOM, LEFT + W + RIGHT, C) out, SIMD channels of M pixels a beat.
 // A beat leaves a cycle; the input waits while the border is sent, and the
 // border above a frame does not wait for the frame. VALUE is the bit pattern of one channel.
+//
+// M > 1 takes SIMD = C, and divides W and LEFT + W + RIGHT. The border on the left then shifts pixels by LEFT
+// modulo M: a beat out holds the last pixels of the word before and the first ones of the word that comes.
 module etb_padding #(
+    parameter int M      = 1,
     parameter int H      = 4,
     parameter int W      = 4,
     parameter int C      = 4,
@@ -13,24 +17,29 @@ module etb_padding #(
     parameter int RIGHT  = 1,
     parameter int VALUE  = 0
 ) (
-    input  logic                 clk,
-    input  logic                 rst,
-    input  logic [SIMD*BITS-1:0] in_data,
-    input  logic                 in_valid,
-    output logic                 in_ready,
-    output logic [SIMD*BITS-1:0] out_data,
-    output logic                 out_valid,
-    input  logic                 out_ready
+    input  logic                   clk,
+    input  logic                   rst,
+    input  logic [M*SIMD*BITS-1:0] in_data,
+    input  logic                   in_valid,
+    output logic                   in_ready,
+    output logic [M*SIMD*BITS-1:0] out_data,
+    output logic                   out_valid,
+    input  logic                   out_ready
 );
   localparam int HP = TOP + H + BOTTOM;
-  localparam int WP = LEFT + W + RIGHT;
+  localparam int WP = (LEFT + W + RIGHT) / M;  // words of a row out
+  localparam int Q = LEFT / M;  // words of border before the first word that has pixels
+  localparam int R = LEFT % M;  // pixels of border in it
+  localparam int PIXEL = SIMD * BITS;
   localparam int XB = WP > 1 ? $clog2(WP) : 1;
   localparam int YB = HP > 1 ? $clog2(HP) : 1;
+  localparam int VALUES = M * SIMD;
+  localparam logic [M*PIXEL-1:0] BORDER = {VALUES{BITS'(VALUE)}};
   logic en, step, image, end_c, end_x, unused;
   logic [XB-1:0] x;
   logic [YB-1:0] y;
   // a difference below zero wraps to more than H or W
-  assign image = (XB + 1)'({1'b0, x} - (XB + 1)'(LEFT)) < (XB + 1)'(W) &&
+  assign image = (XB + 1)'({1'b0, x} - (XB + 1)'(Q)) < (XB + 1)'(W / M) &&
                  (YB + 1)'({1'b0, y} - (YB + 1)'(TOP)) < (YB + 1)'(H);
   assign en = ~out_valid | out_ready;
   assign in_ready = en & image;
@@ -52,5 +61,24 @@ module etb_padding #(
         if (end_x) y <= y == YB'(HP - 1) ? '0 : y + 1'b1;
       end
     end
-  always_ff @(posedge clk) if (en) out_data <= image ? in_data : {SIMD{BITS'(VALUE)}};
+
+  generate
+    if (R > 0) begin : g_shifted
+      logic kept;  // whether the word before has pixels
+      logic [R*PIXEL-1:0] last;
+      always_ff @(posedge clk)
+        if (rst) kept <= 1'b0;
+        else if (step) kept <= image;
+      always_ff @(posedge clk)
+        if (step) begin
+          last <= in_data[M*PIXEL-1-:R*PIXEL];
+          out_data <= {
+            image ? in_data[(M-R)*PIXEL-1:0] : BORDER[(M-R)*PIXEL-1:0],
+            kept ? last : BORDER[R*PIXEL-1:0]
+          };
+        end
+    end else begin : g_aligned
+      always_ff @(posedge clk) if (en) out_data <= image ? in_data : BORDER;
+    end
+  endgenerate
 endmodule

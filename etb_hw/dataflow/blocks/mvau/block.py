@@ -311,7 +311,7 @@ class Mvau(PixelBlock):
         return RtlInstance(
             "mvau" if self.m == 1 else "mvau_pixels",
             {
-                **({} if self.m == 1 else {"M": self.m}),
+                **self.pixel_parameters,
                 "MW": self.mw,
                 "MH": self.mh,
                 "PE": self.pe,

@@ -111,9 +111,7 @@ class Parallel(Form):
         parameters = self.window.rtl_parameters(self.depth)
         wanted = ("H", "W", "C", "BITS", "KH", "KW", "SH", "SW", "DH", "DW", "RAM_STYLE")
         chosen = {name: parameters[name] for name in wanted}
-        if self.window.m == 1:
-            return RtlInstance("parallel_window", chosen)
-        return RtlInstance("window_pixels", {"M": self.window.m, **chosen})
+        return RtlInstance("parallel_window", {**self.window.pixel_parameters, **chosen})
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         window = self.window
