@@ -89,7 +89,11 @@ class Evolution(Course):
             cost = cost_function(self.original, count) if isinstance(count, str) else count(self.original)
         if target and not self.original.prunable:
             reasons = "; ".join(f"{group}: {why}" for group, why in self.original.whole.items())
-            raise BadInput("Evolution", f"no group of channels may be cut ({reasons})", "set target=0")
+            raise BadInput(
+                "Evolution",
+                f"no group of channels may be cut ({reasons})",
+                "set target=0, or keep a layer's channels from the network's inputs and outputs",
+            )
         schedule, limits = schedule_of(steps, 1, self.config), self._limits(cost)
         controller = Controller(self.original, self.config, schedule, cost, limits, seed, budget=budget)
         super().__init__(self.net, controller)

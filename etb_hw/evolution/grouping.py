@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment
 from etb_hw.evolution.rules import Rules, rule_of
-from etb_hw.evolution.trace import module_at, shape_of, tensors_in
+from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
@@ -145,7 +145,7 @@ class _Grouping:
             self.fix(self.layouts.get(source, ()), why)
         shape = shape_of(node)
         if shape is not None and len(shape) > 1:
-            self.layouts[node] = self.new(shape[1], str(node.target), why)
+            self.layouts[node] = self.new(shape[1], _title(node), why)
 
     def module(self, node: fx.Node) -> None:
         module, path = module_at(self.model, node), str(node.target)
@@ -288,7 +288,7 @@ class _Grouping:
             return  # looked through where it is used
         layout = self.source(node)
         tensors = [n for n in tensors_in(node) if n in self.layouts]
-        name = getattr(target, "__name__", str(target))
+        name = place_of(node)
         if layout is None:
             if len(shape) > 1 and any(True for _ in _read(node)):
                 self.opaque(node, f"{name} is not understood")
@@ -310,8 +310,10 @@ class _Grouping:
             self.reduced(node, name, layout, shape)
         elif target in _RESHAPES:
             self.flattened(node, layout)
-        elif target in _ZERO_KEEPING_FUNCTIONS or (
-            node.op == "call_method" and target in _ZERO_KEEPING_METHODS
+        elif (
+            target in _ZERO_KEEPING_FUNCTIONS
+            or (node.op == "call_method" and target in _ZERO_KEEPING_METHODS)
+            or (target is operator.getitem and _cuts_pixels(node))
         ):
             self.layouts[node] = layout
         elif target is getattr and len(tensors) == 1 and shape == shape_of(tensors[0]):
@@ -377,7 +379,7 @@ class _Grouping:
             pixels = _product(before[2:])
             self.layouts[node] = tuple((number, repeat * pixels) for number, repeat in layout)
         else:
-            self.opaque(node, f"{node.target} moves channels to another axis")
+            self.opaque(node, f"{place_of(node)} moves channels to another axis")
 
     def read_as_values(self, node: fx.Node) -> bool:
         """Whether anything but evolving activations, which silence dead channels themselves, reads it."""
@@ -453,6 +455,24 @@ def _constant(node: fx.Node) -> fx.Node:
     while node.target in _EXPAND and isinstance(node.args[0], fx.Node):
         node = node.args[0]
     return node
+
+
+def _title(node: fx.Node) -> str:
+    name = str(node.target) if node.op == "call_module" else place_of(node).split(" (")[0]
+    return f"{name} in {owner_of(node)}" if node.op != "call_module" and owner_of(node) else name
+
+
+def _cuts_pixels(node: fx.Node) -> bool:
+    """Whether an index takes all channels, and of the other axes slices."""
+    source, index = node.args
+    shape = shape_of(source) if isinstance(source, fx.Node) else None
+    index = index if isinstance(index, tuple) else (index,)
+    if shape is None or any(not isinstance(part, slice) and part is not Ellipsis for part in index):
+        return False
+    if Ellipsis in index:
+        at = index.index(Ellipsis)
+        index = index[:at] + (slice(None),) * (len(shape) - len(index) + 1) + index[at + 1 :]
+    return len(index) < 2 or index[1] == slice(None)
 
 
 def _read(node: fx.Node) -> list[fx.Node]:

@@ -23,7 +23,7 @@ from etb_hw.evolution.plan import Plan
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
 from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
-from etb_hw.evolution.trace import module_at, shape_of, tensors_in
+from etb_hw.evolution.trace import check_runs, module_at, shape_of, tensors_in
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, ActivationKind
@@ -72,7 +72,10 @@ def prepare(
             and what to write instead.
     """
     made, plan = grouped(model, example_input, rules, additions)
+    with_weights = {segment.group for layer in plan.layers if layer.evolves for segment in layer.outputs}
     for group, reason in plan.whole.items():
+        if group not in with_weights:
+            continue  # nothing of it could leave by itself
         expected = reason.startswith("it is the network's")
         log.log(logging.INFO if expected else logging.WARNING, "group %s stays whole: %s", group, reason)
     write_note(made, Note(plan, plan, example_input.detach().clone()))
@@ -99,6 +102,8 @@ def grouped(
             "make copy.deepcopy(model) work",
         ) from error
     check_patterns(rules, [path for path, _ in made.named_modules()])
+    with torch.random.fork_rng(devices=[]):
+        check_runs(copy.deepcopy(made), example_input)
     with torch.random.fork_rng(devices=[]):
         made, rules = rewritten(made, rules, example_input, additions)
         _swap(made, graph_of(made, rules, example_input), rules)

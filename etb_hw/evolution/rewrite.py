@@ -13,8 +13,18 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import ADDS
+from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
-from etb_hw.evolution.trace import SHAPE, module_at, owner_of, shape_of, tensors_in, traced, with_shapes
+from etb_hw.evolution.trace import (
+    SHAPE,
+    module_at,
+    owner_of,
+    place_of,
+    shape_of,
+    tensors_in,
+    traced,
+    with_shapes,
+)
 
 Additions: TypeAlias = Literal["keep", "stream"]
 
@@ -29,13 +39,8 @@ _ACTIVATION_CALLS: frozenset[Any] = frozenset(
 
 def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
     """The graph of the evaluation mode, with shapes."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        return with_shapes(model, traced(model, rules), example)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with in_mode(model, training=False):
+        return with_shapes(model, traced(model, rules, example), example)
 
 
 def rewritten(
@@ -54,7 +59,7 @@ def rewritten(
     rounding = additions == "stream" and any(_floats_added(model, node, rules) for node in graph.nodes)
     if single and not rounding:
         return model, rules
-    _same_in_both_modes(model, rules, graph)
+    _same_in_both_modes(model, rules, graph, example)
     made = fx.GraphModule(model, graph, type(model).__name__)
     made.training = model.training
     more: dict[str, Rule] = {}
@@ -125,18 +130,14 @@ def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[f
     ]
 
 
-def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph) -> None:
+def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph, example: Tensor) -> None:
     """A graph has no ``if self.training``: refuse networks that do."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
-    try:
-        trained = traced(model, rules)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with in_mode(model, training=True):
+        trained = traced(model, rules, example)
     first, second = ([_words(node) for node in graph.nodes] for graph in (evaluated, trained))
     if first != second:
-        where = next((a for a, b in zip(first, second, strict=False) if a != b), "its end")
+        pairs = zip(evaluated.nodes, first, second, strict=False)
+        where = next((place_of(node) for node, a, b in pairs if a != b), "its end")
         raise BadInput(
             f"module {type(model).__name__!r}",
             f"does something else in training than in evaluation (at {where}), and calls activations as "

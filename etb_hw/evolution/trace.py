@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,25 +13,77 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
+from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.rules import Rules, activation_of
+from etb_hw.evolution.structure import Structure, Unknown
+from etb_hw.evolution.user_code import line_of_call, line_of_error
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, value_of
 from etb_hw.models.norm import ChannelNorm
 
-SHAPE, PATH = "etb_shape", "etb_path"
+SHAPE, PATH, LINE = "etb_shape", "etb_path", "etb_line"
 _OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm, Logits)
 _LIBRARIES = ("torch.nn.", "brevitas.nn.")
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_OPAQUE = "move that part into a module of its own without layers, which then is left as it is"
+
+
+class _Untraceable(Exception):
+    """A forward does what a graph cannot hold: what it does, and what to write instead."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason, self.remedy = reason, remedy
+
+
+class _Value(fx.Proxy):
+    """A tensor, or a number made of its shape, while a forward is traced."""
+
+    tracer: _Tracer
+
+    def __len__(self) -> int:
+        what = "asks for the length of a batch"
+        return int(self.tracer.value(self, what, "let it work on a batch of any size", len))
+
+    def __index__(self) -> int:
+        what = "needs a number that only the batch or the values of a tensor tell"
+        return int(self.tracer.value(self, what, "take the number from an attribute of the module"))
+
+    def __int__(self) -> int:
+        return int(self.tracer.value(self, "makes a number of a tensor by int()", _TENSORS))
+
+    def __float__(self) -> float:
+        return float(self.tracer.value(self, "makes a number of a tensor by float()", _TENSORS))
+
+    def __setitem__(self, *_: object) -> None:
+        raise _Untraceable(
+            "assigns to a part of a tensor", "make the result by torch.cat, torch.where or F.pad"
+        )
+
+    def __array__(self, *_: object, **__: object) -> None:
+        raise _Untraceable("gives a tensor to numpy", f"use torch's functions, or {_OPAQUE}")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__array"):  # numpy asks for these before it calls __array__
+            raise AttributeError(name)
+        return _Attribute(self, name)
+
+
+class _Attribute(_Value, fx.proxy.Attribute):
+    """A tensor's shape, or one of its methods before the call."""
+
+
+_TENSORS = f"keep it a tensor, or {_OPAQUE}"
 
 
 class _Tracer(fx.Tracer):
     """Goes into the user's modules, not into those of torch and Brevitas; knows where it is."""
 
-    def __init__(self, rules: Rules, opaque: frozenset[str]) -> None:
+    def __init__(self, rules: Rules, opaque: frozenset[str], structure: Structure) -> None:
         # factories are given a proxy's device, which only a recorded call can take
         super().__init__(autowrap_modules=(math,), autowrap_functions=())
-        self.rules, self.opaque = rules, opaque
-        self.path = ""
+        self.rules, self.opaque, self.structure = rules, opaque, structure
+        self.path, self.measuring = "", False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, _CONTAINERS):
@@ -44,18 +99,60 @@ class _Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        if self.measuring:
+            return forward(*args, **kwargs)
         before, self.path = self.path, self.path_of_module(m)
         result = super().call_module(m, forward, args, kwargs)
         self.path = before  # on an error it stays where the error was
         return result
 
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self.measuring else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def path_of_module(self, mod: nn.Module) -> str:
+        try:
+            return super().path_of_module(mod)
+        except NameError as error:
+            raise _Untraceable(
+                f"calls a {type(mod).__name__} that is no part of the network, whose weights nothing trains",
+                "make it in __init__ and keep it as an attribute",
+            ) from error
+
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         node: fx.Node = super().create_node(*args, **kwargs)
         node.meta[PATH] = self.path
+        node.meta[LINE] = line_of_call(sys._getframe(1), traced.__code__)
         return node
 
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Value(node, self)
 
-def traced(model: nn.Module, rules: Rules) -> fx.Graph:
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        choose = "compute both and choose by torch.where"
+        return bool(self.value(obj, "decides by the values of a tensor", f"{choose}, or {_OPAQUE}"))
+
+    def iter(self, obj: fx.Proxy) -> Iterator[Any]:
+        try:
+            return super().iter(obj)  # a tuple that is unpacked
+        except fx.proxy.TraceError:
+            whole = "work on the whole tensor, or count by an attribute of the module"
+            length = self.value(obj, "loops over a tensor", whole, len)
+            return iter([operator.getitem(obj, at) for at in range(length)])
+
+    def value(
+        self, obj: fx.Proxy, reason: str, remedy: str, about: Callable[[Any], Any] = lambda value: value
+    ) -> Any:
+        """What is asked about a proxy, where shapes tell it; else the reason is an error."""
+        self.measuring = True
+        try:
+            return self.structure.of(obj.node, about)
+        except Unknown:
+            raise _Untraceable(reason, remedy) from None
+        finally:
+            self.measuring = False
+
+
+def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
     """The graph of the model in its present mode; nodes name the model's own modules and tensors.
 
     A module without children that cannot be traced is one opaque node. Raises BadInput that names the module
@@ -63,7 +160,7 @@ def traced(model: nn.Module, rules: Rules) -> fx.Graph:
     """
     opaque: set[str] = set()
     while True:
-        tracer = _Tracer(rules, frozenset(opaque))
+        tracer = _Tracer(rules, frozenset(opaque), Structure(model, example))
         try:
             with _recorded_factories():
                 return tracer.trace(model)
@@ -73,13 +170,52 @@ def traced(model: nn.Module, rules: Rules) -> fx.Graph:
             if simple and path not in opaque:
                 opaque.add(path)
                 continue
-            reason = " ".join(str(error).split())[:200]
-            raise BadInput(
-                f"module {path or type(model).__name__!r}",
-                f"cannot be traced ({reason})",
-                "let no values of tensors decide what forward does (no if, for or float() on them), or move "
-                "that part into a module of its own",
-            ) from error
+            raise _untraceable(model, path, error) from error
+
+
+def _untraceable(model: nn.Module, path: str, error: Exception) -> BadInput:
+    if isinstance(error, _Untraceable):
+        reason, remedy = error.reason, error.remedy
+    else:
+        reason = f"does what a graph cannot hold: {_short(error)}"
+        remedy = f"write it with torch's functions on whole tensors, or {_OPAQUE}"
+    return BadInput(
+        f"module {path or type(model).__name__!r}",
+        f"cannot be traced: it {reason}{_at(line_of_error(error, model))}",
+        remedy,
+    )
+
+
+def check_runs(model: nn.Module, example: Tensor) -> None:
+    """Raise BadInput unless a network takes one batch; a fault of its own is told with the user's line."""
+    takes = [
+        p.name
+        for p in inspect.signature(model.forward).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    if len(takes) > 1:
+        raise BadInput(
+            f"module {type(model).__name__!r}", f"takes {len(takes)} inputs ({', '.join(takes)})",
+            "let its forward take one tensor; make the others attributes, or give them defaults",
+        )  # fmt: skip
+    try:
+        with torch.no_grad(), in_mode(model, training=False):
+            model(example)
+    except Exception as error:
+        place = line_of_error(error, model)
+        raise BadInput(
+            "example_input",
+            f"does not run through the network ({type(error).__name__}: {_short(error)}){_at(place)}",
+            "give one batch as in training; if it is one, mend that line: the network fails by itself",
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _at(place: str) -> str:
+    return f" ({place})" if place else ""
 
 
 class _recorded_factories:
@@ -119,19 +255,17 @@ class _Shapes(fx.Interpreter):
 
 @torch.no_grad()
 def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
-    """Note the shapes that an example input gives. Raises BadInput if the model does not take it."""
-    mode = [(m, m.training) for m in model.modules()]
-    model.eval()
+    """Note the shapes that an example input gives. Raises BadInput if the graph does not take it."""
     try:
-        _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
+        with in_mode(model, training=False):
+            _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
     except Exception as error:
         reason = " ".join(str(error).split("While executing")[0].split())[:200]  # fx adds its own story
         raise BadInput(
-            "example_input", f"does not run through the network ({reason})", "give one batch as in training"
+            f"module {type(model).__name__!r}",
+            f"does not run as a graph ({reason}), though it runs by itself",
+            "keep what the batch's values or size decide out of forward",
         ) from error
-    finally:
-        for module, training in mode:
-            module.training = training
     return graph
 
 
@@ -146,6 +280,16 @@ def owner_of(node: fx.Node) -> str:
     return str(node.meta.get(PATH, ""))
 
 
+def place_of(node: fx.Node) -> str:
+    """An op in the user's words: what it is, in which module, in which line of which file."""
+    name = _WORDS.get(node.target) or getattr(node.target, "__name__", str(node.target))
+    where = ", ".join(filter(None, (owner_of(node) and f"in {owner_of(node)}", node.meta.get(LINE, ""))))
+    return f"{name} ({where})" if where else str(name)
+
+
+_WORDS: dict[Any, str] = {operator.getitem: "indexing"}
+
+
 def tensors_in(node: fx.Node) -> Iterator[fx.Node]:
     """The nodes with a tensor that a node reads."""
     return (source for source in node.all_input_nodes if shape_of(source) is not None)
@@ -156,4 +300,7 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
     return model.get_submodule(str(node.target))
 
 
-__all__ = ["module_at", "owner_of", "shape_of", "tensors_in", "traced", "value_of", "with_shapes"]
+__all__ = [
+    "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced", "value_of",
+    "with_shapes",
+]  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -174,7 +176,88 @@ def hooked(model: nn.Sequential) -> nn.Sequential:
     return model
 
 
+class Between(nn.Module):
+    """A user's own few lines between two layers, with a layer that they may call."""
+
+    def __init__(self, between: Callable[[Between, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.middle, self.last = conv(3, 8), conv(8, 8), nn.Conv2d(8, 4, 3, bias=False)
+        self.between = between
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.between(self, self.first(x))).mean((2, 3))
+
+
+def assigned(net: Between, x: Tensor) -> Tensor:
+    x = net.middle(x)
+    x[:, 0] = 0
+    return x
+
+
+def looped(net: Between, x: Tensor) -> Tensor:
+    return torch.stack([net.middle(image[None])[0] for image in x])
+
+
+def made_there(net: Between, x: Tensor) -> Tensor:
+    return nn.Conv2d(8, 8, 1)(x)
+
+
+class Masked(nn.Module):
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return x * mask
+
+
+FORWARDS: dict[str, tuple[Callable[[Between, Tensor], Tensor], str]] = {
+    "if": (lambda net, x: net.middle(x) if x.mean() > 0 else x, r"decides by the values.*line \d+"),
+    "float": (lambda net, x: net.middle(x) * float(x.mean()), r"by float\(\).*line \d+"),
+    "int": (lambda net, x: net.middle(x) * int(x.mean()), r"by int\(\)"),
+    "length": (lambda net, x: net.middle(x) / len(x), "length of a batch"),
+    "count": (lambda net, x: sum(net.middle(x) for _ in range(x.shape[0])), "a number that only the batch"),
+    "numpy": (lambda net, x: net.middle(torch.from_numpy(np.array(x))), "to numpy"),
+    "assigned": (assigned, r"assigns to a part.*`x\[:, 0\] = 0`"),
+    "looped": (looped, "loops over a tensor"),
+    "made there": (made_there, "calls a Conv2d that is no part.*\n.*__init__"),
+    "of its own": (lambda net, x: net.midle(x), "AttributeError.*midle.*line .*\n.*fails by itself"),
+}
+
+
+@pytest.mark.parametrize("name", FORWARDS)
+def test_what_no_graph_can_hold_is_told_with_the_users_line(name):
+    between, message = FORWARDS[name]
+    with pytest.raises(BadInput, match=f"(?s){message}") as error:
+        etb.prepare(Between(between), X)
+    assert "test_preparing.py line" in str(error.value)
+    for inner in ("Proxy", "proxy", "symbolically", "torch.fx"):
+        assert inner not in str(error.value)
+
+
+def shapes_only(net: Between, x: Tensor) -> Tensor:
+    assert x.shape[1] == 8, "eight channels"
+    if x.dim() == 3 or x.size(-1) > 100 or x.dtype == torch.float64:
+        return x
+    for _ in range(sum(size // 4 for size in x.shape[2:]) // 2):
+        x = net.middle(x)
+    return x[..., : len(x.shape), :]
+
+
+def test_what_shapes_decide_is_decided_by_the_example():
+    model = Between(shapes_only)
+    prepared = etb.prepare(model, X)
+    assert prepared(X).shape == model(X).shape
+    found = note_of(prepared).plan
+    assert [layer.name for layer in found.layers] == ["first.0", "middle.0", "last"]
+    assert found.prunable  # slices of rows keep channels apart
+    assert etb.prepare(model, X[:1])(X).shape == model(X).shape
+
+
+def test_a_group_that_stays_whole_is_told_with_the_users_line(caplog):
+    etb.prepare(Between(lambda net, x: net.middle(x).permute(0, 1, 3, 2)), X)
+    assert any("middle.0 stays whole: permute (test_preparing.py line" in m for m in caplog.messages)
+    assert not any("group permute" in message for message in caplog.messages)
+
+
 BAD = {
+    "two inputs": (Masked, X, "takes 2 inputs"),
     "picky": (Branching, X, r"picky\.0.*cannot be traced"),
     "own": (lambda: nn.Sequential(Own(), nn.Flatten(), nn.Linear(8 * 36, 4)), X, "module '0'.*conv2d on"),
     "transposed": (
