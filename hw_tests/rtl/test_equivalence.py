@@ -10,7 +10,7 @@ divide one another is a chain of those.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, log2
 from pathlib import Path
 
@@ -169,6 +169,27 @@ def fifo(width: int) -> Claim:
     return stream("etb_fifo", (width, width), invariant, peeks, WIDTH=width, DEPTH=2)
 
 
+def memory_fifo(width: int, depth: int) -> Claim:
+    words, shown = depth - 1, "32'(out_valid)"
+    address_bits = (words - 1).bit_length()
+    held = f"(f ? {words} : (32'd{words} + t - h) % {words})"
+    invariant = f"""assert (n == {width} * ({held} + {shown}));
+      assert (h < {words} && t < {words} && s == ({held} != 0) && (!f || h == t));"""
+    peeks = {
+        "f": (1, "g_memory.full"),
+        "s": (1, "g_memory.some"),
+        "h": (address_bits, "g_memory.head"),
+        "t": (address_bits, "g_memory.tail"),
+    }
+    for word in range(words):
+        place = f"(32'd{word + words} - h) % {words}"
+        invariant += f"""
+      if ({place} < {held}) assert (w{word} == q[{width}*({place}+{shown})+:{width}]);"""
+        peeks[f"w{word}"] = (width, f"g_memory.u_words.genblk1.genblk1.g_auto.mem[{word}]")
+    claim = stream("etb_fifo", (width, width), invariant, peeks, WIDTH=width, DEPTH=depth)
+    return replace(claim, before=("memory_map",))
+
+
 def compare(bits: int, signed: int, steps: int, out_bits: int, bias: int) -> Claim:
     ports = {"x": bits, "t": steps * bits}
     return function(
@@ -192,6 +213,7 @@ CLAIMS = (
     split(6, 2),
     split(12, 6),
     fifo(12),
+    memory_fifo(1, 4),
 )
 
 
@@ -254,6 +276,7 @@ def test_larger_ones(tmp_path: Path) -> None:
         (joined(2, 6), "etb_width_converter", "~out_valid | out_ready", "1'b1"),
         (split(6, 2), "etb_width_converter", "(out_ready & last)", "(out_ready & in_valid)"),
         (fifo(12), "etb_fifo", "if (in_ready) spare <= in_data", "spare <= in_data"),
+        (memory_fifo(1, 4), "etb_fifo", "~(read & behind_head == tail)", "~read"),
     ],
     ids=lambda value: value.module if isinstance(value, Claim) else "",
 )  # fmt: skip

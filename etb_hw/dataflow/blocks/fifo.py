@@ -22,7 +22,7 @@ from etb_hw.dataflow.fabric.memories import (
     bits_of,
     buffer_amounts,
 )
-from etb_hw.dataflow.fabric.parts import counter
+from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common
@@ -113,14 +113,16 @@ class Fifo(Block):
             return {"pair": 1, "choice": self.stream.width}
         words = self.depth - 1
         kept = buffer_amounts(self.stream.width, words, self.rtl_ram_style, "words", fabric)
-        return {"one": 1, "pointers": 2 * counter(words), "count": 3 * bits_of(words + 1), **kept}
+        compared = 2 * comparator(bits_of(words))  # each pointer with the word behind the other
+        return {"one": 1, "pointers": 2 * counter(words), "compared": compared, **kept}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         width = self.stream.width
         if self.depth <= 2:
             return {"pair": 1, "words": 2 * width}
         output = width if self.rtl_ram_style == "distributed" else 0
-        return {"one": 1, "pointers": bits_of(self.depth - 1), "output": output}
+        # one says that a beat waits, one that no word is free, one that one is taken
+        return {"one": 3, "pointers": 2 * bits_of(self.depth - 1), "output": output}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:

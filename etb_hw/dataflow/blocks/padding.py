@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import (
-    bits_of,
-)
-from etb_hw.dataflow.fabric.parts import counter
+from etb_hw.dataflow.fabric.memories import bits_of
+from etb_hw.dataflow.fabric.parts import comparator
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
@@ -140,18 +138,34 @@ class Padding(PixelBlock, LaneBlock):
         return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        height, across, _ = self.outputs[0].shape
-        # each coordinate is counted, and compared with both borders
-        counters = 2 * (bits_of(height) + bits_of(across // self.m)) + counter(self.channels // self.simd)
+        # each coordinate is compared with its end, and with where the image begins and ends
+        compared = 3 * sum(comparator(bits, constant=True) for bits in self._coordinate_bits)
         # a border of zero bits is a synchronous reset of the output register
         zeros = self.value == (-1 if self.dtype == BIPOLAR else 0)
-        return {"one": 1, "counters": counters, "lanes": 0 if zeros else self.outputs[0].width}
+        return {
+            "one": 1,
+            "coordinates": sum(self._coordinate_bits),
+            "compared": compared,
+            "beats": self._beat_bits,
+            "lanes": 0 if zeros else self.outputs[0].width,
+        }
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        height, across, _ = self.outputs[0].shape
-        counters = bits_of(height) + bits_of(across // self.m) + bits_of(self.channels // self.simd)
         kept = self.pads[1] % self.m * self.simd * self.dtype.bits
-        return {"one": 1, "counters": counters, "output": self.outputs[0].width + kept}
+        counters = sum(self._coordinate_bits) + self._beat_bits
+        # one says that a beat waits, one of each coordinate whether it is of the image
+        return {"one": 3, "counters": counters, "output": self.outputs[0].width + kept}
+
+    @property
+    def _coordinate_bits(self) -> tuple[int, int]:
+        height, across, _ = self.outputs[0].shape
+        return bits_of(height), bits_of(across // self.m)
+
+    @property
+    def _beat_bits(self) -> int:
+        """Registers that count a pixel's beats; more than two have their end in one of its own."""
+        beats = self.channels // self.simd
+        return bits_of(beats) + (beats > 2)
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:

@@ -35,24 +35,27 @@ module etb_fifo #(
     end else begin : g_memory
       localparam int WORDS = DEPTH - 1;
       localparam int AB = $clog2(WORDS);
-      localparam int CB = $clog2(WORDS + 1);
-      logic [AB-1:0] head, tail;
-      logic [CB-1:0] count;
-      logic write, read;
-      assign in_ready = count != CB'(WORDS);
-      assign write    = in_valid & in_ready;
-      assign read     = load & (count != '0);
+      logic [AB-1:0] head, tail, behind_head, behind_tail;
+      logic write, read, full, some;  // no word is free; a word is taken
+      assign in_ready    = ~full;
+      assign write       = in_valid & in_ready;
+      assign read        = load & some;
+      assign behind_head = head == AB'(WORDS - 1) ? '0 : head + 1'b1;
+      assign behind_tail = tail == AB'(WORDS - 1) ? '0 : tail + 1'b1;
+      // what the neighbours say comes late in a cycle: it moves the pointers and flags, and is added to nothing
       always_ff @(posedge clk)
         if (rst) begin
           head      <= '0;
           tail      <= '0;
-          count     <= '0;
+          full      <= 1'b0;
+          some      <= 1'b0;
           out_valid <= 1'b0;
         end else begin
-          if (write) tail <= tail == AB'(WORDS - 1) ? '0 : tail + 1'b1;
-          if (read) head <= head == AB'(WORDS - 1) ? '0 : head + 1'b1;
-          count <= count + CB'(write) - CB'(read);
-          if (load) out_valid <= read;
+          if (write) tail <= behind_tail;
+          if (read) head <= behind_head;
+          full <= ~read & (full | (in_valid & behind_tail == head));
+          some <= in_valid | (some & ~(read & behind_head == tail));
+          if (load) out_valid <= some;
         end
       etb_ram #(
           .WIDTH(WIDTH), .DEPTH(WORDS), .STYLE(RAM_STYLE)

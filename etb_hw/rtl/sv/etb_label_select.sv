@@ -15,9 +15,11 @@ module etb_label_select #(
     output logic                out_valid,
     input  logic                out_ready
 );
-  logic en, step, first, last;
-  logic [OUT_BITS-1:0] start, index, winner;
+  localparam int WB = PE > 1 ? $clog2(PE) : 1;
+  logic en, step, first, last, larger;
+  logic [OUT_BITS-1:0] start, index;
   logic [BITS-1:0] top, best;
+  logic [WB-1:0] winner;
   assign en       = ~out_valid | out_ready;
   assign in_ready = en;
   assign step     = en & in_valid;
@@ -25,17 +27,12 @@ module etb_label_select #(
       .clk(clk), .rst(rst), .step(step), .clear(1'b0), .zero(first), .last(last)
   );
 
-  always_comb begin
-    best   = top;
-    winner = index;
-    for (int p = 0; p < PE; p++) begin
-      if ((p == 0 && first) ||
-          (SIGNED ? $signed(in_data[p*BITS+:BITS]) > $signed(best) : in_data[p*BITS+:BITS] > best)) begin
-        best   = in_data[p*BITS+:BITS];
-        winner = start + OUT_BITS'(p);
-      end
-    end
-  end
+  etb_largest #(
+      .N(PE), .BITS(BITS), .SIGNED(SIGNED)
+  ) u_largest (
+      .x(in_data), .best(best), .index(winner)
+  );
+  assign larger = first || (SIGNED ? $signed(best) > $signed(top) : best > top);
   always_ff @(posedge clk)
     if (rst) begin
       start     <= '0;
@@ -45,9 +42,9 @@ module etb_label_select #(
       if (in_valid) start <= last ? '0 : start + OUT_BITS'(PE);
     end
   always_ff @(posedge clk)
-    if (step) begin
+    if (step & larger) begin
       top   <= best;
-      index <= winner;
+      index <= start + OUT_BITS'(winner);
     end
   assign out_data = index;
 endmodule

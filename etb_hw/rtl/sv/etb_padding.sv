@@ -35,30 +35,37 @@ module etb_padding #(
   localparam int YB = HP > 1 ? $clog2(HP) : 1;
   localparam int VALUES = M * SIMD;
   localparam logic [M*PIXEL-1:0] BORDER = {VALUES{BITS'(VALUE)}};
-  logic en, step, image, end_c, end_x, unused;
+  logic en, step, image, image_x, image_y, end_c, end_x, unused;
   logic [XB-1:0] x;
   logic [YB-1:0] y;
-  // a difference below zero wraps to more than H or W
-  assign image = (XB + 1)'({1'b0, x} - (XB + 1)'(Q)) < (XB + 1)'(W / M) &&
-                 (YB + 1)'({1'b0, y} - (YB + 1)'(TOP)) < (YB + 1)'(H);
+  // whether column x and row y are of the image, told by registers: the last ones before it and of it switch them
+  localparam int BEFORE_X = Q > 0 ? Q - 1 : WP - 1;
+  localparam int BEFORE_Y = TOP > 0 ? TOP - 1 : HP - 1;
+  assign image = image_x & image_y;
   assign en = ~out_valid | out_ready;
   assign in_ready = en & image;
   assign step = en & (~image | in_valid);
   assign end_x = x == XB'(WP - 1);
 
-  etb_counter #(.N(C / SIMD)) u_c (
+  etb_counter #(.N(C / SIMD), .EARLY(1)) u_c (
       .clk(clk), .rst(rst), .step(step), .clear(1'b0), .zero(unused), .last(end_c)
   );
   always_ff @(posedge clk)
     if (rst) begin
       x         <= '0;
       y         <= '0;
+      image_x   <= Q == 0;
+      image_y   <= TOP == 0;
       out_valid <= 1'b0;
     end else if (en) begin
       out_valid <= step;
       if (step & end_c) begin
         x <= end_x ? '0 : x + 1'b1;
-        if (end_x) y <= y == YB'(HP - 1) ? '0 : y + 1'b1;
+        image_x <= x == XB'(BEFORE_X) || (image_x && x != XB'(Q + W / M - 1));
+        if (end_x) begin
+          y <= y == YB'(HP - 1) ? '0 : y + 1'b1;
+          image_y <= y == YB'(BEFORE_Y) || (image_y && y != YB'(TOP + H - 1));
+        end
       end
     end
 

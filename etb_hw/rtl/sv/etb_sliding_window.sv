@@ -1,9 +1,9 @@
 // Convolution windows of an image: (H, W, C) in, (OH, OW, KH * KW * C) out, SIMD channels a beat.
 //
 // Windows leave in (ky, kx, channel) order; with DEPTHWISE in (channel fold, ky, kx) order.
-// A cyclic buffer of DEPTH beats (at least the span of a window) holds what later windows need. `base` is the
-// first pixel of the current window, `offset` the beat that is read, counted from base, `level` how many beats
-// from base on have arrived: it is negative while the next window starts at a pixel yet to come.
+// A cyclic buffer of DEPTH beats (at least the span of a window) holds what later windows need. `there` is how
+// many beats from the one that is read next on have arrived, less one: it is negative while that is yet to
+// come. `room` is how many more the buffer takes, less one; what is before the current window is free.
 // A 1x1 kernel needs no buffer: it passes or drops pixels. Latency: 2 cycles from the beat that is needed.
 module etb_sliding_window #(
     parameter int H         = 6,
@@ -57,79 +57,82 @@ module etb_sliding_window #(
       localparam int T0 = DEPTHWISE ? DW * CF : 1;
       localparam int T1 = (DEPTHWISE ? DH * W * CF : DW * CF) - (N0 - 1) * T0;
       localparam int T2 = (DEPTHWISE ? 1 : DH * W * CF) - (N0 - 1) * T0 - (N1 - 1) * (T1 + (N0 - 1) * T0);
-      // from a window to the next: along the row, to the next row, to the next frame
+      // from the first read of a window to that of the next: along the row, to the next row, to the next frame
       localparam int A0 = SW * CF;
       localparam int A1 = SH * W * CF - (OW - 1) * A0;
       localparam int A2 = H * W * CF - (OH - 1) * SH * W * CF - (OW - 1) * A0;
       localparam int AM = A0 > A1 ? (A0 > A2 ? A0 : A2) : (A1 > A2 ? A1 : A2);
+      // from its first read to its last
+      localparam int SPAN = N2 * (N1 * (N0 - 1) * T0 + (N1 - 1) * T1) + (N2 - 1) * T2;
 
       localparam int DB = $clog2(DEPTH) > 0 ? $clog2(DEPTH) : 1;
       localparam int LB = $clog2(DEPTH + AM + 1) + 1;
-      localparam int B0 = N0 > 1 ? $clog2(N0) : 1;
-      localparam int B1 = N1 > 1 ? $clog2(N1) : 1;
-      localparam int B2 = N2 > 1 ? $clog2(N2) : 1;
-      localparam int BX = OW > 1 ? $clog2(OW) : 1;
-      localparam int BY = OH > 1 ? $clog2(OH) : 1;
 
       function automatic int modulo(input int a);
         modulo = ((a % DEPTH) + DEPTH) % DEPTH;
       endfunction
-      function automatic logic [DB-1:0] wrap(input logic [DB:0] a);
-        wrap = a >= (DB + 1)'(DEPTH) ? DB'(a - (DB + 1)'(DEPTH)) : a[DB-1:0];
+
+      // a step of so many beats: on in the buffer, the same past its end, and off what is there, also with one more
+      function automatic logic [2*DB+2*LB:0] apart(input int beats);
+        apart = {
+          DB'(modulo(beats)), (DB + 1)'(modulo(beats) - DEPTH), LB'(-beats), LB'(1 - beats)
+        };
       endfunction
 
-      logic [B0-1:0] i0;
-      logic [B1-1:0] i1;
-      logic [B2-1:0] i2;
-      logic [BX-1:0] ox;
-      logic [BY-1:0] oy;
-      logic [DB-1:0] waddr, raddr, base, move, jump, next_base;
-      logic signed [LB-1:0] level, offset, stride, ahead;
+      logic [DB-1:0] waddr, raddr, after, move;
+      logic [DB:0] back;
+      logic [LB-1:0] there, room, taken, taken_one, freed, freed_one;
       logic end0, end1, end2, end_x, end_y, write, read, done;
+      logic [4:0] unused;
 
-      assign end0  = i0 == B0'(N0 - 1);
-      assign end1  = i1 == B1'(N1 - 1);
-      assign end2  = i2 == B2'(N2 - 1);
-      assign end_x = ox == BX'(OW - 1);
-      assign end_y = oy == BY'(OH - 1);
+      // whether there is a beat to read, and room for another, are sign bits: nothing is compared
+      assign in_ready = ~room[LB-1];
+      assign write    = in_valid & in_ready;
+      assign read     = en & ~there[LB-1];
+      assign done     = read & end0 & end1 & end2;
 
-      assign in_ready  = level < LB'(DEPTH);
-      assign write     = in_valid & in_ready;
-      assign read      = en & (offset < level);
-      assign done      = read & end0 & end1 & end2;
-      assign stride    = end0 ? (end1 ? LB'(T2) : LB'(T1)) : LB'(T0);
-      assign move      = end0 ? (end1 ? DB'(modulo(T2)) : DB'(modulo(T1))) : DB'(modulo(T0));
-      assign ahead     = end_x ? (end_y ? LB'(A2) : LB'(A1)) : LB'(A0);
-      assign jump      = end_x ? (end_y ? DB'(modulo(A2)) : DB'(modulo(A1))) : DB'(modulo(A0));
-      assign next_base = wrap({1'b0, base} + {1'b0, jump});
+      etb_counter #(.N(N0), .EARLY(1)) u_0 (
+          .clk(clk), .rst(rst), .step(read), .clear(1'b0), .zero(unused[0]), .last(end0)
+      );
+      etb_counter #(.N(N1), .EARLY(1)) u_1 (
+          .clk(clk), .rst(rst), .step(read & end0), .clear(1'b0), .zero(unused[1]), .last(end1)
+      );
+      etb_counter #(.N(N2), .EARLY(1)) u_2 (
+          .clk(clk), .rst(rst), .step(read & end0 & end1), .clear(1'b0), .zero(unused[2]), .last(end2)
+      );
+      etb_counter #(.N(OW), .EARLY(1)) u_x (
+          .clk(clk), .rst(rst), .step(done), .clear(1'b0), .zero(unused[3]), .last(end_x)
+      );
+      etb_counter #(.N(OH), .EARLY(1)) u_y (
+          .clk(clk), .rst(rst), .step(done & end_x), .clear(1'b0), .zero(unused[4]), .last(end_y)
+      );
+
+      // how far the next read lies behind this one: inside the window, or at the start of the next
+      assign {move, back, taken, taken_one} =
+          ~end0 ? apart(T0) : ~end1 ? apart(T1) : ~end2 ? apart(T2) :
+          ~end_x ? apart(A0 - SPAN) : ~end_y ? apart(A1 - SPAN) : apart(A2 - SPAN);
+      assign {freed, freed_one} = ~end_x ? {LB'(A0), LB'(A0 - 1)} :
+          ~end_y ? {LB'(A1), LB'(A1 - 1)} : {LB'(A2), LB'(A2 - 1)};
+
+      // beyond the buffer's end or not: both sums are made at once
+      logic [DB:0] sum, wrapped;
+      logic unused_sum;
+      assign sum        = {1'b0, raddr} + {1'b0, move};
+      assign wrapped    = {1'b0, raddr} + back;
+      assign after      = DEPTH == 1 << DB || wrapped[DB] ? sum[DB-1:0] : wrapped[DB-1:0];
+      assign unused_sum = sum[DB];
 
       always_ff @(posedge clk)
         if (rst) begin
-          i0     <= '0;
-          i1     <= '0;
-          i2     <= '0;
-          ox     <= '0;
-          oy     <= '0;
-          waddr  <= '0;
-          raddr  <= '0;
-          base   <= '0;
-          offset <= '0;
-          level  <= '0;
+          waddr <= '0;
+          raddr <= '0;
+          there <= '1;
+          room  <= LB'(DEPTH - 1);
         end else begin
           if (write) waddr <= waddr == DB'(DEPTH - 1) ? '0 : waddr + 1'b1;
-          level <= level + (write ? LB'(1) : LB'(0)) - (done ? ahead : LB'(0));
-          if (read) begin
-            i0 <= end0 ? '0 : i0 + 1'b1;
-            if (end0) i1 <= end1 ? '0 : i1 + 1'b1;
-            if (end0 & end1) i2 <= end2 ? '0 : i2 + 1'b1;
-            offset <= done ? '0 : offset + stride;
-            raddr  <= done ? next_base : wrap({1'b0, raddr} + {1'b0, move});
-          end
-          if (done) begin
-            base <= next_base;
-            ox   <= end_x ? '0 : ox + 1'b1;
-            if (end_x) oy <= end_y ? '0 : oy + 1'b1;
-          end
+          if (read) raddr <= after;
+          there <= there + (read ? (write ? taken_one : taken) : LB'(write));
+          room  <= room + (done ? (write ? freed_one : freed) : {LB{write}});
         end
 
       etb_ram #(

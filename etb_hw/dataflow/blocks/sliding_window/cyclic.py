@@ -16,7 +16,7 @@ from etb_hw.dataflow.blocks.sliding_window.form import Form
 from etb_hw.dataflow.blocks.sliding_window.walk import Walk, interval, walk
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import bits_of, buffer_amounts
-from etb_hw.dataflow.fabric.parts import comparator, counter
+from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.machine import WINDOW, Machine
 from etb_hw.dataflow.resources import Resources, urams
 
@@ -86,28 +86,41 @@ class Cyclic(Form):
         return RtlInstance("sliding_window", self.window.rtl_parameters(self.depth))
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        window, inside, between = self.window, self.walk.strides, self.walk.moves
+        window, steps, freed = self.window, self._steps, self.walk.moves
         level, address = self._level_bits, bits_of(self.depth)
-        # an address beyond the buffer's end goes back by its depth
-        wrap = 0 if self.depth == 1 << address else comparator(address + 1, constant=True) + address
+        moves = [n % self.depth for n in steps]
         amounts: dict[str, float] = {
             "one": 1,
             "loops": sum(map(counter, (*window.out_size, *window.kernel, self.fold))),
-            "addresses": counter(self.depth) + 2 * (address + 1 + wrap) + 2 * address,
-            "level": 3 * level + comparator(level, constant=True) + comparator(level),
-            "steps": _varying(inside, level) + _varying([n % self.depth for n in inside], level),
-            "jumps": _varying(between, level) + _varying([n % self.depth for n in between], level),
+            "addresses": counter(self.depth) + address,
+            "level": 2 * level,
+            "steps": _varying(steps, level) + _varying(moves, address),
+            "jumps": _varying(freed, level),
         }
+        if self.depth != 1 << address:
+            # an address beyond the buffer's end goes back by its depth: both sums are made, and one is chosen
+            amounts["addresses"] += 2 * address + 1
+            amounts["steps"] += _varying([n - self.depth for n in moves], address + 1)
         return {**amounts, **buffer_amounts(window.beat_bits, self.depth, window.ram_style, "buffer", fabric)}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         window = self.window
+        loops = (*window.out_size, *window.kernel, self.fold)
         return {
             "one": 1,
-            "counters": sum(bits_of(n) for n in (*window.out_size, *window.size, self.fold)),
-            "addresses": bits_of(self.depth) + self._level_bits,
+            # each tells its end by a register of its own
+            "counters": sum(bits_of(n) + (n > 2) for n in loops),
+            "addresses": 2 * bits_of(self.depth) + 2 * self._level_bits,
             "output": window.beat_bits if window.ram_style == "distributed" else 0,
         }
+
+    @property
+    def _steps(self) -> tuple[int, ...]:
+        """Beats from a read to the next: within a window, and from its last to the next window's first."""
+        walk = self.walk
+        (n0, n1, n2), (t0, t1, t2) = walk.extents, walk.strides
+        span = n2 * (n1 * (n0 - 1) * t0 + (n1 - 1) * t1) + (n2 - 1) * t2
+        return (*walk.strides, *(move - span for move in walk.moves))
 
     @property
     def _level_bits(self) -> int:
@@ -117,5 +130,7 @@ class Cyclic(Form):
 
 def _varying(values: Sequence[int], bits: int) -> int:
     """In how many of the low bits some of the values differ."""
-    mask = (1 << bits) - 1
-    return ((values[0] ^ values[1] | values[0] ^ values[2]) & mask).bit_count()
+    mask, differ = (1 << bits) - 1, 0
+    for value in values:
+        differ |= value ^ values[0]
+    return (differ & mask).bit_count()
