@@ -205,6 +205,12 @@ class BuildConfig(Section):
         description="a register behind every weight memory of our RTL: a faster clock for flip-flops and a "
         "cycle of latency a layer",
     )
+    weights: Literal["fixed", "writable"] = Field(
+        "fixed",
+        description="writable: weights and thresholds of our RTL stand in memories that are written at run "
+        "time, so that another network of the same shape needs no new synthesis; sums and streams are as "
+        "wide as any weights may need",
+    )
     resource_model: Literal["finn", "calibrated"] = Field(
         "calibrated", description="what blocks cost: a fit to Yosys synthesis of our RTL, or FINN's formulas"
     )

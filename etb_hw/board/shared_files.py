@@ -10,7 +10,8 @@ def host_files(module: str) -> dict[str, str]:
     """The host's program as a Python package ``host``; ``module`` is the one that talks to the board."""
     folder = files("etb_hw.board") / "host"
     texts = {
-        f"host/{name}.py": (folder / f"{name}.py").read_text(encoding="utf-8") for name in ("frames", module)
+        f"host/{name}.py": (folder / f"{name}.py").read_text(encoding="utf-8")
+        for name in ("frames", "weights", module)
     }
     init = f'"""Talk to the accelerator; see {module}.py."""\n\n'
     init += f'from .{module} import Accelerator, BoardError\n\n__all__ = ["Accelerator", "BoardError"]\n'

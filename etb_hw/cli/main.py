@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "rtl": "Write the SystemVerilog design of a model.",
     "synth": "Synthesise a model's blocks with Yosys and count real resources.",
     "package": "Make a design ready for a board: gateware, bitstream, host program.",
+    "weights": "Make another network of the same shape loadable into a package's hardware.",
     "compare": "Set two models side by side at equal frame rate and on an equal device.",
     "baselines": "Compare ETB with dense, small dense, L1-ranked and random pruning.",
     "sweep": "Search over pruning ratios and seeds for the Pareto front.",

@@ -93,6 +93,11 @@ def build_options(command: F) -> F:
                 default=None,
                 help="Registers behind weight memories: a faster clock.",
             ),
+            click.option(
+                "--weights",
+                type=click.Choice(["fixed", "writable"]),
+                help="writable: another network of the same shape can be loaded at run time.",
+            ),
             click.option("--time-limit-s", type=float, help="For the folding search (default 30)."),
         )
     ):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
@@ -48,11 +49,15 @@ class FinnNode:
 
 @dataclass(frozen=True, eq=False)
 class RtlMemory:
-    """Contents of one memory: ``words`` as unsigned Python integers of ``width`` bits each."""
+    """Contents of one memory: ``words`` as unsigned Python integers of ``width`` bits each.
+
+    ``writable``: they can be written at run time, through the chain of such memories.
+    """
 
     parameter: str
     width: int
     words: tuple[int, ...]
+    writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,8 @@ class Block(ABC):
         return ()
 
     def all_folds(self, pixels: bool = True) -> tuple[Fold, ...]:
-        """Legal foldings, with ``pixels`` also those of several pixels a cycle."""
-        return (*self.folds, *(self.pixel_folds if pixels else ()))
+        """Legal foldings, with ``pixels`` also those of several pixels a cycle, which share constants."""
+        return (*self.folds, *(self.pixel_folds if pixels and not self.links else ()))
 
     def folded(self, fold: Fold) -> Self:
         """This block with another folding (FINN attribute names)."""
@@ -216,6 +221,11 @@ class Block(ABC):
         return ()
 
     @property
+    def choices(self) -> Fold:
+        """All that is chosen of its hardware: the folding, and what its large memory is made of."""
+        return {**self.fold, **({"ram_style": getattr(self, "ram_style")} if self.ram_styles else {})}  # noqa: B009
+
+    @property
     def kind(self) -> str:
         """Which fit of the calibrated model the block belongs to."""
         return type(self).__name__
@@ -234,8 +244,30 @@ class Block(ABC):
 
     @property
     def registers(self) -> int:
-        """Their flip-flops, which no fit has to weigh."""
-        return 0
+        """Their flip-flops, and those of writable memories, which no fit has to weigh."""
+        return sum(link.registers for link in self.links)
+
+    def link_luts(self, fabric: Fabric) -> float:
+        """LUTs of memories that can be written at run time, which no fit has to weigh either."""
+        return sum(link.luts(fabric) for link in self.links)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Its memories that can be written at run time."""
+        return ()
+
+    def loadable(self) -> Self:
+        """The same with constants that can be written at run time, where it has a form with such."""
+        return self
+
+    def fixed(self) -> Self:
+        """The same with constants that are part of the design."""
+        changes: dict[str, Any] = {"writable": False}
+        return replace(self, **changes) if self.links else self
+
+    def redrawn(self, rng: np.random.Generator) -> Self:
+        """The same hardware with other constants, where they can be written at run time."""
+        return self
 
     def multipliers(self, fabric: Fabric) -> int:
         """DSP blocks: products that are wide enough for the family."""

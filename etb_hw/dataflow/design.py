@@ -117,7 +117,18 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
 
 def _lowered(graph: IntegerGraph, build: BuildConfig, builder: Builder) -> DataflowGraph:
     """The blocks of a network, with registers behind their memories where the build asks for them."""
-    lowered = lower(graph, clk_ns=build.clk_ns, builder=builder)
+    writable = build.weights == "writable"
+    if writable and build.builder != "etb_hw":
+        raise BadInput(
+            "writable weights", f"are of our RTL, and {build.builder} builds", "leave one of them out"
+        )
+    if writable and build.pad_channels:
+        raise BadInput(
+            "writable weights",
+            "of networks with other dead channels do not fit each other",
+            "leave pad_channels (--pad-channels) out",
+        )
+    lowered = lower(graph, clk_ns=build.clk_ns, builder=builder, writable=writable)
     if not build.memory_registers:
         return lowered
     return replace(lowered, blocks=tuple(block.registered() for block in lowered.blocks))

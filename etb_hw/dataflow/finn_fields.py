@@ -38,6 +38,10 @@ class FinnFields:
             raise ValueError(f"{key} is {value!r}, not one of {', '.join(map(str, allowed))}")
         return value
 
+    def flag(self, key: str) -> bool:
+        """An attribute of ours that is 1 where something holds, else missing or 0. Raises ValueError."""
+        return key in self.attributes and bool(self.choice(key, (0, 1)))
+
     def pair(self, key: str) -> tuple[int, int]:
         first, second = self[key]
         return int(first), int(second)

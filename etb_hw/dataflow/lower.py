@@ -46,6 +46,7 @@ def lower(
     clk_ns: float = 10.0,
     label_select: bool = False,
     builder: Builder = "etb_hw",
+    writable: bool = False,
 ) -> DataflowGraph:
     """The fully folded design (PE = SIMD = 1) of a network.
 
@@ -55,6 +56,8 @@ def lower(
         builder: whose blocks to use. Signs that are padded with 0 keep one bit a value here, where a matrix
             unit counts border taps for nothing; FINN knows no such unit, and gets two bits a value.
             finn-plus has no pool but that of windows.
+        writable: weights and thresholds can be written at run time. Streams and sums are as wide as shapes
+            and types alone allow, so that networks of the same shape lower to the same blocks.
 
     Returns:
         A design whose ``execute`` on NHWC frames equals ``integer.reference.execute`` (NCHW) bit for bit.
@@ -62,11 +65,14 @@ def lower(
     Raises:
         UnsupportedNode: for a node that has no hardware form, with a remedy.
     """
+    if writable:
+        graph = replace(graph, any_weights=True)
     graph = _pool_last(ternary_borders(graph, builder == "etb_hw"))
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
-    return work.finish(clk_ns, label_select)
+    made = work.finish(clk_ns, label_select)
+    return replace(made, blocks=tuple(block.loadable() for block in made.blocks)) if writable else made
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,7 +257,10 @@ class _Builder:
         if node.groups != 1:
             # one dense matrix with zeros between the groups: exact, though its zeros cost multipliers
             filters = _ungrouped(filters, node.groups)
-            weight_dtype = DataType.smallest(min(-1, int(filters.min())), int(filters.max()))
+            low, high = int(filters.min()), int(filters.max())
+            if self.graph.any_weights:
+                low, high = weight_dtype.min, weight_dtype.max
+            weight_dtype = DataType.smallest(min(-1, low), high)
         border: dict[str, Any] = {}
         value = node.pad_value
         if any(node.pads) and value == 0 and x.dtype == BIPOLAR:
@@ -391,10 +400,11 @@ class _Builder:
         order = np.arange(x.shape[-1]) if x.order is None else x.order
         mul, add = node.mul[order], node.add[order]
         kind = self.graph.types[node.name].dtype
+        added = bool(add.any()) or self.graph.any_weights  # what is written may be something
         made = x
         if (mul != 1).any():
             ends = np.stack([mul * x.dtype.min, mul * x.dtype.max])
-            product = kind if not add.any() else DataType.smallest(int(ends.min()), int(ends.max()))
+            product = kind if not added else DataType.smallest(int(ends.min()), int(ends.max()))
             made = self._block(
                 Channelwise,
                 node,
@@ -405,7 +415,7 @@ class _Builder:
                 output_dtype=product,
                 pixels=x.shape[:-1],
             )
-        if add.any():
+        if added:
             made = self._block(
                 Channelwise,
                 node,

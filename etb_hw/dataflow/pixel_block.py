@@ -31,6 +31,12 @@ class PixelBlock(Block):
         if self.m not in self.pixel_counts:
             legal = ", ".join(map(str, (1, *self.pixel_counts)))
             raise BadInput(where, "pixels do not divide the rows that it reads and yields", f"use {legal}")
+        if self.links:
+            raise BadInput(
+                where,
+                f"the weights of {self.layer} are writable, and several pixels a cycle share constants",
+                "give M = 1, or build it with fixed weights",
+            )
         unrolled = self.folds[-1]
         if any(getattr(self, key.lower()) != value for key, value in unrolled.items()):
             wanted = ", ".join(f"{key} = {value}" for key, value in unrolled.items())

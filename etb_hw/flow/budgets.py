@@ -119,7 +119,8 @@ class Takes:
     luts: float | None = None
 
     def __call__(self, widths: Mapping[str, int]) -> float:
-        graph = lower(self.made(widths), clk_ns=self.build.clk_ns)
+        writable = self.build.weights == "writable"
+        graph = lower(self.made(widths), clk_ns=self.build.clk_ns, writable=writable)
         asked = target_of(self.build)
         effort = effort_of(self.build)
         minimal = self.build.fifo_sizing == "minimal"

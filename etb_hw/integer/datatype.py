@@ -40,6 +40,11 @@ class DataType:
         """How many values there are; a multi-threshold has ``levels - 1`` thresholds at most."""
         return (self.max - self.min) // self.step + 1
 
+    @property
+    def addend(self) -> DataType:
+        """What may be added to it where no value is known: whole numbers as large as its own, either sign."""
+        return DataType.smallest(min(self.min, -1), self.max)
+
     @staticmethod
     def unsigned(bits: int) -> DataType:
         return DataType("BINARY" if bits == 1 else f"UINT{bits}", bits, 0, 2**bits - 1)

@@ -170,6 +170,7 @@ class IntegerGraph:
             it gives scores. Executors return logits all the same.
         source: how the original network reads the input.
         notes: what a user should know of the translation.
+        any_weights: whether tensors' types hold whatever weights and thresholds are, not for these alone.
     """
 
     nodes: tuple[Node, ...]
@@ -178,6 +179,7 @@ class IntegerGraph:
     top: int = 0
     source: Source = field(default_factory=Source)
     notes: tuple[str, ...] = ()
+    any_weights: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, Node]:

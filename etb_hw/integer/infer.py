@@ -25,7 +25,7 @@ def infer_types(graph: IntegerGraph) -> Mapping[str, TensorType]:
         missing = [name for name in node.inputs if name not in types]
         if missing:
             raise BadInput(node.name, f"reads {missing[0]!r}, which no earlier node yields", "sort the graph")
-        types[node.name] = infer_node(node, [types[name] for name in node.inputs])
+        types[node.name] = infer_node(node, [types[name] for name in node.inputs], graph.any_weights)
     return types
 
 
@@ -34,24 +34,30 @@ def conv_output_size(size: int, kernel: int, stride: int, dilation: int, pad: in
     return (size + pad - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
-    """The type of one node's tensor from those of its inputs. Raises BadInput where shapes do not fit."""
+def infer_node(node: Node, inputs: list[TensorType], any_weights: bool = False) -> TensorType:
+    """The type of one node's tensor from those of its inputs. Raises BadInput where shapes do not fit.
+
+    ``any_weights``: whatever values of their types its weights have, and wherever its thresholds are.
+    """
     match node:
         case g.Input():
             full = np.ones(node.shape[0], dtype=np.int64)
             return _typed(node.shape, full * node.dtype.min, full * node.dtype.max, node.dtype)
         case g.Conv():
-            return _conv(node, inputs[0])
+            return _conv(node, inputs[0], any_weights)
         case g.Dense():
             x = inputs[0]
             if len(x.shape) != 1 or node.weights.shape[1] != x.shape[0]:
                 _misfit(node, f"weights of {node.weights.shape[1]} inputs meet a tensor of shape {x.shape}")
-            low, high = _matmul_range(node, node.weights, *_bounds(x))
+            low, high = _matmul_range(node, node.weights, *_bounds(x), any_weights=any_weights)
             return _typed((node.weights.shape[0],), low, high)
         case g.Threshold():
             x = inputs[0]
             if node.thresholds.shape[0] != x.channels:
                 _misfit(node, f"{node.thresholds.shape[0]} threshold rows meet {x.channels} channels")
+            if any_weights:
+                full = np.ones(x.channels, dtype=np.int64)
+                return _typed(x.shape, full * node.dtype.min, full * node.dtype.max, node.dtype)
             low, high = (
                 node.dtype.min + node.dtype.step * (bound[:, None] >= node.thresholds).sum(axis=1)
                 for bound in _bounds(x)
@@ -95,6 +101,8 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
                 _misfit(node, f"{node.mul.shape[0]} factors meet {x.channels} channels")
             steepest, most = (float(np.abs(v.astype(np.float64)).max()) for v in (node.mul, node.add))
             _exact(node, steepest * _largest(x) + most)
+            if any_weights:
+                return _affine_of_any(node, x)
             ends = np.stack([node.mul * bound + node.add for bound in _bounds(x)])
             return _typed(x.shape, ends.min(axis=0), ends.max(axis=0))
         case g.Flatten():
@@ -104,7 +112,15 @@ def infer_node(node: Node, inputs: list[TensorType]) -> TensorType:
     raise AssertionError(f"node kind {type(node).__name__} has no type rule")
 
 
-def _conv(node: g.Conv, x: TensorType) -> TensorType:
+def _affine_of_any(node: g.ChannelAffine, x: TensorType) -> TensorType:
+    """Whatever is added within the type's ``addend``; factors stay what they are."""
+    ends = np.stack([node.mul * x.dtype.min, node.mul * x.dtype.max])
+    kind = DataType.smallest(int(ends.min()), int(ends.max()))
+    full = np.ones(x.channels, dtype=np.int64)
+    return _typed(x.shape, full * (kind.min + kind.addend.min), full * (kind.max + kind.addend.max))
+
+
+def _conv(node: g.Conv, x: TensorType, any_weights: bool) -> TensorType:
     height, width = _spatial(node, x)
     outputs, inputs_a_group, kernel_h, kernel_w = node.weights.shape
     if inputs_a_group * node.groups != x.channels or outputs % node.groups:
@@ -129,6 +145,7 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
                 np.repeat(bound[i * inputs_a_group : (i + 1) * inputs_a_group], kernel_h * kernel_w)
                 for bound in (low, high)
             ),
+            any_weights=any_weights,
         )
         for i in range(node.groups)
     ]
@@ -136,20 +153,31 @@ def _conv(node: g.Conv, x: TensorType) -> TensorType:
 
 
 def _matmul_range(
-    node: Node, weights: NDArray[np.integer], low: NDArray[np.int64], high: NDArray[np.int64]
+    node: g.Conv | g.Dense,
+    weights: NDArray[np.integer],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    *,
+    any_weights: bool,
 ) -> Range:
     """Extremes of ``weights @ x`` for low <= x <= high: centre plus and minus spread.
 
     In floats, for which there are fast products; all sums are integers that the chosen type holds exactly.
     """
+    if any_weights:
+        kind = node.weight_dtype
+        corners = np.stack([weight * bound for weight in (kind.min, kind.max) for bound in (low, high)])
+        _exact(node, float(np.abs(corners).max(axis=0).sum()))
+        rows = np.ones(len(weights), dtype=np.int64)
+        return rows * corners.min(axis=0).sum(), rows * corners.max(axis=0).sum()
     largest = np.abs((low, high)).max(initial=0)
     steepest = np.abs(weights.astype(np.int64)).max(initial=0)
     reach = 2.0 * weights.shape[1] * float(steepest) * float(largest)
     _exact(node, reach)
     exact = np.float32 if reach < 2**24 else np.float64
-    rows = weights.astype(exact)
-    centre = rows @ (low + high).astype(exact)
-    spread = np.abs(rows, out=rows) @ (high - low).astype(exact)
+    matrix = weights.astype(exact)
+    centre = matrix @ (low + high).astype(exact)
+    spread = np.abs(matrix, out=matrix) @ (high - low).astype(exact)
     return ((centre - spread) / 2).astype(np.int64), ((centre + spread) / 2).astype(np.int64)
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.stream import Stream
 from etb_hw.files import write_text
-from etb_hw.rtl.instance import block_text, instance_text, memory_file, memory_text
+from etb_hw.rtl.instance import CHAIN_BITS, block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.names import comment, identifiers
 from etb_hw.rtl.readme import readme_text
 
 TOP = "etb_top"
+_CHAIN_PORTS = (
+    f",\n    input  logic [{CHAIN_BITS - 1}:0] load_in,\n    output logic [{CHAIN_BITS - 1}:0] load_out"
+)
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,19 @@ def top_text(design: DataflowGraph) -> str:
                 )
             )
 
+    chain, links = "load_in", 0
     for block in design.blocks:
+        instance = block.rtl()
+        before = chain
+        if block.links:
+            links += 1
+            chain = f"load_{links}"
+            declared.append(f"  logic [{CHAIN_BITS - 1}:0] {chain};\n")
         inputs = [feeds[Port(block.name, i)] for i in range(len(block.inputs))]
         outputs = [wires[Port(block.name, i)].name for i in range(len(block.outputs))]
         body.append(
             f"  // layer: {comment(block.layer)}\n"
-            + block_text(names[block.name], block.rtl(), block_ports(inputs, outputs))
+            + block_text(names[block.name], instance, block_ports(inputs, outputs), (before, chain))
         )
 
     last = wires[design.output_port]
@@ -131,8 +141,7 @@ def top_text(design: DataflowGraph) -> str:
         "    output logic s_axis_tready,\n"
         f"    output logic [{axis_out - 1}:0] m_axis_tdata,\n"
         "    output logic m_axis_tvalid,\n"
-        "    input  logic m_axis_tready\n"
-        ");\n"
+        "    input  logic m_axis_tready" + (_CHAIN_PORTS if links else "") + "\n);\n"
         "  logic clk, rst, live;\n"
         "  assign clk = aclk;\n"
         "  always_ff @(posedge clk) rst <= ~aresetn;\n"
@@ -147,6 +156,7 @@ def top_text(design: DataflowGraph) -> str:
         + f"  assign m_axis_tvalid = {last.name}_valid & live;\n"
         + f"  assign {last.name}_ready = m_axis_tready & live;\n"
         + unused
+        + (f"  assign load_out = {chain};\n" if links else "")
         + "\n"
         + "\n".join(body)
         + "endmodule\n"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from etb_hw.dataflow.block import RtlInstance, RtlMemory
 from etb_hw.dataflow.resources import RAM_STYLES
 
+WRITABLE, CHAIN_BITS = "WRITABLE", 11  # the parameter of modules with the chain's ports; bits of a token
+
 # the modules take memory styles as numbers: strings in parameters are where tools differ most
 _STYLE_NUMBERS = {style: number for number, style in enumerate(RAM_STYLES)}
 
@@ -40,10 +42,23 @@ def instance_text(
     return f"  {module}{head} {name} (\n{body}\n  );\n"
 
 
-def block_text(name: str, instance: RtlInstance, ports: Sequence[tuple[str, str]]) -> str:
-    """A block of a design with its memory files."""
+def block_text(
+    name: str,
+    instance: RtlInstance,
+    ports: Sequence[tuple[str, str]],
+    chain: tuple[str, str] = ("load_in", "load_out"),
+) -> str:
+    """A block of a design with its memory files.
+
+    ``chain``: what goes into and comes out of its memories, where they are writable.
+    """
     parameters: dict[str, int | str] = dict(instance.parameters)
-    text = instance_text(f"etb_{instance.module}", f"u_{name}", parameters, ports)
+    before = ""
+    if WRITABLE in parameters and not parameters[WRITABLE]:
+        before, chain = f"  logic [{CHAIN_BITS - 1}:0] l_{name};\n", (f"l_{name}",) * 2
+    if WRITABLE in parameters:
+        ports = [*ports, ("load_in", chain[0]), ("load_out", chain[1])]
+    text = before + instance_text(f"etb_{instance.module}", f"u_{name}", parameters, ports)
     if not instance.memories:
         return text
     files = ",\n".join(

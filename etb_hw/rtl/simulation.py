@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.dataflow.graph import DataflowGraph, Port
+from etb_hw.dataflow.load_image import is_writable
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput
 from etb_hw.rtl import cache, verilator
 from etb_hw.rtl.beats import from_beats, lane_values, to_beats, words_of
 from etb_hw.rtl.generator import TOP, Wire, axis_width, generate, source_wires
+from etb_hw.rtl.instance import CHAIN_BITS
 from etb_hw.rtl.tools import Origin
 from etb_hw.rtl.verilator import SIM, Drive, SimPort, SimulationError
 
@@ -201,9 +203,12 @@ def _wrapper(design: DataflowGraph, wires: Sequence[Wire]) -> str:
         body += f"  assign t{i}_valid = dut.{wire.name}_valid & dut.{wire.name}_ready;\n"
     connections = "aclk(clk)|aresetn(~rst)|s_axis_tdata(s_data)|s_axis_tvalid(s_valid)|s_axis_tready(s_ready)"
     connections += "|m_axis_tdata(m_data)|m_axis_tvalid(m_valid)|m_axis_tready(m_ready)"
+    if is_writable(design):  # the end of the chain is its beginning: nothing is ever written
+        connections += "|load_in(chain)|load_out(chain)"
+        body += f"  logic [{CHAIN_BITS - 1}:0] chain;\n"
     wired = ", ".join(f".{item}" for item in connections.split("|"))
     head = ",\n  ".join(ports)
-    return f"module {SIM} (\n  {head}\n);\n  {TOP} dut ({wired});\n{body}endmodule\n"
+    return f"module {SIM} (\n  {head}\n);\n{body}  {TOP} dut ({wired});\nendmodule\n"
 
 
 def _axis(beats: NDArray[np.uint32], stream: Stream) -> NDArray[np.uint32]:

@@ -16,7 +16,7 @@ from etb_hw.errors import BadInput, EtbError
 from etb_hw.rtl import cache
 from etb_hw.rtl.cells import CELLS, Usage, count
 from etb_hw.rtl.generator import TOP, block_ports, generate
-from etb_hw.rtl.instance import block_text, memory_file, memory_text
+from etb_hw.rtl.instance import CHAIN_BITS, block_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
 from etb_hw.rtl.tools import Tool, find_yosys
 
@@ -259,6 +259,8 @@ def block_heads(block: Block) -> list[str]:
     for i, stream in enumerate(block.outputs):
         heads += [f"output logic [{stream.width - 1}:0] o{i}_data", f"output logic o{i}_valid"]
         heads.append(f"input logic o{i}_ready")
+    if block.links:
+        heads += [f"input logic [{CHAIN_BITS - 1}:0] load_in", f"output logic [{CHAIN_BITS - 1}:0] load_out"]
     return heads
 
 

@@ -86,6 +86,8 @@ CHANGES: dict[str, Callable[[onnx.ModelProto], object]] = {
     "a border of half a level": setting("FMPadding_rtl", "etb_value", 0.5),
     "half of a window": setting("ConvolutionInputGenerator_rtl", "parallel_window", 7),
     "several pixels of a matrix that is not unrolled": setting("MVAU_hls", "M", 2),
+    "weights that are writable in words": setting("MVAU_hls", "etb_writable", "yes"),
+    "a register too many": setting("MVAU_hls", "etb_register", 2),
     "pixels in words": setting("FMPadding_rtl", "M", "all"),
     "no pixels": setting("ConvolutionInputGenerator_rtl", "M", 0),
     "a FIFO below 0": setting("MVAU_hls", "inFIFODepths", [-5]),

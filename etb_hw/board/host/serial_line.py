@@ -9,6 +9,8 @@ needs numpy, and pyserial for a real board.
         classes = accelerator.classify(images)      # the largest logit of each
 
 Every packet carries a checksum. What was damaged on the way is sent again; what stays damaged is an error.
+Where the design was built with writable weights, ``accelerator.load("weights.bin")`` puts another network of
+the same shape into it.
 """
 
 from __future__ import annotations
@@ -20,13 +22,16 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from .frames import BoardError, checked, from_bytes, to_bytes
+from .weights import read_weights, verified
 
-INFER, INFO, RESET = 1, 2, 3
+INFER, INFO, RESET, WRITE, OPEN, CHECK, CLOSE = 1, 2, 3, 4, 5, 6, 7
 MEANING = {
     0x81: "the board received a wrong checksum",
     0x82: "the packet stopped on its way to the board",
     0x83: "the board does not know the command",
     0x84: "no result came within the time limit; the accelerator was reset",
+    0x85: "the board expects other weights, or none",
+    0x86: "its weights are not complete: load them again",
 }
 INFO_FIELDS = (
     ("build", 8), ("frames", 4), ("crc_errors", 2), ("timeouts", 2), ("unknown", 2), ("lost", 2),
@@ -119,11 +124,30 @@ class Accelerator:
         """Reset the accelerator and all counts."""
         self.request(RESET)
 
-    def request(self, kind: int, payload: bytes = b"") -> bytes:
+    def load(self, weights: Path | str) -> None:
+        """Write a file that ``etb-hw weights`` made, and verify it by a checksum that is read back.
+
+        Raises BoardError for a file of another build or a damaged one, before anything is written, and where
+        the checksum is another one: the accelerator then takes no frames until weights were loaded.
+        """
+        image, size = read_weights(weights, self.description), self.description["input"]["bytes"]
+        self.request(OPEN)
+        for number, start in enumerate(range(0, len(image), size)):
+            self.request(WRITE, image[start : start + size].ljust(size, b"\0"), number % 256)
+        verified(self.weights(), image)
+        self.request(CLOSE)
+
+    def weights(self) -> int:
+        """The CRC-32 of the weights on the board, read back now."""
+        if "weights" not in self.description:
+            raise BoardError("this accelerator's weights are fixed")
+        return int.from_bytes(self.request(CHECK), "little")
+
+    def request(self, kind: int, payload: bytes = b"", number: int | None = None) -> bytes:
         """One request and the payload of its reply. Raises BoardError after three tries."""
         problem = "nothing was sent"
         for _ in range(TRIES):
-            self.number = (self.number + 1) % 256
+            self.number = (self.number + 1) % 256 if number is None else number
             self.line.write(packet(0xA5, kind, self.number, payload))
             try:
                 return self._reply(kind)
@@ -139,6 +163,7 @@ class Accelerator:
         if head[0] != 0x5A:
             raise BoardError(f"the reply begins with {head[0]:02x} instead of 5a")
         sizes = {INFER: self.description["output"]["bytes"], INFO: sum(size for _, size in INFO_FIELDS)}
+        sizes[CHECK] = 4
         payload = self._exactly(sizes.get(head[1], 0))
         if int.from_bytes(self._exactly(2), "big") != checksum(head[1:] + payload):
             raise BoardError("the reply has a wrong checksum")

@@ -10,6 +10,8 @@ and pynq, which PYNQ's images have.
 
 Frames go through an AXI DMA in packets of up to ``batch``. Every packet's length and the accelerator's counts
 of damaged ones are checked; after an error both are reset, and the next packet is right.
+Where the design was built with writable weights, ``accelerator.load("weights.bin")`` puts another network of
+the same shape into it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .frames import BoardError, checked, from_bytes, to_bytes
+from .weights import read_weights, verified
 
 IDENTITY, VALUE = 0x00, 0x45544231
 CONTROL, STATUS, PACKET = 0x0C, 0x10, 0x14
@@ -33,6 +36,9 @@ COUNTS = {
     "frames_in": 0x18, "frames_out": 0x1C, "input_waited": 0x20, "output_waited": 0x24, "ended_early": 0x28,
     "no_end": 0x2C, "odd_keep": 0x30, "busy": 0x34,
 }  # fmt: skip
+LOAD, LOAD_WORD, LOAD_CRC = 0x40, 0x44, 0x48
+OPEN, CHECK, CLOSE = 1, 2, 4
+OPENED, LOADING = 1, 2
 DAMAGE = ("ended_early", "no_end", "odd_keep")
 # AXI DMA, simple mode (AMD PG021): control, status, address, its upper half, length; a channel each way
 SEND, RECEIVE = (0x00, 0x04, 0x18, 0x1C, 0x28), (0x30, 0x34, 0x48, 0x4C, 0x58)
@@ -153,6 +159,42 @@ class Accelerator:
         """What the accelerator counts since its last reset, in frames, cycles and packets."""
         return {name: self.hardware.registers.read(offset) for name, offset in COUNTS.items()}
 
+    def load(self, weights: Path | str) -> None:
+        """Write a file that ``etb-hw weights`` made, and verify it by a checksum that is read back.
+
+        Raises BoardError for a file of another build or a damaged one, before anything is written, and where
+        the checksum is another one: the accelerator then takes no frames until weights were loaded.
+        """
+        image, write = read_weights(weights, self.description), self.hardware.registers.write
+        self._loader(OPEN)
+        for start in range(0, len(image), 4):
+            write(LOAD_WORD, int.from_bytes(image[start : start + 4], "little"))
+        verified(self._checked(), image)
+        self._loader(CLOSE)
+        self.reset()
+
+    def weights(self) -> int:
+        """The CRC-32 of the weights in the accelerator, read back now."""
+        if "weights" not in self.description:
+            raise BoardError("this accelerator's weights are fixed")
+        found = self._checked()
+        self.reset()
+        return found
+
+    def _checked(self) -> int:
+        self._loader(CHECK)
+        return self.hardware.registers.read(LOAD_CRC)
+
+    def _loader(self, command: int) -> None:
+        registers = self.hardware.registers
+        registers.write(LOAD, command)
+        self._until(lambda: not registers.read(LOAD) & LOADING, "the loader of weights does not end")
+
+    @property
+    def _incomplete(self) -> bool:
+        """Whether half of a network is in the accelerator, which is then held in reset."""
+        return bool("weights" in self.description and self.hardware.registers.read(LOAD) & OPENED)
+
     def reset(self) -> None:
         """Reset DMA, accelerator and all counts."""
         dma, registers = self.hardware.dma, self.hardware.registers
@@ -161,13 +203,16 @@ class Accelerator:
             lambda: not (dma.read(SEND[0]) | dma.read(RECEIVE[0])) & DMA_RESET, "the DMA stays in reset"
         )
         registers.write(CONTROL, SOFT_RESET)
-        self._until(lambda: not registers.read(STATUS) & IN_RESET, "the accelerator stays in reset")
+        if not self._incomplete:
+            self._until(lambda: not registers.read(STATUS) & IN_RESET, "the accelerator stays in reset")
         registers.write(CONTROL, START)
         dma.write(SEND[0], RUN)
         dma.write(RECEIVE[0], RUN)
 
     def send(self, frames: Any) -> list[bytes]:
         """One packet of frames as they travel, (N, bytes), to those that come back. Raises BoardError."""
+        if self._incomplete:
+            raise BoardError("its weights are not complete: load them again")
         size = self.description["output"]["bytes"]
         before = self.info()
         registers, dma = self.hardware.registers, self.hardware.dma

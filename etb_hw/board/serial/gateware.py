@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from etb_hw.board.boards import SerialBoard
+from etb_hw.board.chain import chain_of
 from etb_hw.board.describe import design_sources
 from etb_hw.board.serial.toolchain import CLOCK
 from etb_hw.dataflow.graph import DataflowGraph
@@ -13,7 +14,7 @@ from etb_hw.rtl.generator import TOP, axis_width
 from etb_hw.rtl.library import module_text
 
 SYSTEM, BOARD_TOP = "etb_uart_system", "etb_board"
-MODULES = ("etb_uart_rx", "etb_uart_tx", "etb_uart_bridge")
+MODULES = ("etb_uart_rx", "etb_uart_tx", "etb_loader", "etb_uart_bridge")
 SECONDS_WITHOUT_A_BYTE = 0.1
 
 
@@ -32,6 +33,7 @@ def limit_of(design: DataflowGraph) -> int:
 def system_text(design: DataflowGraph, build: str, clocks_a_bit: int, timeout: int) -> str:
     """The design behind the bridge: clock, reset and a serial line."""
     wide_in, wide_out = axis_width(design.input_stream), axis_width(design.output_stream)
+    chain = chain_of(design)
     return f"""// The design {TOP} behind a serial line; see etb_uart_bridge.sv for the protocol.
 module {SYSTEM} (
     input  logic clk,
@@ -43,7 +45,7 @@ module {SYSTEM} (
   logic [{wide_in - 1}:0] s_data;
   logic [{wide_out - 1}:0] m_data;
   logic s_valid, s_ready, m_valid, m_ready, core_rst;
-  etb_uart_bridge #(
+{chain.declared}  etb_uart_bridge #(
       .CLOCKS({clocks_a_bit}),
       .IN_BYTES({wide_in // 8}),
       .IN_BEATS({design.input_stream.beats}),
@@ -51,15 +53,16 @@ module {SYSTEM} (
       .OUT_BEATS({design.output_stream.beats}),
       .BUILD(64'h{build}),
       .TIMEOUT({timeout}),
-      .LIMIT({limit_of(design)})
+      .LIMIT({limit_of(design)}),
+      .LOAD_BYTES({chain.size})
   ) u_bridge (
       .clk, .rst, .rx, .tx, .core_rst, .led,
-      .s_data, .s_valid, .s_ready, .m_data, .m_valid, .m_ready
+      .s_data, .s_valid, .s_ready, .m_data, .m_valid, .m_ready, {chain.at_loader}
   );
   {TOP} u_design (
       .aclk(clk), .aresetn(~core_rst),
       .s_axis_tdata(s_data), .s_axis_tvalid(s_valid), .s_axis_tready(s_ready),
-      .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready)
+      .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready){chain.at_design}
   );
 endmodule
 """

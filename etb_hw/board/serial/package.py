@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from etb_hw.board.boards import SerialBoard
@@ -11,6 +13,7 @@ from etb_hw.board.contents import Package, Trial
 from etb_hw.board.describe import build_id, stream_description
 from etb_hw.board.host.frames import to_bytes
 from etb_hw.board.host.serial_line import INFER, Accelerator, packet
+from etb_hw.board.reload import prove_loading
 from etb_hw.board.serial.gateware import (
     BOARD_TOP,
     SECONDS_WITHOUT_A_BYTE,
@@ -20,11 +23,12 @@ from etb_hw.board.serial.gateware import (
     system_text,
     top_text,
 )
-from etb_hw.board.serial.readme import readme_text
+from etb_hw.board.serial.readme import loads_in_simulation, readme_text
 from etb_hw.board.serial.simulated import SimulatedLine
 from etb_hw.board.serial.toolchain import CLOCK
 from etb_hw.board.serial.toolchains import TOOLCHAINS
 from etb_hw.board.shared_files import host_files, test_bench_files, words_text
+from etb_hw.board.weights import weights_description, writable_files
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import InfeasibleTarget
 from etb_hw.rtl.generator import axis_width
@@ -69,7 +73,7 @@ def package(
         **host_files("serial_line"),
         **_test_bench(design, described, trial, bit),
     }
-    contents = {name: text.encode("utf-8") for name, text in texts.items()}
+    contents = {name: text.encode("utf-8") for name, text in texts.items()} | writable_files(design, build)
     if placed is not None and placed.bitstream is not None:
         contents[chain.bitfile] = placed.bitstream
     return Package(contents, placed, proof)
@@ -85,13 +89,24 @@ def description(design: DataflowGraph, board: SerialBoard, clock_mhz: float, bui
         "cycles_a_frame": design.bottleneck.cycles,
         "input": stream_description(design.input_stream, axis_width(design.input_stream) // 8),
         "output": stream_description(design.output_stream, axis_width(design.output_stream) // 8),
+        **weights_description(design),
     }
 
 
 def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Trial, tools: Origin) -> Proof:
-    """The host's program gets from the simulated gateware what it must."""
+    """The host's program gets from the simulated gateware what it must.
+
+    Writable weights are replaced and restored before that, where that takes no more than minutes.
+    """
     with SimulatedLine(design, described["build"], tools=tools) as line:
-        found = Accelerator(line, described).infer(trial.images)
+        accelerator = Accelerator(line, described)
+        if loads_in_simulation(described):
+            few = replace(
+                trial, images=trial.images[:2], expected=trial.expected[:2]
+            )  # a serial line is slow
+            infer = partial(accelerator.infer, few.images)
+            prove_loading(accelerator, infer, design, described["build"], few)
+        found = accelerator.infer(trial.images)
     return prove("board, simulated", trial.against, found, trial.expected.reshape(found.shape))
 
 

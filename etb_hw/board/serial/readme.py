@@ -9,6 +9,7 @@ from etb_hw.board.boards import SerialBoard
 from etb_hw.board.contents import Trial
 from etb_hw.board.serial.gateware import BOARD_TOP
 from etb_hw.board.serial.toolchains import TOOLCHAINS
+from etb_hw.board.weights import LOADED, writable_text
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.rtl.nextpnr import Placement
 from etb_hw.verification import Proof
@@ -48,7 +49,7 @@ with Accelerator.on_port("/dev/ttyUSB0") as accelerator:
 `infer` gives the integer outputs {tuple(given["shape"])}. A frame travels in {1000 * a_frame:.2f} ms
 ({1 / a_frame:,.0f} frames/s over this line); the design itself takes {cycles:,} cycles a frame,
 {1e6 * mhz / cycles:,.0f} frames/s.
-
+{writable_text(design, 'Accelerator.on_port("/dev/ttyUSB0")')}
 ## Try it in your own simulator
 
     python test/run.py
@@ -58,7 +59,7 @@ a C++ compiler). `test/etb_tb_serial.sv` is plain SystemVerilog: read it, and ad
 
 ## What was proved, and what was not
 
-{_proved(proof, trial)}
+{_proved(proof, trial, described)}
 {_routed(placed, mhz)}
 No real board was at hand: the pins are those of {board.source}, and nothing here was tried on hardware.
 
@@ -70,13 +71,25 @@ No real board was at hand: the pins are those of {board.source}, and nothing her
 """
 
 
-def _proved(proof: Proof | None, trial: Trial) -> str:
+LONGEST = 16_384  # bytes of weights that go through a simulated serial line
+NOT_LOADED = "Loading other weights\nwas not simulated: they are too many for a simulated serial line."
+
+
+def loads_in_simulation(described: Mapping[str, Any]) -> bool:
+    """Whether writable weights are few enough to be sent over a simulated serial line."""
+    return "weights" in described and described["weights"]["bytes"] <= LONGEST
+
+
+def _proved(proof: Proof | None, trial: Trial, described: Mapping[str, Any]) -> str:
     if proof is None:
         return "The gateware was not simulated (`--frames 0`)."
+    loaded = ""
+    if "weights" in described:
+        loaded = LOADED if loads_in_simulation(described) else f" {NOT_LOADED}"
     return (
         "The gateware but for its PLL, serial line included, was simulated bit by bit in Verilator, and\n"
         f"the program in `host` talked to it: {proof.samples} {trial.kind} gave the same as the "
-        f"{trial.against}."
+        f"{trial.against}." + loaded
     )
 
 

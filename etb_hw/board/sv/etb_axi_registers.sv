@@ -8,12 +8,18 @@
 //   28 packets that ended early         2C packets without an end          30 words with a part of their bytes
 //   34 cycles in which the accelerator was not idle
 //   38, 3C bytes of a frame on the bus, in and out
+// and where the design's weights are writable (LOAD_BYTES of them; see etb_loader):
+//   40 load: write bit 0 open, bit 1 check, bit 2 close, one of them; read bit 0 opened, bit 1 busy
+//   44 the next four bytes, the low one first (all four strobes)
+//   48 CRC-32 of the last check         4C LOAD_BYTES
+// The design is in reset while they are open: a soft reset is due after they are closed.
 // A soft reset brings everything but this interface to its state after reset, counts and control included: what
 // feeds the streams is to be stopped before. Counts wrap. Writes to other addresses are ignored, reads give 0.
 module etb_axi_registers #(
     parameter logic [63:0] BUILD = '0,
     parameter int IN_SIZE = 1,
-    parameter int OUT_SIZE = 1
+    parameter int OUT_SIZE = 1,
+    parameter int LOAD_BYTES = 0
 ) (
     input  logic        clk,
     input  logic        rst,
@@ -46,7 +52,9 @@ module etb_axi_registers #(
     input  logic        frame_out,
     input  logic        ended_early,
     input  logic        no_end,
-    input  logic        odd_keep
+    input  logic        odd_keep,
+    output logic [10:0] load_out,
+    input  logic [10:0] load_in
 );
   localparam logic [31:0] IDENTITY = 32'h45544231;
   logic [31:0] frames_in, frames_out, stalls_in, stalls_out, early, endless, odd, busy;
@@ -63,10 +71,60 @@ module etb_axi_registers #(
   assign awready = !address_held && !rst;
   assign wready  = !value_held && !rst;
   assign arready = !rvalid && !rst;
-  assign write   = address_held && value_held && !bvalid;
+  assign write   = address_held && value_held && !bvalid && !sending;
 
   logic unused;
-  assign unused = &{1'b0, awaddr[1:0], araddr[1:0], value[31:16], strobe[3:2]};
+  assign unused = &{1'b0, awaddr[1:0], araddr[1:0]};
+
+  // -- writable weights
+  logic load_hold, load_opened, load_busy, load_open, load_check, load_close, sending;
+  logic [31:0] load_crc, load_word;
+  logic [2:0] load_left;  // bytes of the word
+  assign sending = load_left != '0 || load_open || load_check || load_close;
+  if (LOAD_BYTES > 0) begin : g_load
+    etb_loader #(.SIZE(LOAD_BYTES)) u_loader (
+        .clk, .rst, .open(load_open), .check(load_check), .close(load_close),
+        .data(load_word[7:0]), .valid(load_left != '0),
+        .hold(load_hold), .opened(load_opened), .busy(load_busy), .crc(load_crc), .load_out, .load_in
+    );
+    always_ff @(posedge clk) begin
+      load_open  <= 1'b0;
+      load_check <= 1'b0;
+      load_close <= 1'b0;
+      if (load_left != '0) begin
+        load_left <= load_left - 1'b1;
+        load_word <= load_word >> 8;
+      end
+      if (write && to == 5'h10 && strobe[0] && !load_busy) begin
+        load_open  <= value[2:0] == 3'd1;
+        load_check <= value[2:0] == 3'd2;
+        load_close <= value[2:0] == 3'd4;
+      end
+      if (write && to == 5'h11 && strobe == '1 && !load_busy) begin
+        load_left <= 3'd4;
+        load_word <= value;
+      end
+      if (rst) begin
+        load_left  <= '0;
+        load_open  <= 1'b0;
+        load_check <= 1'b0;
+        load_close <= 1'b0;
+      end
+    end
+  end else begin : g_fixed
+    assign load_hold = 1'b0;
+    assign load_opened = 1'b0;
+    assign load_busy = 1'b0;
+    assign load_open = 1'b0;
+    assign load_check = 1'b0;
+    assign load_close = 1'b0;
+    assign load_left = '0;
+    assign load_word = '0;
+    assign load_crc = '0;
+    assign load_out = '0;
+    logic unused_load;
+    assign unused_load = &{1'b0, load_in, load_word, strobe[3:2], value[31:16]};
+  end
 
   logic [31:0] found;
   always_comb
@@ -87,6 +145,9 @@ module etb_axi_registers #(
       5'h0D:   found = busy;
       5'h0E:   found = 32'(IN_SIZE);
       5'h0F:   found = 32'(OUT_SIZE);
+      5'h10:   found = {30'b0, load_busy || sending, load_opened};
+      5'h12:   found = load_crc;
+      5'h13:   found = 32'(LOAD_BYTES);
       default: found = '0;
     endcase
 
@@ -112,7 +173,7 @@ module etb_axi_registers #(
       rvalid <= 1'b1;
     end
 
-    core_rst <= rst || resetting != '0;
+    core_rst <= rst || resetting != '0 || load_hold;
     if (resetting != '0) resetting <= resetting - 1'b1;
     frames_in  <= frames_in + 32'(frame_in);
     frames_out <= frames_out + 32'(frame_out);

@@ -6,8 +6,13 @@
 //   command 2  info: no payload. Reply: build (8), frames (4), CRC errors, timeouts, unknown commands, frames
 //              that never came out (2 each), cycles of the last frame (4), all low byte first.
 //   command 3  reset: the accelerator, and all counts. No payload either way.
-//   status     1, 2, 3: done. 81: wrong CRC. 82: the packet stopped. 83: unknown command. 84: no answer within
-//              LIMIT cycles, the accelerator was reset.
+// Where the design's weights are writable (LOAD_BYTES of them; see etb_loader):
+//   command 4  write: IN_BEATS * IN_BYTES bytes of them; the sequence number counts these packets from 0 after 5,
+//              and one that comes twice is written once.
+//   command 5  open; 6 check, reply: their CRC-32 (4, low byte first); 7 close.
+//   status     1 to 7: done. 81: wrong CRC. 82: the packet stopped. 83: unknown command. 84: no answer within
+//              LIMIT cycles, the accelerator was reset. 85: weights that are not the next, or not opened.
+//              86: no frame was taken, since the weights are open.
 // A frame enters the accelerator only after its CRC was right, so that nothing half can get stuck in it.
 // One request at a time; what comes before the reply is dropped, and so is everything before an A5.
 module etb_uart_bridge #(
@@ -18,7 +23,8 @@ module etb_uart_bridge #(
     parameter int OUT_BEATS = 1,
     parameter logic [63:0] BUILD = '0,
     parameter int TIMEOUT = 1 << 20,  // cycles from a byte of a packet to the next
-    parameter int LIMIT = 1 << 24  // cycles from the first beat in to the last beat out
+    parameter int LIMIT = 1 << 24,  // cycles from the first beat in to the last beat out
+    parameter int LOAD_BYTES = 0
 ) (
     input  logic                   clk,
     input  logic                   rst,
@@ -31,6 +37,8 @@ module etb_uart_bridge #(
     input  logic [8*OUT_BYTES-1:0] m_data,
     input  logic                   m_valid,
     output logic                   m_ready,
+    output logic [10:0]            load_out,
+    input  logic [10:0]            load_in,
     output logic [1:0]             led
 );
   localparam int IN_SIZE = IN_BYTES * IN_BEATS;
@@ -44,7 +52,7 @@ module etb_uart_bridge #(
 
   // plain constants: not every tool reads an enumeration's type here
   localparam logic [3:0] HUNT = 0, COMMAND = 1, NUMBER = 2, PAYLOAD = 3, CRC_HIGH = 4, CRC_LOW = 5;
-  localparam logic [3:0] RUN = 6, REPLY_READ = 7, REPLY_WAIT = 8, REPLY_SEND = 9;
+  localparam logic [3:0] RUN = 6, REPLY_READ = 7, REPLY_WAIT = 8, REPLY_SEND = 9, LOAD = 10, LOADER = 11;
   logic [3:0] state;
 
   function automatic [15:0] crc_of(input logic [15:0] start, input logic [7:0] data);
@@ -76,6 +84,28 @@ module etb_uart_bridge #(
   assign info = {cycles, lost, unknown, timeouts, crc_errors, frames, BUILD};
   assign led  = {crc_errors != '0 || timeouts != '0 || unknown != '0 || lost != '0, frames[0]};
 
+  // -- writable weights
+  logic load_hold, load_opened, load_busy, load_open, load_check, load_close, load_valid;
+  logic [31:0] load_crc;
+  logic [7:0] load_number;
+  if (LOAD_BYTES > 0) begin : g_load
+    etb_loader #(.SIZE(LOAD_BYTES)) u_loader (
+        .clk, .rst, .open(load_open), .check(load_check), .close(load_close),
+        .data(frame_byte), .valid(load_valid),
+        .hold(load_hold), .opened(load_opened), .busy(load_busy), .crc(load_crc), .load_out, .load_in
+    );
+  end else begin : g_fixed
+    assign load_hold = 1'b0;
+    assign load_opened = 1'b0;
+    assign load_busy = 1'b0;
+    assign load_crc = '0;
+    assign load_out = '0;
+    logic unused;
+    assign unused = &{1'b0, load_in, load_open, load_check, load_close, load_valid};
+  end
+  localparam logic [7:0] LAST_COMMAND = LOAD_BYTES > 0 ? 8'd7 : 8'd3;
+  assign load_valid = state == LOAD && taking;
+
   // -- the frame on its way in: read a byte, take it, send the beat that is full
   logic [7:0] frame_byte;
   logic [IW-1:0] sent;  // bytes read
@@ -88,7 +118,7 @@ module etb_uart_bridge #(
       .clk, .write(store), .waddr(IA'(stored)), .wdata(byte_in),
       .read(reading), .raddr(IA'(sent)), .rdata(frame_byte)
   );
-  assign reading = state == RUN && !taking && !s_valid && sent != IW'(IN_SIZE);
+  assign reading = (state == RUN || state == LOAD) && !taking && !s_valid && sent != IW'(IN_SIZE);
 
   // -- the frame on its way out: keep a beat, write its bytes
   logic [8*OUT_BYTES-1:0] beat;
@@ -110,14 +140,20 @@ module etb_uart_bridge #(
     for (int i = 0; i < INFO_SIZE; i++) if (payload == RW'(i)) info_byte = info[8*i+:8];
   end
 
+  logic [7:0] crc_byte;
+  assign crc_byte = load_crc[8*payload[1:0]+:8];
+
   always_ff @(posedge clk) begin
-    core_rst <= rst || resetting != '0;
+    core_rst   <= rst || resetting != '0 || load_hold;
+    load_open  <= 1'b0;
+    load_check <= 1'b0;
+    load_close <= 1'b0;
     if (resetting != '0) resetting <= resetting - 1'b1;
     if (waited != '1) waited <= waited + 1'b1;
     if (in_valid) waited <= '0;
     taking <= reading;
     if (reading) sent <= sent + 1'b1;
-    if (taking) begin
+    if (taking && state == RUN) begin
       s_data <= (8 * IN_BYTES)'({frame_byte, s_data} >> 8);
       held <= held + 1'b1;
       if (held == ($clog2(IN_BYTES + 1))'(IN_BYTES - 1)) begin
@@ -150,8 +186,8 @@ module etb_uart_bridge #(
         number <= byte_in;
         crc    <= crc_of(crc, byte_in);
         stored <= '0;
-        state  <= command == 8'd1 ? PAYLOAD : CRC_HIGH;
-        if (command == 8'd0 || command > 8'd3) begin
+        state  <= command == 8'd1 || command == 8'd4 ? PAYLOAD : CRC_HIGH;
+        if (command == 8'd0 || command > LAST_COMMAND) begin
           unknown <= unknown + 1'b1;
           status  <= 8'h83;
           state   <= REPLY_READ;
@@ -172,6 +208,8 @@ module etb_uart_bridge #(
         if (!crc_high_right || byte_in != crc[7:0]) begin
           crc_errors <= crc_errors + 1'b1;
           status     <= 8'h81;
+        end else if (command == 8'd1 && load_opened) begin
+          status <= 8'h86;
         end else if (command == 8'd1) begin
           sent    <= '0;
           written <= '0;
@@ -185,8 +223,22 @@ module etb_uart_bridge #(
           timeouts   <= '0;
           unknown    <= '0;
           lost       <= '0;
+        end else if (command == 8'd4) begin
+          sent <= '0;
+          if (load_opened && number == load_number) begin
+            load_number <= load_number + 1'b1;
+            state       <= LOAD;
+          end else if (!load_opened || number != load_number - 1'b1) status <= 8'h85;
+        end else if (command > 8'd4) begin
+          load_open  <= command == 8'd5;
+          load_check <= command == 8'd6;
+          load_close <= command == 8'd7;
+          state      <= LOADER;
+          if (command == 8'd5) load_number <= '0;
         end
       end
+      LOAD: if (sent == IW'(IN_SIZE) && !taking) state <= REPLY_READ;
+      LOADER: if (!load_busy && !load_open && !load_check && !load_close) state <= REPLY_READ;
       RUN: begin
         cycles <= cycles + 1'b1;
         if (written == OW'(OUT_SIZE)) begin
@@ -214,7 +266,7 @@ module etb_uart_bridge #(
         else if (place == RW'(2)) byte_out <= number;
         else if (place == last - 1'b1) byte_out <= crc[15:8];
         else if (place == last) byte_out <= crc[7:0];
-        else byte_out <= status == 8'd1 ? result_byte : info_byte;
+        else byte_out <= status == 8'd1 ? result_byte : status == 8'd6 ? crc_byte : info_byte;
       end
       REPLY_SEND: if (out_ready) begin
         out_valid <= 1'b0;
@@ -256,5 +308,6 @@ module etb_uart_bridge #(
     end
   end
   always_comb
-    last = status == 8'd1 ? RW'(OUT_SIZE + 4) : status == 8'd2 ? RW'(INFO_SIZE + 4) : RW'(4);
+    last = status == 8'd1 ? RW'(OUT_SIZE + 4) : status == 8'd2 ? RW'(INFO_SIZE + 4) :
+        status == 8'd6 ? RW'(8) : RW'(4);
 endmodule

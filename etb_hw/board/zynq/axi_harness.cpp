@@ -117,7 +117,7 @@ void cycle(bool reset = false) {
 }
 
 void lite_write(uint32_t address, uint32_t value) {
-  if (address == 0x0C && (value & 2)) soft_reset = 60;
+  if ((address == 0x0C && (value & 2)) || address == 0x40) soft_reset = 60;
   top->s_axi_awaddr = address & 0x7F, top->s_axi_wdata = value, top->s_axi_wstrb = 15;
   unsigned wait_address = random_byte() & 3, wait_value = random_byte() & 3, left = 1000;
   bool address_done = false, value_done = false, answered = false;

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
+from etb_hw.board.chain import chain_of
 from etb_hw.board.describe import build_id, design_sources
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.stream import Stream
 from etb_hw.rtl.generator import TOP, axis_width
 
 ACCELERATOR, SYSTEM = "etb_accelerator", "etb_axi_system"
-MODULES = ("etb_frames_in", "etb_frames_out", "etb_axi_registers")
+MODULES = ("etb_frames_in", "etb_frames_out", "etb_loader", "etb_axi_registers")
 WIDEST = 8  # bytes of a stream's bus; wider beats travel in several words
 
 
@@ -124,6 +125,7 @@ def system_text(design: DataflowGraph, build: str) -> str:
     """Registers, streams and the design, wired together."""
     taken, given = bus_of(design.input_stream), bus_of(design.output_stream)
     wide_in, wide_out = axis_width(design.input_stream), axis_width(design.output_stream)
+    chain = chain_of(design)
     heads = ",\n".join(
         f"    {port.direction} logic {f'[{port.bits - 1}:0] ' if _is_vector(port) else ''}{port.name}"
         for port in ports(design)
@@ -141,14 +143,15 @@ module {SYSTEM} (
   logic core_rst, start, free, between, frame_in, frame_out, ended_early, no_end, odd_keep;
   logic bvalid, rvalid, tvalid;
   logic [15:0] packet;
-  // nothing is offered while reset is low, from its first cycle on (AMBA AXI-Stream, 2.8.2)
+{chain.declared}  // nothing is offered while reset is low, from its first cycle on (AMBA AXI-Stream, 2.8.2)
   assign s_axi_bvalid  = bvalid & aresetn;
   assign s_axi_rvalid  = rvalid & aresetn;
   assign m_axis_tvalid = tvalid & aresetn;
   etb_axi_registers #(
       .BUILD(64'h{build}),
       .IN_SIZE({taken.beat_bytes * design.input_stream.beats}),
-      .OUT_SIZE({given.beat_bytes * design.output_stream.beats})
+      .OUT_SIZE({given.beat_bytes * design.output_stream.beats}),
+      .LOAD_BYTES({chain.size})
   ) u_registers (
       .clk, .rst,
       .awaddr(s_axi_awaddr), .awvalid(s_axi_awvalid), .awready(s_axi_awready),
@@ -158,7 +161,7 @@ module {SYSTEM} (
       .rdata(s_axi_rdata), .rresp(s_axi_rresp), .rvalid, .rready(s_axi_rready),
       .core_rst, .start, .free, .packet, .between, .out_valid(tvalid),
       .in_waits(start & s_axis_tvalid & ~s_axis_tready), .out_waits(m_axis_tvalid & ~m_axis_tready),
-      .frame_in, .frame_out, .ended_early, .no_end, .odd_keep
+      .frame_in, .frame_out, .ended_early, .no_end, .odd_keep, {chain.at_loader}
   );
 
   logic [{wide_in - 1}:0] s_data;
@@ -177,7 +180,7 @@ module {SYSTEM} (
   {TOP} u_design (
       .aclk(clk), .aresetn(~core_rst),
       .s_axis_tdata(s_data), .s_axis_tvalid(s_valid), .s_axis_tready(s_ready),
-      .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready)
+      .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready){chain.at_design}
   );
   etb_frames_out #(
       .BUS_BYTES({given.size}), .WORDS({given.words}), .BEAT_BITS({wide_out}),

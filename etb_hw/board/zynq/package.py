@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from etb_hw.board.boards import ZynqBoard
@@ -11,7 +12,9 @@ from etb_hw.board.contents import Package, Trial
 from etb_hw.board.describe import stream_description
 from etb_hw.board.host.frames import from_bytes, to_bytes
 from etb_hw.board.host.zynq import Accelerator
+from etb_hw.board.reload import prove_loading
 from etb_hw.board.shared_files import host_files, test_bench_files, words_text
+from etb_hw.board.weights import weights_description, writable_files
 from etb_hw.board.zynq.c_driver import design_header, driver_sources
 from etb_hw.board.zynq.gateware import bus_of, gateware, ports
 from etb_hw.board.zynq.ipxact import component_xml
@@ -69,7 +72,8 @@ def package(
         **_test_bench(design, described, trial),
     }
     texts["README.md"] = readme_text(design, board, described, proof, trial)
-    return Package({name: text.encode("utf-8") for name, text in texts.items()}, None, proof)
+    contents = {name: text.encode("utf-8") for name, text in texts.items()}
+    return Package(contents | writable_files(design, build), None, proof)
 
 
 def description(design: DataflowGraph, board: ZynqBoard, clock_mhz: float, build: str) -> dict[str, Any]:
@@ -81,14 +85,21 @@ def description(design: DataflowGraph, board: ZynqBoard, clock_mhz: float, build
         "cycles_a_frame": design.bottleneck.cycles,
         "input": stream_description(design.input_stream, bus_of(design.input_stream).beat_bytes),
         "output": stream_description(design.output_stream, bus_of(design.output_stream).beat_bytes),
+        **weights_description(design),
     }
 
 
 def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Trial, tools: Origin) -> Proof:
-    """Both drivers get from the simulated accelerator what they must, at full speed and with stalls."""
+    """Both drivers get from the simulated accelerator what they must, at full speed and with stalls.
+
+    Writable weights are replaced and restored before that.
+    """
     half = max(1, len(trial.images) // 2)  # so that one call takes several packets
     with SimulatedZynq(design, tools=tools) as hardware:
         accelerator = Accelerator(description=described, hardware=hardware, batch=half)
+        if "weights" in described:
+            infer = partial(accelerator.infer, trial.images)
+            prove_loading(accelerator, infer, design, described["build"], trial)
         found = accelerator.infer(trial.images)
         expected = trial.expected.reshape(found.shape)
         proof = prove("board, simulated", trial.against, found, expected)

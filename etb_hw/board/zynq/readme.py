@@ -7,6 +7,7 @@ from typing import Any
 
 from etb_hw.board.boards import ZynqBoard
 from etb_hw.board.contents import Trial
+from etb_hw.board.weights import LOADED, writable_text
 from etb_hw.board.zynq.vivado import DESIGN
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.verification import Proof
@@ -54,7 +55,7 @@ with Accelerator("{DESIGN}.bit") as accelerator:
 
 `infer` gives the integer outputs {tuple(given["shape"])}. A bitfile of another build than `accelerator.json`
 is refused.
-
+{writable_text(design, f'Accelerator("{DESIGN}.bit")')}
 ## Run it without an operating system
 
 `c/etb_accelerator.c` with the addresses of `xparameters.h`; `{DESIGN}.xsa` is what Vitis makes a platform of.
@@ -79,7 +80,7 @@ of your own.
 
 ## What was proved, and what was not
 
-{_proved(proof, trial)}
+{_proved(proof, trial, described)}
 The scripts for Vivado, `component.xml` and the block design are **generated, not built here**: there was no
 Vivado and no board. Whether {mhz:g} MHz are met, Vivado's timing report says; `build.tcl` stops where they
 are not.
@@ -92,7 +93,7 @@ def _layout(stream: Mapping[str, Any]) -> str:
     return f"{values} in every {f'{size} bytes' if size > 1 else 'byte'}"
 
 
-def _proved(proof: Proof | None, trial: Trial) -> str:
+def _proved(proof: Proof | None, trial: Trial, described: Mapping[str, Any]) -> str:
     if proof is None:
         return "The accelerator was not simulated (`--frames 0`)."
     return (
@@ -100,4 +101,5 @@ def _proved(proof: Proof | None, trial: Trial) -> str:
         "drivers, the one of `host` and the one of `c`, ran on it as they are: "
         f"{proof.samples} {trial.kind}\n"
         f"gave the same as the {trial.against}, at full speed and with random stalls."
+        + (LOADED if "weights" in described else "")
     )

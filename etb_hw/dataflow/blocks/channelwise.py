@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import ClassVar, Literal, Self
 
@@ -24,6 +24,7 @@ from etb_hw.dataflow.block import (
     RtlMemory,
 )
 from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
     rom_columns,
@@ -38,6 +39,7 @@ from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, d
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.dataflow.words import encode, operand, pack_words
+from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
@@ -54,6 +56,21 @@ class Channelwise(LaneBlock):
     output_dtype: DataType
     pixels: tuple[int, ...]
     pe: int = 1
+    writable: bool = False  # what is added, at run time, in our RTL
+
+    def __post_init__(self) -> None:
+        if not self.writable:
+            return
+        if self.func == "mul":
+            raise BadInput(self.layer, "has writable factors, which there are none of", "fix them")
+        kind = self.input_dtype.addend
+        beyond = self.parameters[(self.parameters < kind.min) | (self.parameters > kind.max)]
+        if beyond.size:
+            raise BadInput(
+                self.layer,
+                f"adds {beyond[0]}, and a memory for any network holds {kind.min} to {kind.max} here",
+                "build it with fixed weights",
+            )
 
     @property
     def channels(self) -> int:
@@ -61,6 +78,8 @@ class Channelwise(LaneBlock):
 
     @property
     def parameter_dtype(self) -> DataType:
+        if self.writable:
+            return self.input_dtype.addend
         return DataType.smallest(int(self.parameters.min()), int(self.parameters.max()))
 
     @property
@@ -108,9 +127,21 @@ class Channelwise(LaneBlock):
                 "P_BITS": kind.bits,
                 "P_SIGNED": int(kind.signed),
                 "OUT_BITS": self.output_dtype.bits,
+                "WRITABLE": int(self.writable),
             },
-            (RtlMemory("PARAMETERS", self.pe * kind.bits, pack_words(fields, kind.bits)),),
+            (RtlMemory("PARAMETERS", self.pe * kind.bits, pack_words(fields, kind.bits), self.writable),),
         )
+
+    def loadable(self) -> Self:
+        # products have no width that all factors share
+        return replace(self, writable=True) if self.func == "add" else self
+
+    def redrawn(self, rng: np.random.Generator) -> Self:
+        return replace(self, parameters=rng.permutation(self.parameters)) if self.writable else self
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_writable": 1} if self.writable else {}
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         (x,) = frames
@@ -129,6 +160,7 @@ class Channelwise(LaneBlock):
             output_dtype=f.dtype("outputDataType", "etb_outputs"),
             pixels=f.pixels,
             pe=f["PE"],
+            writable=f.flag("etb_writable"),
         )
 
     @property
@@ -143,13 +175,14 @@ class Channelwise(LaneBlock):
         amounts: dict[str, float] = {
             "one": 1,
             "counters": counter(fold),
-            "ROM": rom_luts(rom_columns(*self.parameter_fields()), fold, fabric),
+            "ROM": 0 if self.writable else rom_luts(rom_columns(*self.parameter_fields()), fold, fabric),
         }
         if self.func == "add":
             # a bit that is zero in all of a lane's constants passes the adder by
             ones = np.bitwise_or.reduce(self.parameters.reshape(fold, -1), axis=0)
             mask = (1 << self.output_dtype.bits) - 1
-            amounts["sums"] = sum(int(bits & mask).bit_count() for bits in ones)
+            found = sum(int(bits & mask).bit_count() for bits in ones)
+            amounts["sums"] = self.pe * self.output_dtype.bits if self.writable else found
         elif not self.multipliers(fabric):
             # a bipolar factor is two bits, 01 or 11
             bits = 1.5 if self.input_dtype == BIPOLAR else self.input_dtype.bits
@@ -163,8 +196,13 @@ class Channelwise(LaneBlock):
             "counters": bits_of(self.channels // self.pe),
             "input": self.pe * self.input_dtype.bits if own else 0,
             "output": self.pe * self.output_dtype.bits if own else 0,
-            "ROM": rom_columns(*self.parameter_fields()),
+            "ROM": 0 if self.writable else rom_columns(*self.parameter_fields()),
         }
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        width = self.pe * self.parameter_dtype.bits
+        return (Link(width, self.channels // self.pe),) if self.writable else ()
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:

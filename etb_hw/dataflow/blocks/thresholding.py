@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import ClassVar, Self
@@ -29,6 +29,7 @@ from etb_hw.dataflow.block import (
 from etb_hw.dataflow.blocks.mvau import multi_threshold
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
     rom_columns,
@@ -59,6 +60,7 @@ class Thresholding(PixelBlock, LaneBlock):
     output_dtype: DataType
     pixels: tuple[int, ...]
     pe: int = 1
+    writable: bool = False  # at run time, in our RTL
 
     @property
     def channels(self) -> int:
@@ -123,6 +125,7 @@ class Thresholding(PixelBlock, LaneBlock):
     def rtl(self) -> RtlInstance:
         steps = int(self.thresholds.shape[1])
         fields, bits = self.threshold_fields()
+        width = self.m * self.pe * steps * bits
         return RtlInstance(
             "thresholding",
             {
@@ -136,9 +139,20 @@ class Thresholding(PixelBlock, LaneBlock):
                 "STEPS": steps,
                 "OUT_BITS": self.output_dtype.bits,
                 "OUT_BIAS": lowest_value(self.output_dtype),
+                "WRITABLE": int(self.writable),
             },
-            (RtlMemory("THRESHOLDS", self.m * self.pe * steps * bits, pack_words(fields, bits)),),
+            (RtlMemory("THRESHOLDS", width, pack_words(fields, bits), self.writable),),
         )
+
+    def loadable(self) -> Self:
+        return replace(self, writable=True)
+
+    def redrawn(self, rng: np.random.Generator) -> Self:
+        return replace(self, thresholds=rng.permutation(self.thresholds)) if self.writable else self
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_writable": 1} if self.writable else {}
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return (multi_threshold(frames[0], self.thresholds, self.output_dtype),)
@@ -156,17 +170,19 @@ class Thresholding(PixelBlock, LaneBlock):
             output_dtype=f.dtype("outputDataType", "etb_outputs"),
             pixels=f.pixels,
             pe=f["PE"],
+            writable=f.flag("etb_writable"),
             m=f.get("M", 1),
         )
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, bits = self.channels // self.pe, self.threshold_dtype.bits
         steps, lanes = int(self.thresholds.shape[1]), self.m * self.pe
+        constant = fold == 1 and not self.writable
         return {
             "one": 1,
             "counters": counter(fold),
-            "comparators" if fold > 1 else "constant comparators": lanes * steps * comparator(bits),
-            "ROM": rom_luts(rom_columns(*self.threshold_fields()), fold, fabric),
+            "constant comparators" if constant else "comparators": lanes * steps * comparator(bits),
+            "ROM": 0 if self.writable else rom_luts(rom_columns(*self.threshold_fields()), fold, fabric),
             "step counts": lanes * steps if steps > 1 else 0,
         }
 
@@ -176,8 +192,13 @@ class Thresholding(PixelBlock, LaneBlock):
             "counters": bits_of(self.channels // self.pe),
             "input": self.inputs[0].width,
             "output": self.outputs[0].width,
-            "ROM": rom_columns(*self.threshold_fields()),
+            "ROM": 0 if self.writable else rom_columns(*self.threshold_fields()),
         }
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        width = self.pe * int(self.thresholds.shape[1]) * self.threshold_dtype.bits
+        return (Link(width, self.channels // self.pe),) if self.writable else ()
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:

@@ -52,7 +52,7 @@ class CalibratedModel:
         """LUTs of logic and memory, flip-flops, block RAMs and DSPs of a block of our RTL."""
         bram, uram = _block_memories(block, self.fabric)
         return Resources(
-            lut=_weigh(block.lut_amounts(self.fabric), self.lut[block.kind]),
+            lut=_weigh(block.lut_amounts(self.fabric), self.lut[block.kind]) + block.link_luts(self.fabric),
             ff=_weigh(block.ff_amounts(self.fabric), self.ff[block.kind]) + block.registers,
             bram_18k=bram,
             uram=uram,

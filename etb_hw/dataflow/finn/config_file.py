@@ -115,7 +115,7 @@ def _checked(block: Block, fold: Mapping[str, int | str]) -> Fold:
             if value not in ("auto", "block", "distributed", "ultra"):
                 raise BadInput(f"{block.name}.{key}", f"cannot be {value!r}", "use block or distributed")
             continue
-        legal = sorted({int(option.get(key, 1)) for option in block.all_folds()})
+        legal = sorted({int(option.get(key, 1)) for option in (*block.folds, *block.pixel_folds)})
         if value not in legal:
             raise BadInput(
                 f"{block.name}.{key} = {value!r}",

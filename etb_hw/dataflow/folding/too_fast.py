@@ -21,8 +21,11 @@ def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> Infeasib
     least = fastest(limiting, pixels)
     best = 1e9 / (graph.clk_ns * least)
     wanted = 1e9 / (graph.clk_ns * cycles) if cycles else float("inf")
+    remedy = f"ask for at most {floor(best):,} frames/s, or a shorter clock period"
+    if fastest(limiting.fixed(), pixels) < least:
+        remedy += ", or build it with fixed weights, which several pixels a cycle can share"
     return InfeasibleTarget(
         f"target of {wanted:,.0f} frames/s at {graph.clk_ns:g} ns ({cycles} cycles a frame)",
         f"{limiting.name} ({limiting.layer}) takes {least:,} cycles a frame even fully unrolled",
-        f"ask for at most {floor(best):,} frames/s, or a shorter clock period",
+        remedy,
     )

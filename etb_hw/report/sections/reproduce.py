@@ -86,6 +86,8 @@ def _build_options(build: Mapping[str, Any]) -> str:
     names = ("target_fps", "device", "max_utilization", "clk_ns", "folding_config", "resource_model")
     given = {name: build[name] for name in names if build.get(name) is not None}
     flags = [name for name in ("pad_channels", "memory_registers") if build.get(name)]
+    if build.get("weights") == "writable":
+        given["weights"] = "writable"
     words = [f"--{_dashed(name)} {_plain(value)}" for name, value in given.items()]
     return "".join(f" {word}" for word in [*words, *(f"--{_dashed(name)}" for name in flags)])
 

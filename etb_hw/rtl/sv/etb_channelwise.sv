@@ -1,5 +1,6 @@
 // One constant a channel, added or (MULTIPLY) multiplied: PE channels a beat, one beat a cycle.
 // Parameter word f holds PE values of P_BITS bits for channels f * PE and following. Latency: 2 cycles.
+// WRITABLE = 1: they are a link of the chain from load_in to load_out (see etb_writable).
 module etb_channelwise #(
     parameter int C          = 4,
     parameter int PE         = 2,
@@ -10,6 +11,7 @@ module etb_channelwise #(
     parameter int P_BITS     = 4,
     parameter bit P_SIGNED   = 1,
     parameter int OUT_BITS   = 12,
+    parameter bit WRITABLE   = 0,
     parameter     PARAMETERS = ""
 ) (
     input  logic                   clk,
@@ -19,7 +21,9 @@ module etb_channelwise #(
     output logic                   in_ready,
     output logic [PE*OUT_BITS-1:0] out_data,
     output logic                   out_valid,
-    input  logic                   out_ready
+    input  logic                   out_ready,
+    input  logic [10:0]            load_in,
+    output logic [10:0]            load_out
 );
   localparam int CF = C / PE;
   localparam int CB = CF > 1 ? $clog2(CF) : 1;
@@ -41,10 +45,10 @@ module etb_channelwise #(
       if (in_valid) c <= c == CB'(CF - 1) ? '0 : c + 1'b1;
     end
 
-  etb_rom #(
-      .WIDTH(PE * P_BITS), .DEPTH(CF), .FILE(PARAMETERS), .STYLE(2)
+  etb_memory #(
+      .WRITABLE(WRITABLE), .WIDTH(PE * P_BITS), .DEPTH(CF), .FILE(PARAMETERS), .STYLE(2)
   ) u_parameters (
-      .clk(clk), .en(en), .addr(c), .data(k)
+      .clk(clk), .loading(rst), .en(en), .addr(c), .data(k), .word(k), .load_in(load_in), .load_out(load_out)
   );
   always_ff @(posedge clk) if (en) x <= in_data;
   for (genvar p = 0; p < PE; p++) begin : g_pe

@@ -12,6 +12,8 @@
 // BORDER = 1: taps outside of the image count as zero, whatever they hold. For signs that is half of their
 // pairs agreeing; SIMD divides the channels, which are even then. TAP_BEATS and what follows: see etb_border.
 // REGISTER = 1: factors pass a register behind their memories; LAT is a cycle longer, the clock may be faster.
+// WRITABLE = 1: weights and thresholds are links of the chain from load_in to load_out (see etb_writable),
+// which runs while rst is held.
 // Latency from the last input beat: LAT + 3 cycles.
 module etb_mvau #(
     parameter int MW         = 18,
@@ -31,6 +33,7 @@ module etb_mvau #(
     parameter int OUT_BIAS   = 0,
     parameter int RAM_STYLE  = 0,
     parameter bit REGISTER   = 0,
+    parameter bit WRITABLE   = 0,
     parameter bit BORDER     = 0,
     parameter int TAP_BEATS  = 1,
     parameter int KH         = 1,
@@ -55,7 +58,9 @@ module etb_mvau #(
     output logic                    in_ready,
     output logic [PE*OUT_BITS-1:0]  out_data,
     output logic                    out_valid,
-    input  logic                    out_ready
+    input  logic                    out_ready,
+    input  logic [10:0]             load_in,
+    output logic [10:0]             load_out
 );
   localparam int SF = MW / SIMD;
   localparam int NF = MH / PE;
@@ -113,10 +118,13 @@ module etb_mvau #(
     end
   endgenerate
 
-  etb_rom #(
-      .WIDTH(PE * SIMD * W_BITS), .DEPTH(SF * NF), .FILE(WEIGHTS), .STYLE(RAM_STYLE)
+  logic [10:0] load_between;
+  etb_memory #(
+      .WRITABLE(WRITABLE), .WIDTH(PE * SIMD * W_BITS), .DEPTH(SF * NF), .FILE(WEIGHTS), .STYLE(RAM_STYLE),
+      .READ(REGISTER ? 2 : 1)
   ) u_weights (
-      .clk(clk), .en(en), .addr(word), .data(w_read)
+      .clk(clk), .loading(rst), .en(en), .addr(word), .data(w_read), .word(w),
+      .load_in(load_in), .load_out(load_between)
   );
   generate
     if (REGISTER) begin : g_register
@@ -259,10 +267,11 @@ module etb_mvau #(
   generate
     if (BIASED) begin : g_sign
       // read a cycle earlier than the accumulators need it
-      etb_rom #(
-          .WIDTH(PE * AB), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+      etb_memory #(
+          .WRITABLE(WRITABLE), .WIDTH(PE * AB), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
       ) u_thresholds (
-          .clk(clk), .en(en), .addr(nf_q[(LAT-1)*NFB+:NFB]), .data(bias)
+          .clk(clk), .loading(rst), .en(en), .addr(nf_q[(LAT-1)*NFB+:NFB]), .data(bias), .word(bias),
+          .load_in(load_between), .load_out(load_out)
       );
       for (genvar p = 0; p < PE; p++) begin : g_pe
         assign result[p*OUT_BITS+:OUT_BITS] = OUT_BITS'(OUT_BIAS) + OUT_BITS'(~total[(p+1)*AB-1]);
@@ -272,10 +281,11 @@ module etb_mvau #(
     end else if (STEPS > 0) begin : g_thresholds
       assign bias = '0;
       logic [PE*STEPS*ACC_BITS-1:0] t;
-      etb_rom #(
-          .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+      etb_memory #(
+          .WRITABLE(WRITABLE), .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
       ) u_thresholds (
-          .clk(clk), .en(en), .addr(row), .data(t)
+          .clk(clk), .loading(rst), .en(en), .addr(row), .data(t), .word(t),
+          .load_in(load_between), .load_out(load_out)
       );
       for (genvar p = 0; p < PE; p++) begin : g_pe
         etb_compare #(
@@ -287,6 +297,7 @@ module etb_mvau #(
       end
     end else begin : g_sums
       assign bias = '0;
+      assign load_out = load_between;
       for (genvar p = 0; p < PE; p++) begin : g_pe
         logic [OUT_BITS-1:0] wide;
         etb_extend #(

@@ -37,8 +37,9 @@ module etb_mvau_pixels #(
   logic [M-1:0] ready, valid;
   assign in_ready  = ready[0];
   assign out_valid = valid[0];
+  logic [11*M-1:0] load;  // constants: no link of a chain
   logic unused;
-  assign unused = &{1'b0, ready, valid};
+  assign unused = &{1'b0, ready, valid, load};
   for (genvar m = 0; m < M; m++) begin : g_pixel
     etb_mvau #(
         .MW(MW), .MH(MH), .PE(PE), .SIMD(SIMD), .IN_BITS(IN_BITS), .IN_SIGNED(IN_SIGNED),
@@ -48,7 +49,7 @@ module etb_mvau_pixels #(
     ) u_mvau (
         .clk(clk), .rst(rst), .in_data(in_data[m*SIMD*IN_BITS+:SIMD*IN_BITS]), .in_valid(in_valid),
         .in_ready(ready[m]), .out_data(out_data[m*PE*OUT_BITS+:PE*OUT_BITS]), .out_valid(valid[m]),
-        .out_ready(out_ready)
+        .out_ready(out_ready), .load_in('0), .load_out(load[11*m+:11])
     );
   end
 endmodule

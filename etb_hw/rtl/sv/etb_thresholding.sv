@@ -1,5 +1,6 @@
 // Stand-alone multi-threshold: y = OUT_BIAS + #{t : x >= t[channel]}, PE channels a beat, one beat a cycle.
 // Threshold word f holds PE * STEPS values of T_BITS bits for channels f * PE and following. Latency: 2 cycles.
+// WRITABLE = 1: they are a link of the chain from load_in to load_out (see etb_writable).
 module etb_thresholding #(
     parameter int C          = 4,
     parameter int PE         = 2,
@@ -11,6 +12,7 @@ module etb_thresholding #(
     parameter int STEPS      = 1,
     parameter int OUT_BITS   = 1,
     parameter int OUT_BIAS   = 0,
+    parameter bit WRITABLE   = 0,
     parameter     THRESHOLDS = ""
 ) (
     input  logic                   clk,
@@ -20,7 +22,9 @@ module etb_thresholding #(
     output logic                   in_ready,
     output logic [PE*OUT_BITS-1:0] out_data,
     output logic                   out_valid,
-    input  logic                   out_ready
+    input  logic                   out_ready,
+    input  logic [10:0]            load_in,
+    output logic [10:0]            load_out
 );
   localparam int CF = C / PE;
   localparam int CB = CF > 1 ? $clog2(CF) : 1;
@@ -42,10 +46,11 @@ module etb_thresholding #(
       if (in_valid) c <= c == CB'(CF - 1) ? '0 : c + 1'b1;
     end
 
-  etb_rom #(
-      .WIDTH(PE * STEPS * T_BITS), .DEPTH(CF), .FILE(THRESHOLDS), .STYLE(2)
+  etb_memory #(
+      .WRITABLE(WRITABLE), .WIDTH(PE * STEPS * T_BITS), .DEPTH(CF), .FILE(THRESHOLDS), .STYLE(2)
   ) u_thresholds (
-      .clk(clk), .en(en), .addr(c), .data(t)
+      .clk(clk), .loading(rst), .en(en), .addr(c), .data(t), .word(t),
+      .load_in(load_in), .load_out(load_out)
   );
   always_ff @(posedge clk) if (en) x <= in_data;
   for (genvar p = 0; p < PE; p++) begin : g_pe

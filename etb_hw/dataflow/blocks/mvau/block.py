@@ -36,6 +36,7 @@ from etb_hw.dataflow.blocks.mvau.cost import ff_amounts, lut_amounts
 from etb_hw.dataflow.blocks.mvau.samples import SAMPLERS
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
+from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
 )
@@ -70,6 +71,8 @@ class Mvau(PixelBlock):
         pixels: (H, W) of the output, () after flattening.
         ram_style: FINN's ``auto``, ``block``, ``distributed`` or ``ultra`` for the weights.
         register: whether weights and inputs pass a register behind their memories, in our RTL.
+        writable: whether weights and thresholds can be written at run time, in our RTL. Nothing but their
+            contents depends on their values then.
     """
 
     OP: ClassVar[str] = "MVAU_hls"
@@ -87,6 +90,7 @@ class Mvau(PixelBlock):
     simd: int = 1
     ram_style: str = "auto"
     register: bool = False
+    writable: bool = False
 
     @property
     def mh(self) -> int:
@@ -113,11 +117,18 @@ class Mvau(PixelBlock):
 
     @cached_property
     def accumulator(self) -> DataType:
-        """Type of the sum: exact over the weights, and wide enough for every threshold that matters."""
-        positive, negative = np.maximum(self.weights, 0).sum(axis=1), np.minimum(self.weights, 0).sum(axis=1)
+        """Type of the sum: exact over the weights (over all of their type where these can be written),
+        and wide enough for every threshold that matters."""
         low, high = self.input_dtype.min, self.input_dtype.max
-        lowest = int((positive * low + negative * high).min())
-        highest = int((positive * high + negative * low).max())
+        if self.writable:
+            kind = self.weight_dtype
+            corners = [weight * x for weight in (kind.min, kind.max) for x in (low, high)]
+            lowest, highest = self.mw * min(corners), self.mw * max(corners)
+        else:
+            positive = np.maximum(self.weights, 0).sum(axis=1)
+            negative = np.minimum(self.weights, 0).sum(axis=1)
+            lowest = int((positive * low + negative * high).min())
+            highest = int((positive * high + negative * low).max())
         if self.thresholds is not None:
             highest += 1  # a threshold that is never reached
         return DataType.smallest(lowest, highest)
@@ -241,15 +252,44 @@ class Mvau(PixelBlock):
             notes["etb_weights"] = self.weight_dtype.name
         if self.register:
             notes["etb_register"] = 1
+        if self.writable:
+            notes["etb_writable"] = 1
         return notes
 
     def registered(self) -> Self:
         return replace(self, register=True)
 
+    def loadable(self) -> Self:
+        return replace(self, writable=True)
+
+    def redrawn(self, rng: np.random.Generator) -> Self:
+        if not self.writable:
+            return self
+        weights = rng.permutation(self.weights.reshape(-1)).reshape(self.weights.shape)
+        if self.thresholds is None:
+            return replace(self, weights=weights)
+        thresholds = rng.permutation(self.thresholds)
+        # the ends of what the memory holds: an output that never changes, either way
+        thresholds[:2] = np.array([[self.accumulator.max], [self.accumulator.min]])[: len(thresholds)]
+        return replace(self, weights=weights, thresholds=thresholds)
+
     @property
     def registers(self) -> int:
-        weights = self.pe * self.simd * self.weight_dtype.bits if self.depth > 1 else 0
-        return self.m * (weights + self.simd * self.input_dtype.bits) * self.register
+        constant = self.depth == 1 and not self.writable
+        weights = 0 if constant else self.pe * self.simd * self.weight_dtype.bits
+        found = self.m * (weights + self.simd * self.input_dtype.bits) * self.register
+        return found + super().registers
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        if not self.writable:
+            return ()
+        width = self.pe * self.simd * self.weight_dtype.bits
+        links = [Link(width, self.depth, self.rtl_ram_style, 1 + self.register)]
+        if self.thresholds is not None:
+            width = self.pe * int(self.thresholds.shape[1]) * self.threshold_fields()[1]
+            links.append(Link(width, self.mh // self.pe))
+        return tuple(links)
 
     def finn_parameters(self) -> tuple[FinnParameter, ...]:
         terms = self._finn_terms
@@ -264,7 +304,7 @@ class Mvau(PixelBlock):
         if self.ram_style != "auto":
             return self.ram_style
         width = self.pe * self.simd * self.weight_dtype.bits
-        return small_memory_style(width, self.depth, constant=True)
+        return small_memory_style(width, self.depth, constant=not self.writable)
 
     def weight_words(self) -> tuple[int, ...]:
         """The weight memory in reading order: output folds outer, input folds inner.
@@ -304,10 +344,12 @@ class Mvau(PixelBlock):
 
     def rtl(self) -> RtlInstance:
         steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
-        memories = [RtlMemory("WEIGHTS", self.pe * self.simd * self.weight_dtype.bits, self.weight_words())]
+        width = self.pe * self.simd * self.weight_dtype.bits
+        memories = [RtlMemory("WEIGHTS", width, self.weight_words(), self.writable)]
         if steps:
             fields, bits = self.threshold_fields()
-            memories.append(RtlMemory("THRESHOLDS", self.pe * steps * bits, pack_words(fields, bits)))
+            words = pack_words(fields, bits)
+            memories.append(RtlMemory("THRESHOLDS", self.pe * steps * bits, words, self.writable))
         return RtlInstance(
             "mvau" if self.m == 1 else "mvau_pixels",
             {
@@ -329,6 +371,7 @@ class Mvau(PixelBlock):
                 "OUT_BIAS": lowest_value(self.output_dtype),
                 "RAM_STYLE": self.rtl_ram_style,
                 "REGISTER": int(self.register),
+                **({"WRITABLE": int(self.writable)} if self.m == 1 else {}),
             },
             tuple(memories),
         )
@@ -409,7 +452,8 @@ class Mvau(PixelBlock):
             pe=f["PE"],
             simd=f["SIMD"],
             ram_style=f.choice("ram_style", RAM_STYLES),
-            register=f.get("etb_register", 0) == 1,
+            register=f.flag("etb_register"),
+            writable=f.flag("etb_writable"),
             m=f.get("M", 1),
         )
 
@@ -430,6 +474,10 @@ class Mvau(PixelBlock):
         return self.input_dtype.bits + widened + self.weight_dtype.bits
 
     @property
+    def choices(self) -> Fold:
+        return {**super().choices, "register": int(self.register)}
+
+    @property
     def kind(self) -> str:
         if self.weight_dtype != BIPOLAR:
             return "Mvau products"
@@ -445,7 +493,10 @@ class Mvau(PixelBlock):
     def memory(self) -> LargeMemory | None:
         # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
         style = "block" if self.rtl_ram_style == "ultra" else self.rtl_ram_style
-        return LargeMemory(self.m * self.pe * self.simd * self.weight_dtype.bits, self.depth, style)
+        width = self.m * self.pe * self.simd * self.weight_dtype.bits
+        if self.writable:
+            width = 9 * ceil(width / 8)  # block RAM is written by bytes of nine bits, eight of which are used
+        return LargeMemory(width, self.depth, style, self.writable)
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits

@@ -34,28 +34,30 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
     width, depth = pe * block.simd * w, rows * columns
+    constant = depth == 1 and not block.writable
     trees = _tree(block, fabric)
     amounts: dict[str, float] = {
         "one": 1,
         "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
         "shifted": _shifted(block, fabric)[0],
-        "constant leaves" if depth == 1 else "leaves": trees.leaves,
-        "constant adders" if depth == 1 else "adders": trees.adders,
+        "constant leaves" if constant else "leaves": trees.leaves,
+        "constant adders" if constant else "adders": trees.adders,
     }
     if block.xnor and block.simd <= 3:
         amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
     if not block.xnor and block.weight_dtype == BIPOLAR:
         shared = _shared_tree(block)
         amounts |= {"shared adders": shared.leaves + shared.adders, "doubled": pe * acc}
-    if steps:
+    if steps and not block.writable:
         amounts["threshold ROM"] = rom_luts(_threshold_bits(block), rows, fabric)
     if steps and not block.rtl_biased:
-        amounts["comparators" if rows > 1 else "constant comparators"] = pe * steps * comparator(acc)
+        varied = rows > 1 or block.writable
+        amounts["comparators" if varied else "constant comparators"] = pe * steps * comparator(acc)
         if steps > 1:
             amounts["step counts"] = pe * steps
     if block.rtl_biased:
-        amounts["accumulators" if depth > 1 else "constant accumulators"] = pe * (acc + 1)
+        amounts["constant accumulators" if constant else "accumulators"] = pe * (acc + 1)
     elif columns > 1:
         amounts["plain accumulators"] = pe * acc
     if not steps and block.xnor:
@@ -65,6 +67,8 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
         amounts |= lutram_amounts(block.simd * x, columns, "kept", fabric)
     if block.rtl_ram_style != "distributed":
         amounts["block RAM choice"] = width * choice(block_memory(width, depth, fabric)[1])
+    elif block.writable:
+        pass  # its words are no ROM: see link_luts
     elif depth <= 1 << fabric.lut_inputs:
         amounts["weight ROM"] = rom_functions(width, depth)
     else:
@@ -89,9 +93,9 @@ def ff_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     }
     if not block.xnor and block.weight_dtype == BIPOLAR:
         amounts["shared tree"] = _shared_tree(block).registers + acc
-    if steps:
+    if steps and not block.writable:
         amounts["thresholds"] = _threshold_bits(block)
-    if block.rtl_ram_style == "distributed":
+    if block.rtl_ram_style == "distributed" and not block.writable:
         amounts["weights"] = rom_functions(pe * block.simd * w, rows * columns)
     return amounts
 
@@ -100,7 +104,8 @@ def _tree(block: Mvau, fabric: Fabric) -> Tree:
     """The trees of all rows."""
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     # constants are shared between rows; the words of a memory are mapped apart from what they feed
-    kinds = log2(block.weight_dtype.levels) if block.depth == 1 else inf
+    constant = block.depth == 1 and not block.writable
+    kinds = log2(block.weight_dtype.levels) if constant else inf
     if block.xnor:
         return tree(
             block.simd, block.leaf_terms, int.bit_length, popcount_leaf, rows=block.pe, kind_bits=kinds
@@ -117,7 +122,6 @@ def _tree(block: Mvau, fabric: Fabric) -> Tree:
             kind_bits=kinds,
         )
         return made + Tree(0, 0, -block.pe * block.simd * wide if outside else 0)
-    constant = block.depth == 1
     # of two terms that a weight keeps or drops, only one fits the LUT before the carry chain
     leaves = (0, 0 if constant else x, x + 1 if constant else 2 * x + 1)
     return tree(
