@@ -202,8 +202,8 @@ class BuildConfig(Section):
     time_limit_s: float = Field(30.0, gt=0, description="for the folding search; then the best design so far")
     memory_registers: bool = Field(
         False,
-        description="a register behind every weight memory of our RTL: a faster clock for flip-flops and a "
-        "cycle of latency a layer",
+        description="more registers in the matrix units of our RTL, behind weight memories and within wide "
+        "counts: a faster clock for flip-flops and one to three cycles of latency a layer",
     )
     weights: Literal["fixed", "writable"] = Field(
         "fixed",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,15 @@ def pack_words(fields: NDArray[np.int64], bits: int) -> tuple[int, ...]:
     planes = (fields[:, :, None] >> np.arange(bits)) & 1
     packed = np.packbits(planes.reshape(rows, n * bits).astype(np.uint8), axis=1, bitorder="little")
     return tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
+
+
+def side_by_side(words: Sequence[int], bits: int, rows: int) -> tuple[int, ...]:
+    """Words of ``bits`` bits in ``rows`` rows: row r holds words r, r + rows, ..., the first one lowest."""
+    if rows >= len(words):
+        return tuple(words)
+    return tuple(
+        sum(word << (bits * bank) for bank, word in enumerate(words[row::rows])) for row in range(rows)
+    )
 
 
 def operand(prefix: str, dtype: DataType) -> dict[str, int | str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.words import encode, lowest_value, operand, pack_words
+from etb_hw.dataflow.words import encode, lowest_value, operand, pack_words, side_by_side
 from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.rtl.beats import decode, from_beats, lane_values, to_beats, words_of
@@ -25,6 +25,12 @@ def test_field_0_is_lowest_in_a_word() -> None:
     assert pack_words(np.array([[1, 2, 3], [7, 0, 4]]), 3) == (1 | 2 << 3 | 3 << 6, 7 | 4 << 6)
     wide = pack_words(np.array([[2**17 - 1, 1]]), 17)
     assert wide == ((1 << 17) | (2**17 - 1),)
+
+
+def test_words_side_by_side() -> None:
+    """Row r has words r, r + rows, ...; the last bank may be short."""
+    assert side_by_side((1, 2, 3, 0, 1), 2, 2) == (1 | 3 << 2 | 1 << 4, 2)
+    assert side_by_side((1, 2, 3), 2, 3) == (1, 2, 3)
 
 
 def test_values_beyond_their_bits_are_cut() -> None:

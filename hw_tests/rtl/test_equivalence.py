@@ -60,8 +60,10 @@ endmodule
     return Claim(f"{module} {parameters}", f"etb_{module}", top, "sat -verify -prove-asserts")
 
 
-def dot(n: int, mode: int, xb: int = 1, x_signed: int = 0, wb: int = 1, extra: int = 0) -> Claim:
-    """A tree of depth as needed, or ``extra`` levels deeper."""
+def dot(
+    n: int, mode: int, xb: int = 1, x_signed: int = 0, wb: int = 1, extra: int = 0, split: int = 0
+) -> Claim:
+    """A tree of depth as needed, or ``extra`` levels deeper; ``split``: with registers within its leaves."""
     leaf = (18, 2, 1)[mode]
     levels = ceil(log2(ceil(n / leaf))) + extra
     bits = ceil(log2(n + 1)) if mode == 0 else (xb if mode == 1 else xb + wb) + ceil(log2(n))
@@ -70,8 +72,8 @@ def dot(n: int, mode: int, xb: int = 1, x_signed: int = 0, wb: int = 1, extra: i
     top = f"""
 module {TOP} (input logic clk, en, input logic [{n * xb - 1}:0] x, input logic [{n * wb - 1}:0] w);
   logic [{bits - 1}:0] ours, plain;
-  etb_dot {parameter_text(same | {"LEVELS": levels})} dut ({ports}, .y(ours));
-  spec_dot {parameter_text(same | {"YB": bits, "LATENCY": levels + 1})} spec ({ports}, .y(plain));
+  etb_dot {parameter_text(same | {"LEVELS": levels, "SPLIT": split})} dut ({ports}, .y(ours));
+  spec_dot {parameter_text(same | {"YB": bits, "LATENCY": levels + 1 + split})} spec ({ports}, .y(plain));
   always_comb assert (ours == plain);
 endmodule
 """
@@ -80,9 +82,9 @@ endmodule
         "select -assert-none t:$dff",
         "select -assert-none t:$dffe w:en %co1:+[EN] t:$dffe %i %d",
     )
-    steps = levels + 1
+    steps = levels + 1 + split
     sat = f"sat -verify -seq {steps + 1} -prove-skip {steps} -set en 1 -prove-asserts"
-    return Claim(f"dot {same}, {levels} levels", "etb_dot", top, sat, held)
+    return Claim(f"dot {same}, {levels} levels, split {split}", "etb_dot", top, sat, held)
 
 
 def stream(
@@ -206,6 +208,7 @@ CLAIMS = (
     compare(5, 1, 7, 4, -3),
     *(dot(n, 0) for n in (1, 7, 18, 23)),
     dot(18, 0, extra=1),
+    dot(23, 0, split=1),
     *(dot(n, 1, xb, signed) for n, xb, signed in ((1, 3, 0), (2, 8, 0), (5, 3, 1))),
     *(dot(n, 2, xb, 1, wb) for n, xb, wb in ((1, 3, 2), (3, 2, 2), (4, 3, 2))),
     joined(2, 6),

@@ -277,7 +277,9 @@ OTHERS: list[Block] = [
 ]
 
 
-REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2])]
+# deep enough for weights in three banks of block RAM
+DEEP = mvau(220, 180, 1, 36, pixels=(), style="block")
+REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2], BORDERS[3], DEEP)]
 RANDOM = draws(seed=1, each=1, most_cycles=1500)
 
 
@@ -321,7 +323,7 @@ def test_measured_intervals_are_the_estimates(bench: BlockBench) -> None:
 
 def test_the_popcount_that_is_synthesised_agrees(simulator_cache: Path) -> None:
     """The other tests run the simulator's own population count."""
-    binary = [block for block in (*MVAUS, *BORDERS) if isinstance(block, Mvau) and block.xnor]
+    binary = [block for block in (*MVAUS, *BORDERS, *REGISTERED) if isinstance(block, Mvau) and block.xnor]
     check(build_bench(binary, cache_dir=simulator_cache, defines=()), 11, 0.2)
 
 

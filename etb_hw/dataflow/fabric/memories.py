@@ -91,6 +91,16 @@ def block_memory(width: int, depth: int, fabric: Fabric, *, written: bool = Fals
     return min(found)
 
 
+def block_banks(width: int, depth: int) -> tuple[int, int]:
+    """Words of a bank, and banks, in which a memory takes the fewest RAMB18s and then the fewest banks."""
+    found = []
+    for words, bits in _SHAPES:
+        banks = ceil(depth / words)
+        found.append((ceil(banks * width / bits), banks, words))
+    _, banks, words = min(found)
+    return (words if banks > 1 else depth), banks
+
+
 def bits_of(count: int) -> int:
     """Bits of a counter of ``count`` states."""
     return max(0, (count - 1).bit_length())

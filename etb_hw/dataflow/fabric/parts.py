@@ -36,6 +36,15 @@ def popcount_leaf(n: int) -> int:
     return 2 * triples + (0, 1, 2)[rest] + counts[ones] + counts[twos] + (4 if n > 6 else n // 3)
 
 
+def split_registers(n: int) -> int:
+    """Registers of the two counts of each leaf: of sums and of carries of triples (``etb_dot``, SPLIT)."""
+    bits = 0
+    for start in range(0, n, 18):
+        triples, rest = divmod(min(18, n - start), 3)
+        bits += (triples + (rest > 0)).bit_length() + (triples + (rest == 2)).bit_length()
+    return bits
+
+
 def different(draws: float, kinds: float) -> float:
     """Expected number of different ones among so many random draws."""
     return draws if kinds > 1e6 else kinds * (1 - (1 - 1 / kinds) ** draws)

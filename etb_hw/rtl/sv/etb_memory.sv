@@ -1,5 +1,6 @@
 // A block's constants with a registered output: etb_rom, or with WRITABLE etb_writable, a link of the chain.
-// READ: cycles from an address to `word`, which is `data` or a register behind it.
+// READ: cycles from an address to `word`, which is `data` or a register behind it. ROWS: see etb_rom; a memory
+// that is written has one bank.
 module etb_memory #(
     parameter bit WRITABLE = 0,
     parameter int WIDTH    = 8,
@@ -7,6 +8,7 @@ module etb_memory #(
     parameter     FILE     = "",
     parameter int STYLE    = 0,
     parameter int READ     = 1,
+    parameter int ROWS     = DEPTH,
     parameter int AW       = DEPTH > 1 ? $clog2(DEPTH) : 1
 ) (
     input  logic             clk,
@@ -28,7 +30,7 @@ module etb_memory #(
       );
     end else begin : g_fixed
       etb_rom #(
-          .WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE), .STYLE(STYLE)
+          .WIDTH(WIDTH), .DEPTH(DEPTH), .FILE(FILE), .STYLE(STYLE), .ROWS(ROWS)
       ) u (
           .clk(clk), .en(en), .addr(addr), .data(data)
       );

@@ -11,9 +11,11 @@
 // Threshold word nf holds PE * STEPS values of ACC_BITS bits; a single threshold as -t, a bit wider.
 // BORDER = 1: taps outside of the image count as zero, whatever they hold. For signs that is half of their
 // pairs agreeing; SIMD divides the channels, which are even then. TAP_BEATS and what follows: see etb_border.
-// REGISTER = 1: factors pass a register behind their memories; LAT is a cycle longer, the clock may be faster.
+// For a faster clock, each with a longer LAT: REGISTER = 1, factors pass a register behind their memories;
+// ROWS below the number of weight words, the memory is read in banks (see etb_rom; takes REGISTER); SPLIT, see
+// etb_dot.
 // WRITABLE = 1: weights and thresholds are links of the chain from load_in to load_out (see etb_writable),
-// which runs while rst is held.
+// which runs while rst is held. It takes ROWS as it is.
 // Latency from the last input beat: LAT + 3 cycles.
 module etb_mvau #(
     parameter int MW         = 18,
@@ -34,6 +36,8 @@ module etb_mvau #(
     parameter int RAM_STYLE  = 0,
     parameter bit REGISTER   = 0,
     parameter bit WRITABLE   = 0,
+    parameter int ROWS       = MH / PE * (MW / SIMD),
+    parameter bit SPLIT      = 0,
     parameter bit BORDER     = 0,
     parameter int TAP_BEATS  = 1,
     parameter int KH         = 1,
@@ -72,7 +76,8 @@ module etb_mvau #(
   localparam int XB = MODE == 2 && (IN_BIPOLAR || !IN_SIGNED) ? IN_BITS + 1 : IN_BITS;
   localparam int WB = MODE == 2 && !W_SIGNED ? W_BITS + 1 : W_BITS;
   localparam int LEAF = MODE == 0 ? 18 : MODE == 1 ? 2 : 1;
-  localparam int LAT = (REGISTER ? 2 : 1) + $clog2((SIMD + LEAF - 1) / LEAF);
+  localparam bit BANKED = ROWS < SF * NF;
+  localparam int LAT = 1 + REGISTER + BANKED + SPLIT + $clog2((SIMD + LEAF - 1) / LEAF);
   localparam int YB = MODE == 0 ? $clog2(SIMD + 1) : (MODE == 1 ? XB : XB + WB) + $clog2(SIMD);
   localparam bit BIASED = STEPS == 1 && MODE != 1;
   localparam int AB = BIASED ? ACC_BITS + 1 : ACC_BITS;
@@ -121,16 +126,22 @@ module etb_mvau #(
   logic [10:0] load_between;
   etb_memory #(
       .WRITABLE(WRITABLE), .WIDTH(PE * SIMD * W_BITS), .DEPTH(SF * NF), .FILE(WEIGHTS), .STYLE(RAM_STYLE),
-      .READ(REGISTER ? 2 : 1)
+      .READ(REGISTER ? 2 : 1), .ROWS(ROWS)
   ) u_weights (
       .clk(clk), .loading(rst), .en(en), .addr(word), .data(w_read), .word(w),
       .load_in(load_in), .load_out(load_between)
   );
   generate
     if (REGISTER) begin : g_register
+      logic [SIMD*IN_BITS-1:0] x_beside;  // of the weights as they leave their memory
+      if (BANKED) begin : g_later
+        always_ff @(posedge clk) if (en) x_beside <= x_read;
+      end else begin : g_now
+        assign x_beside = x_read;
+      end
       always_ff @(posedge clk)
         if (en) begin
-          x <= x_read;
+          x <= x_beside;
           w <= w_read;
         end
     end else begin : g_direct
@@ -223,7 +234,7 @@ module etb_mvau #(
     logic [YB-1:0] y, counted;
     assign counted = outside ? neutral : y;
     etb_dot #(
-        .N(SIMD), .MODE(MODE), .XB(XB), .X_SIGNED(IN_SIGNED), .WB(WB)
+        .N(SIMD), .MODE(MODE), .XB(XB), .X_SIGNED(IN_SIGNED), .WB(WB), .SPLIT(SPLIT)
     ) u_dot (
         .clk(clk), .en(en), .x(xs), .w(ws[p*SIMD*WB+:SIMD*WB]), .y(y)
     );

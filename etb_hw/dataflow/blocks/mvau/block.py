@@ -37,9 +37,8 @@ from etb_hw.dataflow.blocks.mvau.samples import SAMPLERS
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.links import Link
-from etb_hw.dataflow.fabric.memories import (
-    bits_of,
-)
+from etb_hw.dataflow.fabric.memories import bits_of, block_banks
+from etb_hw.dataflow.fabric.parts import split_registers
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelBlock
@@ -47,7 +46,7 @@ from etb_hw.dataflow.resources import RAM_STYLES, Resources, bram_18k, small_mem
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
-from etb_hw.dataflow.words import encode, lowest_value, pack_words
+from etb_hw.dataflow.words import encode, lowest_value, pack_words, side_by_side
 from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
@@ -70,7 +69,8 @@ class Mvau(PixelBlock):
         thresholds: (MH, T), rising along T, or None for plain sums.
         pixels: (H, W) of the output, () after flattening.
         ram_style: FINN's ``auto``, ``block``, ``distributed`` or ``ultra`` for the weights.
-        register: whether weights and inputs pass a register behind their memories, in our RTL.
+        register: whether our RTL has more registers for a faster clock: behind the weights' and inputs'
+            memories, behind the banks of deep ones, and within wide population counts.
         writable: whether weights and thresholds can be written at run time, in our RTL. Nothing but their
             contents depends on their values then.
     """
@@ -275,17 +275,23 @@ class Mvau(PixelBlock):
 
     @property
     def registers(self) -> int:
-        constant = self.depth == 1 and not self.writable
-        weights = 0 if constant else self.pe * self.simd * self.weight_dtype.bits
-        found = self.m * (weights + self.simd * self.input_dtype.bits) * self.register
-        return found + super().registers
+        return super().registers + self.m * self._more_registers * self.register
+
+    @property
+    def _more_registers(self) -> int:
+        weights = 0 if self.depth == 1 and not self.writable else self.weight_bits
+        inputs = self.simd * self.input_dtype.bits
+        _, banks = self.weight_banks
+        if banks > 1:
+            weights += banks * self.weight_bits
+            inputs += inputs + 2 * bits_of(banks)
+        return weights + inputs + self.splits_leaves * self.pe * split_registers(self.simd)
 
     @property
     def links(self) -> tuple[Link, ...]:
         if not self.writable:
             return ()
-        width = self.pe * self.simd * self.weight_dtype.bits
-        links = [Link(width, self.depth, self.rtl_ram_style, 1 + self.register)]
+        links = [Link(self.weight_bits, self.depth, self.rtl_ram_style, 1 + self.register)]
         if self.thresholds is not None:
             width = self.pe * int(self.thresholds.shape[1]) * self.threshold_fields()[1]
             links.append(Link(width, self.mh // self.pe))
@@ -303,8 +309,27 @@ class Mvau(PixelBlock):
         """What our RTL builds: the style, with ``auto`` decided by size."""
         if self.ram_style != "auto":
             return self.ram_style
-        width = self.pe * self.simd * self.weight_dtype.bits
-        return small_memory_style(width, self.depth, constant=not self.writable)
+        return small_memory_style(self.weight_bits, self.depth, constant=not self.writable)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a word of the weight memory."""
+        return self.pe * self.simd * self.weight_dtype.bits
+
+    @property
+    def weight_banks(self) -> tuple[int, int]:
+        """Words of a bank, and banks, of which registers let one be chosen a cycle after they are read.
+
+        Words that are written at run time stay in one bank.
+        """
+        if self.register and not self.writable and self.rtl_ram_style in ("block", "ultra"):
+            return block_banks(self.weight_bits, self.depth)
+        return self.depth, 1
+
+    @property
+    def splits_leaves(self) -> bool:
+        """Whether counts have a register within: where they add, and their weights come from a memory."""
+        return self.register and self.xnor and self.depth > 1 and self.simd > 6
 
     def weight_words(self) -> tuple[int, ...]:
         """The weight memory in reading order: output folds outer, input folds inner.
@@ -344,8 +369,9 @@ class Mvau(PixelBlock):
 
     def rtl(self) -> RtlInstance:
         steps = 0 if self.thresholds is None else int(self.thresholds.shape[1])
-        width = self.pe * self.simd * self.weight_dtype.bits
-        memories = [RtlMemory("WEIGHTS", width, self.weight_words(), self.writable)]
+        rows, banks = self.weight_banks
+        words = side_by_side(self.weight_words(), self.weight_bits, rows)
+        memories = [RtlMemory("WEIGHTS", banks * self.weight_bits, words, self.writable)]
         if steps:
             fields, bits = self.threshold_fields()
             words = pack_words(fields, bits)
@@ -372,6 +398,8 @@ class Mvau(PixelBlock):
                 "RAM_STYLE": self.rtl_ram_style,
                 "REGISTER": int(self.register),
                 **({"WRITABLE": int(self.writable)} if self.m == 1 else {}),
+                **({"ROWS": rows} if banks > 1 else {}),
+                **({"SPLIT": 1} if self.splits_leaves else {}),
             },
             tuple(memories),
         )
@@ -459,8 +487,9 @@ class Mvau(PixelBlock):
 
     @property
     def dot_cycles(self) -> int:
-        """Cycles from a step to its dot product: reading, a register where there is one, and the tree."""
-        return 1 + self.register + bits_of(ceil(self.simd / self.leaf_terms))
+        """Cycles from a step to its dot product: reading, registers where asked for, and the tree."""
+        later = self.register + (self.weight_banks[1] > 1) + self.splits_leaves
+        return 1 + later + bits_of(ceil(self.simd / self.leaf_terms))
 
     @property
     def leaf_terms(self) -> int:
@@ -493,10 +522,11 @@ class Mvau(PixelBlock):
     def memory(self) -> LargeMemory | None:
         # UltraRAM has no contents at power-up: our RTL keeps weights in block RAM instead
         style = "block" if self.rtl_ram_style == "ultra" else self.rtl_ram_style
-        width = self.m * self.pe * self.simd * self.weight_dtype.bits
+        rows, banks = self.weight_banks
+        width = self.m * banks * self.weight_bits
         if self.writable:
             width = 9 * ceil(width / 8)  # block RAM is written by bytes of nine bits, eight of which are used
-        return LargeMemory(width, self.depth, style, self.writable)
+        return LargeMemory(width, rows, style, self.writable)
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits

@@ -66,7 +66,9 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     if rows > 1 and columns > 1:
         amounts |= lutram_amounts(block.simd * x, columns, "kept", fabric)
     if block.rtl_ram_style != "distributed":
-        amounts["block RAM choice"] = width * choice(block_memory(width, depth, fabric)[1])
+        _, banks = block.weight_banks
+        ways = banks if banks > 1 else block_memory(width, depth, fabric)[1]
+        amounts["block RAM choice"] = width * choice(ways)
     elif block.writable:
         pass  # its words are no ROM: see link_luts
     elif depth <= 1 << fabric.lut_inputs:
