@@ -156,11 +156,11 @@ class EvolutionConfig(Section):
     caps: tuple[Share, ...] | None = Field(
         None, description="largest share to cut of each channel group; by default just enough for `ratio`"
     )
-    cap_rise: float = Field(
-        0.0,
+    cap_rise: float | None = Field(
+        None,
         ge=0,
-        description="default caps rise evenly with depth, by so many times the first group's; 3 is good for "
-        "images of 16x16 pixels and more, 0 for smaller ones",
+        description="default caps rise evenly with depth, by so many times the first group's; by default 3 "
+        "where there are convolutions over pixels and 0 where not; 0 may be better on images of 8x8 pixels",
     )
     floor: int = Field(1, ge=1, description="channels that every group keeps at least")
     multiple: int = Field(1, ge=1, description="kept channel counts are multiples of this, so that they fold")

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.models.groups import Groups
+from etb_hw.models.groups import Groups, Sized
 from etb_hw.pruning.sizes import Cost
 
 SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within
 HIGHEST_CAP = 0.9
+RISE = 3.0  # of default caps in convolutional networks: docs/measurements.md, ETB in one's own loop
 TOLERANCE = 0.005  # overshoot of the ratio that is not worth looking for a better fitting filter
 
 Importance = Mapping[str, NDArray[np.float64]]
@@ -32,7 +33,7 @@ class Limits:
     floor: int
 
 
-def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
+def make_limits(spec: Sized, config: EvolutionConfig, cost: Cost) -> Limits:
     """Floors from the configured caps, or from caps that just allow the target.
 
     Raises InfeasibleTarget where even cutting everything that the limits allow misses the ratio.
@@ -58,7 +59,7 @@ def make_limits(spec: Groups, config: EvolutionConfig, cost: Cost) -> Limits:
     return Limits(keep, config.multiple, config.floor)
 
 
-def _default_caps(spec: Groups, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
+def _default_caps(spec: Sized, config: EvolutionConfig, cost: Cost) -> Sequence[float]:
     profile = profile_of(spec, config)
     caps = [HIGHEST_CAP] * len(profile)
     for scale in np.linspace(0.01, HIGHEST_CAP, 90):
@@ -68,9 +69,16 @@ def _default_caps(spec: Groups, config: EvolutionConfig, cost: Cost) -> Sequence
     return caps
 
 
-def profile_of(spec: Groups, config: EvolutionConfig) -> Sequence[float]:
-    """How default caps rise with depth, relative to the first group's."""
-    return [float(value) for value in np.linspace(1.0, 1.0 + config.cap_rise, len(spec.prunable))]
+def profile_of(spec: Sized, config: EvolutionConfig) -> Sequence[float]:
+    """How default caps rise with depth, relative to the first group's.
+
+    In convolutional networks late layers hold most parameters and few of the products, so that cutting there
+    costs least; without pixels there is no such order.
+    """
+    rise = config.cap_rise
+    if rise is None:
+        rise = RISE if any(spec.geometry(layer).sums > 1 for layer in spec.weighted) else 0.0
+    return [float(value) for value in np.linspace(1.0, 1.0 + rise, len(spec.prunable))]
 
 
 def floors_of(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> dict[str, int]:

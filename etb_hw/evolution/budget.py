@@ -17,7 +17,7 @@ from etb_hw.config import EvolutionConfig
 from etb_hw.errors import InfeasibleTarget
 from etb_hw.evolution.allocation import HIGHEST_CAP, floors_of, profile_of, reached
 from etb_hw.evolution.team import Team, total
-from etb_hw.models.groups import Groups
+from etb_hw.models.groups import Sized
 from etb_hw.pruning.sizes import Cost, Widths
 
 LOOKS = 6  # at the design while filters are given up
@@ -40,7 +40,7 @@ class Budget:
     words: str
 
 
-def first_ratio(spec: Groups, config: EvolutionConfig, cost: Cost, budget: Budget) -> float:
+def first_ratio(spec: Sized, config: EvolutionConfig, cost: Cost, budget: Budget) -> float:
     """The share of ``cost`` at which the design should fit, if widths shrank along the profile of the caps.
 
     Raises InfeasibleTarget where even the narrowest network that the caps and floors allow takes more.

@@ -31,6 +31,20 @@ def shrunk(x: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.rint(blocks.mean((3, 5))).astype(np.uint8)
 
 
+def small_cifar(path: str, source: str, size: int, images: int) -> data.Dataset:
+    """The first training images and all test images of CIFAR-10, shrunk."""
+    whole = data.load(DataConfig(name="cifar10", path=path, source=source))
+    part = slice(images)
+    return data.Dataset(
+        shrunk(whole.train_x[part], size),
+        whole.train_y[part],
+        shrunk(whole.test_x, size),
+        whole.test_y,
+        whole.classes,
+        f"{whole.source}, {size}x{size}, {images} training images",
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("data", help="folder of CIFAR-10 in an official layout")
@@ -50,16 +64,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     given = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
-    whole = data.load(DataConfig(name="cifar10", path=given.data, source=given.source))
-    part = slice(given.images)
-    dataset = data.Dataset(
-        shrunk(whole.train_x[part], given.size),
-        whole.train_y[part],
-        shrunk(whole.test_x, given.size),
-        whole.test_y,
-        whole.classes,
-        f"{whole.source}, {given.size}x{given.size}, {given.images} training images",
-    )
+    dataset = small_cifar(given.data, given.source, given.size, given.images)
     table = baselines.compare_methods(
         ModelConfig(width=given.width),
         TrainingConfig(

@@ -27,7 +27,9 @@ from torch import Tensor, nn
 
 import etb_hw as etb
 
-WIDTHS, TARGET, EPOCHS, BATCH, RATE = (32, 64, 96, 128), 0.5, 40, 100, 0.01
+WIDTHS, TARGET, EPOCHS, BATCH, RATE = (32, 64, 96, 128), 0.5, 40, 100, 0.1
+RISING, OPEN = {"cap_rise": 3.0}, {"caps": (0.9,) * len(WIDTHS)}
+LONGER = 37 / 32  # processor time of an ETB run by that of a small dense one, over 6 seeds
 SCALE = 32  # signals have unit deviation: +-4 of them fill 8 bits
 MORE_SEED, MORE = 43, 10_000
 
@@ -137,14 +139,29 @@ def main() -> None:
     methods: dict[str, Callable[[int], tuple[nn.Module, etb.Evolution]]] = {
         "dense, unpruned": lambda s: train(WIDTHS, 0.0, s, x, y, options.epochs),
         "small dense, scaled evenly": lambda s: train(evenly(TARGET), 0.0, s, x, y, options.epochs),
-        "ETB": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs),
+        "ETB": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, **RISING),
         "ETB, thresholds not trained": lambda s: train(
-            WIDTHS, TARGET, s, x, y, options.epochs, threshold_lr=1e-12
+            WIDTHS, TARGET, s, x, y, options.epochs, threshold_lr=1e-12, **RISING
         ),
-        "random filters": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, criterion="random"),
-        "ETB's widths from scratch": lambda s: train(
+        "ETB, equal caps": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, cap_rise=0.0),
+        "random filters, ETB's caps": lambda s: train(
+            WIDTHS, TARGET, s, x, y, options.epochs, criterion="random", **RISING
+        ),
+        "L1-ranked, ETB's caps": lambda s: train(
+            WIDTHS, TARGET, s, x, y, options.epochs, criterion="l1", **RISING
+        ),
+        "random filters, no caps": lambda s: train(
+            WIDTHS, TARGET, s, x, y, options.epochs, criterion="random", **OPEN
+        ),
+        "L1-ranked, no caps": lambda s: train(
+            WIDTHS, TARGET, s, x, y, options.epochs, criterion="l1", **OPEN
+        ),
+        "widths that ETB found, from scratch": lambda s: train(
             next(r["widths"] for r in rows if r["seed"] == s and r["method"] == "ETB"),
             0.0, s, x, y, options.epochs,
+        ),
+        "small dense, in ETB's time": lambda s: train(
+            evenly(TARGET), 0.0, s, x, y, round(options.epochs * LONGER)
         ),
     }  # fmt: skip
     for seed in options.seeds:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from etb_hw.config import EvolutionConfig
+from etb_hw.config import EvolutionConfig, ModelConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.evolution.allocation import Limits, choose, floors_of, make_limits, reached
+from etb_hw.evolution.allocation import Limits, choose, floors_of, make_limits, profile_of, reached
+from etb_hw.models import specify
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning.sizes import cost_function
 
@@ -55,7 +56,7 @@ def test_caps_and_floors_hold_but_for_the_last_step():
 
 
 def test_a_slowly_rising_target_does_not_starve_cheap_groups():
-    config = EvolutionConfig(ratio=0.5)
+    config = EvolutionConfig(ratio=0.5, cap_rise=0)
     cost = cost_function(SPEC, "parameters")
     limits = make_limits(SPEC, config, cost)
     alive = {group: np.ones(SPEC.widths[group], dtype=bool) for group in SPEC.prunable}
@@ -75,8 +76,15 @@ def test_caps_say_how_many_channels_stay():
     assert set(floors_of(SPEC, EvolutionConfig(ratio=0), [1.0] * groups).values()) == {1}
 
 
+def test_default_caps_rise_where_there_are_pixels():
+    dense = specify(ModelConfig(name="tfc"), (1, 28, 28), 10)
+    assert profile_of(dense, EvolutionConfig()) == [1.0] * len(dense.prunable)
+    assert profile_of(SPEC, EvolutionConfig())[-1] == 4.0
+    assert profile_of(SPEC, EvolutionConfig(cap_rise=0)) == [1.0] * len(SPEC.prunable)
+
+
 def test_caps_rise_with_depth():
-    config = EvolutionConfig(ratio=0.5, cap_rise=3.0)
+    config = EvolutionConfig(ratio=0.5)
     keep = make_limits(SPEC, config, cost_function(SPEC, "parameters")).keep
     caps = [1 - keep[group] / SPEC.widths[group] for group in SPEC.prunable]
     assert caps == pytest.approx([caps[-1] * share / 4 for share in np.linspace(1, 4, len(caps))], abs=0.02)
@@ -133,10 +141,16 @@ def test_a_ratio_that_the_limits_just_allow():
 
 @pytest.mark.parametrize("ratio", [0.1, 0.4, 0.6])
 def test_default_caps_leave_a_choice_but_not_all(ratio):
-    """They allow a quarter more than the ratio, and not much more."""
+    """They allow a quarter more than the ratio, and not much more: a step of the caps less would not do."""
     cost = cost_function(SPEC, "parameters")
-    keep = make_limits(SPEC, EvolutionConfig(ratio=ratio), cost).keep
+    keep = make_limits(SPEC, EvolutionConfig(ratio=ratio, cap_rise=0), cost).keep
     assert ratio * 1.25 <= reached(cost, SPEC, keep) <= ratio * 1.25 + 0.03
+    rising = EvolutionConfig(ratio=ratio)
+    keep = make_limits(SPEC, rising, cost).keep
+    assert ratio * 1.25 <= reached(cost, SPEC, keep)
+    first = 1 - keep[SPEC.prunable[0]] / SPEC.widths[SPEC.prunable[0]]
+    less = [(round(first, 2) - 0.01) * rise for rise in profile_of(SPEC, rising)]
+    assert reached(cost, SPEC, floors_of(SPEC, rising, less)) < ratio * 1.25
 
 
 def test_default_caps_of_a_high_ratio_allow_all_but_a_percent():
