@@ -90,6 +90,23 @@ def test_several_pixels_a_cycle_only_where_the_rate_needs_them() -> None:
         fold(design, Target(cycles=49))
 
 
+def test_a_device_is_filled_with_several_pixels_a_cycle_where_they_fit() -> None:
+    design = lower(networks.conv_net([8, 6, networks.POOL], [], (3, 8, 8)))
+    by_one, by_two = (fold(design, Target(cycles=cycles)).graph for cycles in (100, 50))
+    plenty = fold(design, Target(limit=replace(by_two.resources, lut=2 * by_two.resources.lut)))
+    assert plenty.optimal
+    assert plenty.graph.bottleneck.cycles == 50
+    assert plenty.graph.fps == pytest.approx(plenty.fps_bound)
+    assert any("M" in block.fold for block in plenty.graph.blocks)
+    for limit, effort in (
+        (replace(by_two.resources, lut=by_one.resources.lut), Effort()),
+        (replace(by_two.resources, lut=2 * by_two.resources.lut), Effort(pixels=False)),
+    ):
+        found = fold(design, Target(limit=limit), effort).graph
+        assert found.bottleneck.cycles == 100
+        assert not any("M" in block.fold for block in found.blocks)
+
+
 def test_pixels_that_do_not_fit_a_device_name_the_nearest_rate() -> None:
     """The nearest one is found among all foldings, also those of several pixels."""
     design = lower(networks.conv_net([4, 6], [], (2, 8, 8), pad=0))

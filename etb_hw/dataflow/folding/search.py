@@ -35,8 +35,7 @@ class Folding:
         bound: no legal folding at that frame rate costs less.
         optimal: whether the design is proved best: the cheapest at its frame rate and, when the fastest on
             a device was asked for, the fastest.
-        fps_bound: no folding that fits the device is faster (only when that was asked for), but for those of
-            several pixels a cycle, which have to be asked for with a rate.
+        fps_bound: no folding that fits the device is faster (only when that was asked for).
         dead_channels: by layer, how many channels were added so that it folds better.
         model: name of the resource model.
     """
@@ -67,7 +66,7 @@ def fold(graph: DataflowGraph, target: Target, effort: Effort = Effort()) -> Fol
         return search.cheapest(cycles)
     if target.budget is None:
         raise BadInput("folding", "has neither a target nor a device", "give a frame rate or a device")
-    return search.fastest(search.options)
+    return search.filling()
 
 
 def pareto(
@@ -125,10 +124,23 @@ class _Search:
         found = self._solve(cycles)
         return None if found.chosen is None else self._folding(found).graph
 
-    def fastest(self, options: Mapping[str, tuple[Option, ...]]) -> Folding:
-        """Bisection over the cycles that some folding has: fitting a device is monotone in them."""
-        floor_cycles = max(min(option.cycles for option in of) for of in options.values())
-        steps = sorted({o.cycles for of in options.values() for o in of if o.cycles >= floor_cycles})
+    def filling(self) -> Folding:
+        """The fastest that fits the device; several pixels a cycle only where all else leaves room."""
+        found = self.fastest(self.options)
+        cycles = found.graph.bottleneck.cycles
+        if not self.pixels or cycles > _least(self.options) or cycles == _least(self.wide_options):
+            return found
+        return self.fastest(self.wide_options, cycles)
+
+    def fastest(self, options: Mapping[str, tuple[Option, ...]], fits: int | None = None) -> Folding:
+        """Bisection over the cycles that some folding has: fitting a device is monotone in them.
+
+        ``fits``: cycles at which the design is known to fit.
+        """
+        least = _least(options)
+        steps = sorted(
+            {o.cycles for of in options.values() for o in of if least <= o.cycles <= (fits or o.cycles)}
+        )
         low, high = 0, len(steps) - 1  # steps[low:high] are undecided, steps[high] fits
         best = self._solve(steps[high])
         if best.chosen is None:
@@ -293,6 +305,11 @@ def _each(resources: Resources) -> tuple[float, ...]:
 def _too_slow(options: Mapping[str, tuple[Option, ...]], cycles: int) -> bool:
     """Whether some block meets the cycles in none of its forms."""
     return any(all(option.cycles > cycles for option in of) for of in options.values())
+
+
+def _least(options: Mapping[str, tuple[Option, ...]]) -> int:
+    """Cycles of the slowest block where every one is as fast as it can be."""
+    return max(min(option.cycles for option in of) for of in options.values())
 
 
 def _attribute(block: Block, key: str) -> int | str:
