@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def one_line(said: object, limit: int = 200) -> str:
+    """What a library says of an error, as a part of a sentence."""
+    return " ".join(str(said).split())[:limit]
+
+
 class EtbError(Exception):
     """Base of all errors that are shown to the user without a traceback.
 

@@ -14,11 +14,11 @@ from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.load_image import (
-    fixed_memories,
     image_of_other,
     image_size,
     is_writable,
     load_image,
+    memories,
 )
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
@@ -55,7 +55,7 @@ def writable_text(design: DataflowGraph, example: str) -> str:
     if not is_writable(design):
         return ""
     writable = dict.fromkeys(block.layer for block in design.blocks if block.links)
-    fixed = dict.fromkeys(block.layer for block, _ in fixed_memories(design))
+    fixed = dict.fromkeys(block.layer for block, _ in memories(design, writable=False))
     rest = ""
     if fixed:
         rest = f"Constants of {_listed(fixed)} are fixed: they must be the same in every network.\n"

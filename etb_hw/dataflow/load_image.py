@@ -22,19 +22,11 @@ _WORDS = {
 _SAME = "give a network of the same shape and types, or make a package of this one"
 
 
-def writable_memories(design: DataflowGraph) -> Iterator[tuple[Block, RtlMemory]]:
-    """The memories that can be written at run time, in the order in which the chain goes through them."""
+def memories(design: DataflowGraph, *, writable: bool) -> Iterator[tuple[Block, RtlMemory]]:
+    """Those that can be written at run time, in the order of their chain, or the others."""
     for block in design.blocks:
         for memory in block.rtl().memories:
-            if memory.writable:
-                yield block, memory
-
-
-def fixed_memories(design: DataflowGraph) -> Iterator[tuple[Block, RtlMemory]]:
-    """The memories that cannot."""
-    for block in design.blocks:
-        for memory in block.rtl().memories:
-            if not memory.writable:
+            if memory.writable == writable:
                 yield block, memory
 
 
@@ -52,7 +44,7 @@ def load_image(design: DataflowGraph) -> bytes:
     """The contents of a design's writable memories: words in order, the low byte first."""
     return b"".join(
         word.to_bytes(-(-memory.width // 8), "little")
-        for _, memory in writable_memories(design)
+        for _, memory in memories(design, writable=True)
         for word in memory.words
     )
 

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
-from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment
+from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
-from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in
+from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in, word_of
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
@@ -433,7 +433,7 @@ class _Grouping:
             )
             for path, (out, inputs, taps, grouped, sums, values) in self.layers.items()
         ]  # fmt: skip
-        with_weights = {segment.group for layer in layers if layer.evolves for segment in layer.outputs}
+        with_weights = evolving_groups(layers)
         for name in names.values():
             if name not in with_weights:
                 whole.setdefault(name, "no binary layer yields it")
@@ -458,8 +458,9 @@ def _constant(node: fx.Node) -> fx.Node:
 
 
 def _title(node: fx.Node) -> str:
-    name = str(node.target) if node.op == "call_module" else place_of(node).split(" (")[0]
-    return f"{name} in {owner_of(node)}" if node.op != "call_module" and owner_of(node) else name
+    if node.op == "call_module":
+        return str(node.target)
+    return f"{word_of(node)} in {owner_of(node)}" if owner_of(node) else word_of(node)
 
 
 def _cuts_pixels(node: fx.Node) -> bool:

@@ -62,6 +62,11 @@ class Layer:
         return self.outputs[0].group
 
 
+def evolving_groups(layers: Iterable[Layer]) -> set[str]:
+    """The groups of channels that binary layers yield."""
+    return {segment.group for layer in layers if layer.evolves for segment in layer.outputs}
+
+
 @dataclass(frozen=True)
 class Plan:
     """The groups of a prepared network.

@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import plan_of
 from etb_hw.evolution.note import Note, note_of, write_note
-from etb_hw.evolution.plan import Plan
+from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
 from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
@@ -72,7 +72,7 @@ def prepare(
             and what to write instead.
     """
     made, plan = grouped(model, example_input, rules, additions)
-    with_weights = {segment.group for layer in plan.layers if layer.evolves for segment in layer.outputs}
+    with_weights = evolving_groups(plan.layers)
     for group, reason in plan.whole.items():
         if group not in with_weights:
             continue  # nothing of it could leave by itself

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.cut import cut
+from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.note import write_slim
 from etb_hw.models.layers import (
@@ -99,19 +100,13 @@ def _stock(net: PreparedNet) -> nn.Module:
 @torch.no_grad()
 def _check(model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.device) -> None:
     """Both give the same bits. Sums of floats depend on the order of additions, so those are made exact."""
-    modes = [(module, module.training) for module in model.modules()]
     samples = samples.to(device)
-    try:
-        model.eval()
-        with torch.autocast(device.type, enabled=False):
-            expected, found = model(samples), slimmed(samples)
-            if not torch.equal(expected, found):
-                log.info("some layers sum floats: compared with sums that do not round")
-                with _ExactSums():
-                    expected, found = model(samples), slimmed(samples)
-    finally:
-        for module, training in modes:
-            module.training = training
+    with in_mode(model, training=False), torch.autocast(device.type, enabled=False):
+        expected, found = model(samples), slimmed(samples)
+        if not torch.equal(expected, found):
+            log.info("some layers sum floats: compared with sums that do not round")
+            with _ExactSums():
+                expected, found = model(samples), slimmed(samples)
     prove("slim", "the evolved network", found.cpu().numpy(), expected.cpu().numpy())
 
 

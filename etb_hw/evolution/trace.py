@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, one_line
 from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.rules import Rules, activation_of
 from etb_hw.evolution.structure import Structure, Unknown
@@ -177,7 +177,7 @@ def _untraceable(model: nn.Module, path: str, error: Exception) -> BadInput:
     if isinstance(error, _Untraceable):
         reason, remedy = error.reason, error.remedy
     else:
-        reason = f"does what a graph cannot hold: {_short(error)}"
+        reason = f"does what a graph cannot hold: {one_line(error)}"
         remedy = f"write it with torch's functions on whole tensors, or {_OPAQUE}"
     return BadInput(
         f"module {path or type(model).__name__!r}",
@@ -205,13 +205,9 @@ def check_runs(model: nn.Module, example: Tensor) -> None:
         place = line_of_error(error, model)
         raise BadInput(
             "example_input",
-            f"does not run through the network ({type(error).__name__}: {_short(error)}){_at(place)}",
+            f"does not run through the network ({type(error).__name__}: {one_line(error)}){_at(place)}",
             "give one batch as in training; if it is one, mend that line: the network fails by itself",
         ) from error
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _at(place: str) -> str:
@@ -260,7 +256,7 @@ def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
         with in_mode(model, training=False):
             _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
     except Exception as error:
-        reason = " ".join(str(error).split("While executing")[0].split())[:200]  # fx adds its own story
+        reason = one_line(str(error).split("While executing")[0])  # fx adds its own story
         raise BadInput(
             f"module {type(model).__name__!r}",
             f"does not run as a graph ({reason}), though it runs by itself",
@@ -282,9 +278,13 @@ def owner_of(node: fx.Node) -> str:
 
 def place_of(node: fx.Node) -> str:
     """An op in the user's words: what it is, in which module, in which line of which file."""
-    name = _WORDS.get(node.target) or getattr(node.target, "__name__", str(node.target))
     where = ", ".join(filter(None, (owner_of(node) and f"in {owner_of(node)}", node.meta.get(LINE, ""))))
-    return f"{name} ({where})" if where else str(name)
+    return f"{word_of(node)} ({where})" if where else word_of(node)
+
+
+def word_of(node: fx.Node) -> str:
+    """What an op is called."""
+    return str(_WORDS.get(node.target) or getattr(node.target, "__name__", str(node.target)))
 
 
 _WORDS: dict[Any, str] = {operator.getitem: "indexing"}
@@ -302,5 +302,5 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
 
 __all__ = [
     "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced", "value_of",
-    "with_shapes",
+    "with_shapes", "word_of",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.general import GiveUniqueNodeNames
 from qonnx.transformation.infer_shapes import InferShapes
 
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, one_line
 from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
 
 
@@ -52,7 +52,7 @@ def execute(
     except BadInput:
         raise
     except Exception as error:  # qonnx and onnxruntime raise whatever they meet
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         raise BadInput(
             where, f"qonnx cannot execute it ({reason})", "run qonnx-cleanup on the file"
         ) from error

@@ -11,7 +11,7 @@ from qonnx.core.datatype import DataType as QonnxType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, one_line
 from etb_hw.files import write_bytes
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
@@ -71,7 +71,7 @@ def exported_model(
                 module, args=torch.zeros(1, *input_shape), opset_version=_OPSET, dynamo=False
             )
     except Exception as error:  # torch and Brevitas raise whatever they meet
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         raise BadInput(
             type(module).__name__, f"cannot be exported ({reason})", "use stock Brevitas layers"
         ) from error

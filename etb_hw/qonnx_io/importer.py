@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from etb_hw.errors import BadInput, UnsupportedNode
+from etb_hw.errors import BadInput, UnsupportedNode, one_line
 from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
 from etb_hw.integer.graph import Source
 from etb_hw.qonnx_io.affine import as_affine, then
@@ -117,7 +117,7 @@ class _Interpreter:
             raise
         except _MALFORMED as error:
             # inputs missing, attributes of a wrong type, shapes that do not broadcast: numpy notices them all
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise BadInput(call.label, f"is malformed ({reason})", "export the network again") from error
         self._put(node, call, result)
 

@@ -101,9 +101,8 @@ def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Tria
     with SimulatedLine(design, described["build"], tools=tools) as line:
         accelerator = Accelerator(line, described)
         if loads_in_simulation(described):
-            few = replace(
-                trial, images=trial.images[:2], expected=trial.expected[:2]
-            )  # a serial line is slow
+            # a serial line is slow
+            few = replace(trial, images=trial.images[:2], expected=trial.expected[:2])
             infer = partial(accelerator.infer, few.images)
             prove_loading(accelerator, infer, design, described["build"], few)
         found = accelerator.infer(trial.images)

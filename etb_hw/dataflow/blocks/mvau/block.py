@@ -279,7 +279,7 @@ class Mvau(PixelBlock):
 
     @property
     def _more_registers(self) -> int:
-        weights = 0 if self.depth == 1 and not self.writable else self.weight_bits
+        weights = 0 if self.constant_weights else self.weight_bits
         inputs = self.simd * self.input_dtype.bits
         _, banks = self.weight_banks
         if banks > 1:
@@ -315,6 +315,11 @@ class Mvau(PixelBlock):
     def weight_bits(self) -> int:
         """Bits of a word of the weight memory."""
         return self.pe * self.simd * self.weight_dtype.bits
+
+    @property
+    def constant_weights(self) -> bool:
+        """Whether the weights are one word that never changes, of which synthesis makes logic."""
+        return self.depth == 1 and not self.writable
 
     @property
     def weight_banks(self) -> tuple[int, int]:

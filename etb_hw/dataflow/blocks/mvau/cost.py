@@ -34,7 +34,7 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
     acc = block.rtl_accumulator.bits
     width, depth = pe * block.simd * w, rows * columns
-    constant = depth == 1 and not block.writable
+    constant = block.constant_weights
     trees = _tree(block, fabric)
     amounts: dict[str, float] = {
         "one": 1,
@@ -106,7 +106,7 @@ def _tree(block: Mvau, fabric: Fabric) -> Tree:
     """The trees of all rows."""
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     # constants are shared between rows; the words of a memory are mapped apart from what they feed
-    constant = block.depth == 1 and not block.writable
+    constant = block.constant_weights
     kinds = log2(block.weight_dtype.levels) if constant else inf
     if block.xnor:
         return tree(
