@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-Method: TypeAlias = Literal["dense", "small", "l1", "random", "etb", "etb widths"]
+Method: TypeAlias = Literal[
+    "dense", "small", "shaped", "l1 open", "random open", "l1", "random", "etb", "etb fixed", "etb widths"
+]
 TITLES: Mapping[Method, str] = {
     "dense": "dense, unpruned",
     "small": "small dense, same size, from scratch",
-    "l1": "L1-ranked pruning",
-    "random": "random pruning",
+    "shaped": "small dense, narrowed as ETB's caps are, from scratch",
+    "l1 open": "L1-ranked pruning, no caps",
+    "random open": "random pruning, no caps",
+    "l1": "L1-ranked pruning, ETB's caps",
+    "random": "random pruning, ETB's caps",
     "etb": "ETB",
+    "etb fixed": "ETB, thresholds not trained",
     "etb widths": "dense with the widths ETB found, from scratch",
 }
 

@@ -14,6 +14,7 @@ from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Method
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
+from etb_hw.evolution.allocation import HIGHEST_CAP, profile_of
 from etb_hw.files import locked, remove_leftovers, write_json
 from etb_hw.models import NetSpec, specify
 from etb_hw.pruning.hard import HardNet
@@ -26,6 +27,7 @@ from etb_hw.training.teacher import teach
 Estimate: TypeAlias = Callable[[HardNet], Mapping[str, float]]
 
 METHODS: tuple[Method, ...] = ("dense", "small", "l1", "random", "etb")
+UNMOVED = 1e-12  # a learning rate at which a threshold stays where it starts
 
 
 def compare_methods(
@@ -100,9 +102,11 @@ def _settings(
     match method:
         case "dense":
             evolution = evolution.at_ratio(0.0)
-        case "small" | "etb widths":
+        case "small" | "shaped" | "etb widths":
             if method == "small":
-                widths = same_size(spec, cost, evolution.ratio)
+                widths = same_size(spec, cost, evolution.ratio, [1.0] * len(spec.prunable))
+            elif method == "shaped":
+                widths = same_size(spec, cost, evolution.ratio, profile_of(spec, evolution))
             elif etb is not None:
                 widths = tuple(etb.widths[group] for group in spec.prunable)
             else:
@@ -111,15 +115,27 @@ def _settings(
             evolution = evolution.at_ratio(0.0)
         case "l1" | "random":
             evolution = evolution.model_copy(update={"criterion": method})
+        case "l1 open" | "random open":
+            open_caps = (HIGHEST_CAP,) * len(spec.prunable)
+            evolution = evolution.model_copy(update={"criterion": method.split()[0], "caps": open_caps})
+        case "etb fixed":
+            evolution = evolution.model_copy(update={"threshold_lr": UNMOVED})
     return model, evolution
 
 
-def same_size(spec: NetSpec, cost: Cost, ratio: float) -> tuple[int, ...]:
-    """Uniformly scaled widths whose cost is as close as possible to (1 - ratio) of the network's."""
+def same_size(spec: NetSpec, cost: Cost, ratio: float, profile: Sequence[float]) -> tuple[int, ...]:
+    """Widths whose cost is as close as possible to (1 - ratio) of the network's.
+
+    Args:
+        profile: how large a share each prunable group loses, relative to the others.
+    """
     wanted = (1 - ratio) * cost(spec.widths)
     candidates = [
-        tuple(max(1, round(spec.widths[group] * factor)) for group in spec.prunable)
-        for factor in np.linspace(0.05, 1.0, 1901)
+        tuple(
+            max(1, round(spec.widths[group] * max(1 - HIGHEST_CAP, 1 - scale * part)))
+            for group, part in zip(spec.prunable, profile, strict=True)
+        )
+        for scale in np.linspace(0.0, 0.95, 1901)
     ]
 
     def miss(widths: tuple[int, ...]) -> float:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw import data
-from etb_hw.artifacts.study import Method
+from etb_hw.artifacts.study import TITLES, Method
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.training import baselines
 
-METHODS: tuple[Method, ...] = ("small", "etb", "dense", "random", "l1", "etb widths")
+METHODS: tuple[Method, ...] = tuple(TITLES)
 
 
 def shrunk(x: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from etb_hw import data
-from etb_hw.artifacts.study import Point
+from etb_hw.artifacts.study import TITLES, Point
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput
 from etb_hw.files import locked
+from etb_hw.models import specify
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.report.pareto import pareto_picture
 from etb_hw.training import baselines, sweep
@@ -168,8 +169,9 @@ def test_two_comparisons_never_train_in_one_folder(digits, tmp_path):
 
 
 def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
-    methods = (*baselines.METHODS, "etb widths")
+    methods = tuple(TITLES)
     titles = []
+    groups = specify(MODEL, digits.shape, len(digits.classes), digits.dtype).prunable
 
     def compare(seeds):
         return baselines.compare_methods(
@@ -185,13 +187,17 @@ def test_baselines_compare_all_methods_and_resume(digits, tmp_path):
         )
 
     compare([0])
-    assert len(titles) == 6
+    assert len(titles) == len(TITLES)
     table = compare([0])
-    assert len(titles) == 6
+    assert len(titles) == len(TITLES)
     sizes = {run.method: run.parameters for run in table.runs}
     assert sizes["etb widths"] == sizes["etb"] < sizes["dense"]
-    assert abs(sizes["small"] - sizes["etb"]) < 0.1 * sizes["dense"]
+    for method in ("small", "shaped", "l1", "l1 open", "random", "random open", "etb fixed"):
+        assert abs(sizes[method] - sizes["etb"]) < 0.1 * sizes["dense"]
+    widths = {run.method: [run.widths[group] for group in groups] for run in table.runs}
+    lost = [1 - kept / full for kept, full in zip(widths["shaped"], widths["dense"], strict=True)]
+    assert lost[0] + 0.2 < lost[-1], "narrowed the more, the deeper, as the caps are"
     text = baseline_table(table)
     assert "| ETB |" in text
     assert "fps" in text
-    assert len(json.loads((tmp_path / "baselines.json").read_text())["runs"]) == 6
+    assert len(json.loads((tmp_path / "baselines.json").read_text())["runs"]) == len(TITLES)
