@@ -26,8 +26,7 @@ from etb_hw.rtl.names import comment
 
 WEIGHTS_FILE, DESCRIPTION = "weights.bin", "accelerator.json"
 LOADED = (
-    "\nBefore that the program loaded another network, got what its blocks compute, "
-    "and loaded the first one again."
+    "\nBesides, another network was loaded, gave what its blocks compute, and the first one was loaded again."
 )
 _REMEDY = "give a folder that etb-hw package made"
 

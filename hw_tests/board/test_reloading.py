@@ -24,7 +24,7 @@ from etb_hw.board.serial.gateware import gateware as serial_gateware
 from etb_hw.board.serial.simulated import SimulatedLine
 from etb_hw.board.zynq import package as zynq_package
 from etb_hw.board.zynq.gateware import gateware as zynq_gateware
-from etb_hw.board.zynq.simulated import SimulatedZynq
+from etb_hw.board.zynq.simulated import CDriver, SimulatedZynq
 from etb_hw.cli import main
 from etb_hw.dataflow import finn
 from etb_hw.dataflow.load_image import image_of_other, load_image
@@ -231,6 +231,51 @@ def test_a_load_in_mid_frame_and_one_that_is_cut_off(board: SimulatedZynq, tmp_p
         again.infer(IMAGES)
     again.load(file_of(accelerator, load_image(DESIGN), tmp_path))
     gives(again, EXPECTED[0])
+
+
+def test_the_c_driver_loads_and_refuses_what_python_does(board: SimulatedZynq, tmp_path: Path) -> None:
+    """One file for both, taken as it is."""
+    driver, build = CDriver(board, ZYNQ), ZYNQ["build"]
+    driver.open()
+    good = weights_file(build, IMAGE)
+    (tmp_path / "weights.bin").write_bytes(good)
+    driver.load(tmp_path / "weights.bin")
+    assert board.c_weights_crc() == (0, zlib.crc32(IMAGE))
+    np.testing.assert_array_equal(driver.infer(IMAGES).reshape(4, -1), EXPECTED[1])
+    other_build = weights_file("0" * 16, IMAGE)
+    for file in (b"", good[:5], good[:40], b"ETBW2" + good[5:], other_build, weights_file(build, IMAGE[1:])):
+        assert board.c_load(file) == -10
+    middle = len(good) // 2
+    flipped = good[:middle] + bytes([good[middle] ^ 4]) + good[middle + 1 :]
+    end_of_head = good.index(b"}\n")
+    for file in (flipped, good[:-1], good + b"x", good[:end_of_head], good[: end_of_head + 1]):
+        assert board.c_load(file) == -11
+    np.testing.assert_array_equal(driver.infer(IMAGES).reshape(4, -1), EXPECTED[1])  # nothing was written
+
+
+def test_half_of_a_network_never_runs_under_the_c_driver(board: SimulatedZynq) -> None:
+    driver = CDriver(board, ZYNQ)
+    driver.open()
+    board.registers.write(zynq.LOAD, zynq.OPEN)
+    board.registers.write(zynq.LOAD_WORD, 0x12345678)
+    board.reset()
+    driver.open()  # another program, later
+    with pytest.raises(BoardError, match="etb_infer of the C driver gives -13"):
+        driver.infer(IMAGES)
+    assert board.c_load(weights_file(ZYNQ["build"], load_image(DESIGN))) == 0
+    np.testing.assert_array_equal(driver.infer(IMAGES).reshape(4, -1), EXPECTED[0])
+
+
+def test_weights_that_arrive_damaged_are_noticed_by_the_c_driver(board: SimulatedZynq) -> None:
+    driver, file = CDriver(board, ZYNQ), weights_file(ZYNQ["build"], IMAGE)
+    driver.open()
+    for word in (1, len(IMAGE) // 4):
+        board.damage_word(word)
+        assert board.c_load(file) == -12
+        with pytest.raises(BoardError, match="etb_infer of the C driver gives -13"):
+            driver.infer(IMAGES)
+    assert board.c_load(file) == 0
+    np.testing.assert_array_equal(driver.infer(IMAGES).reshape(4, -1), EXPECTED[1])
 
 
 @pytest.mark.slow

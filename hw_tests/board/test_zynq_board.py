@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from etb_hw.board import boards, find_board, package, random_trial
 from etb_hw.board.host.frames import BoardError, from_bytes, to_bytes
 from etb_hw.board.host.zynq import CONTROL, PACKET, RECEIVE, SEND, SOFT_RESET, START, STATUS, Accelerator
+from etb_hw.board.zynq.c_driver import design_header
 from etb_hw.board.zynq.gateware import gateware, ports
 from etb_hw.board.zynq.ipxact import SPIRIT
 from etb_hw.board.zynq.package import description
@@ -30,6 +31,7 @@ from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.rtl.tools import find_compiler
 from hw_tests.board.designs import colour, large, small, unrolled
 from hw_tests.board.packaged import host_of
+from hw_tests.board.reloading import hardware, network
 from hw_tests.networks import pruned_vgg_small
 
 Z2 = find_board("pynq-z2")
@@ -420,10 +422,14 @@ def test_the_c_driver_is_c99(packages: dict[str, dict[str, str]], tmp_path: Path
         "void Xil_DCacheInvalidateRange(uintptr_t a, uintptr_t n);\n"
     )
     flags = ["-x", "c", "-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only"]
-    done = find_compiler().run([*flags, "etb_accelerator.c"], tmp_path)
-    assert done.returncode == 0, done.stderr
-    design = (tmp_path / "etb_design.h").read_text()
-    assert f"ETB_BUILD_HIGH 0x{SMALL.about['build'][:8]}u" in design
+    design = tmp_path / "etb_design.h"
+    assert f"ETB_BUILD_HIGH 0x{SMALL.about['build'][:8]}u" in design.read_text()
+    writable = design_header(hardware(network(0)), SMALL.about["build"])
+    assert "ETB_WEIGHTS_BYTES" in writable
+    for header in (design.read_text(), writable):
+        design.write_text(header)
+        done = find_compiler().run([*flags, "etb_accelerator.c"], tmp_path)
+        assert done.returncode == 0, done.stderr
 
 
 def test_it_says_what_was_not_built(packages: dict[str, dict[str, str]]) -> None:

@@ -22,7 +22,12 @@ enum {
   ETB_WRONG_LENGTH = -5,   /* the packet that came back has another length */
   ETB_DAMAGED = -6,        /* the accelerator counted the packet as damaged */
   ETB_TOO_MANY = -7,       /* more than 65535 frames, or than the DMA's 64 MiB */
-  ETB_BUSY = -8            /* the accelerator is not idle */
+  ETB_BUSY = -8,           /* the accelerator is not idle */
+  ETB_FIXED_WEIGHTS = -9,  /* the design was built without --weights writable */
+  ETB_OTHER_FILE = -10,    /* no file of weights for this build: make it with etb-hw weights DESIGN --for PACKAGE */
+  ETB_DAMAGED_FILE = -11,  /* its length or checksum is wrong */
+  ETB_UNVERIFIED = -12,    /* the weights read back are others than were written: load them again */
+  ETB_INCOMPLETE = -13     /* half of a network is in the accelerator, which is held in reset: load it again */
 };
 
 struct etb_accelerator {
@@ -35,6 +40,13 @@ struct etb_counts {
 
 /* Check identity and build, and reset. */
 int etb_open(struct etb_accelerator *a, uintptr_t registers, uintptr_t dma);
+
+/* Load a file that etb-hw weights made, as it is, and verify it by a checksum that is read back. A file of another
+ * build or a damaged one is refused before anything is written. */
+int etb_load(const struct etb_accelerator *a, const void *file, size_t size);
+
+/* The CRC-32 of the weights in the accelerator, read back now. */
+int etb_weights_crc(const struct etb_accelerator *a, uint32_t *crc);
 
 /* Run frames, in one packet. After an error the DMA and the accelerator were reset. */
 int etb_infer(const struct etb_accelerator *a, const void *in, void *out, uint32_t frames);

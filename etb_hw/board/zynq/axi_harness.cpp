@@ -7,9 +7,12 @@
 //   P address(8) n bytes   put bytes there      G address(8) n     answers with bytes from there
 //   S in out           how often the streams hold back, in 1/256
 //   T how              the DMA ends packets: 0 with TLAST, 1 not at all
+//   D n                the n-th word of weights from now on arrives with one bit wrong
 //   X n                hold reset for n cycles  I n                run n cycles
 //   O                  etb_open of the C driver; answers with its result
 //   C n bytes          etb_infer of the C driver on n frames; answers with its result and the frames out
+//   L n bytes          etb_load of the C driver on a file of n bytes; answers with its result
+//   K                  etb_weights_crc of the C driver; answers with its result and the checksum
 // It ends with 4 where the accelerator breaks a rule of its buses, and says which on standard error.
 
 #include <cstdint>
@@ -65,7 +68,7 @@ struct Channel {
   }
 } sending, receiving;
 
-unsigned stall_in = 0, stall_out = 0, no_last = 0;
+unsigned stall_in = 0, stall_out = 0, no_last = 0, damaged = 0;
 bool offered = false, waiting = false;
 uint64_t waiting_data = 0;
 bool waiting_last = false;
@@ -117,6 +120,7 @@ void cycle(bool reset = false) {
 }
 
 void lite_write(uint32_t address, uint32_t value) {
+  if (address == 0x44 && damaged && --damaged == 0) value ^= 16;
   if ((address == 0x0C && (value & 2)) || address == 0x40) soft_reset = 60;
   top->s_axi_awaddr = address & 0x7F, top->s_axi_wdata = value, top->s_axi_wstrb = 15;
   unsigned wait_address = random_byte() & 3, wait_value = random_byte() & 3, left = 1000;
@@ -222,6 +226,8 @@ int main(int argc, char** argv) {
       stall_in = number(), stall_out = number();
     } else if (command == 'T') {
       no_last = number();
+    } else if (command == 'D') {
+      damaged = number();
     } else if (command == 'X') {
       for (uint32_t n = number(); n; --n) cycle(true);
     } else if (command == 'I') {
@@ -234,6 +240,14 @@ int main(int argc, char** argv) {
       if (std::fread(in.data(), 1, n * ETB_IN_BYTES, stdin) != n * ETB_IN_BYTES) return 0;
       answer(uint32_t(etb_infer(&driver, in.data(), out.data(), n)), 4);
       std::fwrite(out.data(), 1, n * ETB_OUT_BYTES, stdout);
+    } else if (command == 'L') {
+      std::vector<uint8_t> file(number());
+      if (std::fread(file.data(), 1, file.size(), stdin) != file.size()) return 0;
+      answer(uint32_t(etb_load(&driver, file.data(), file.size())), 4);
+    } else if (command == 'K') {
+      uint32_t crc = 0;
+      answer(uint32_t(etb_weights_crc(&driver, &crc)), 4);
+      answer(crc, 4);
     }
     std::fflush(stdout);
   }

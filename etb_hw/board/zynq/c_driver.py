@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
+from etb_hw.board.host.weights import weights_file
 from etb_hw.board.zynq.gateware import bus_of
 from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.load_image import image_size, is_writable
 
 FILES = ("etb_accelerator.h", "etb_accelerator.c")
 
@@ -25,5 +28,14 @@ def design_header(design: DataflowGraph, build: str) -> str:
 #define ETB_BUILD_HIGH 0x{build[:8]}u
 #define ETB_IN_BYTES {taken.beat_bytes * design.input_stream.beats}u
 #define ETB_OUT_BYTES {given.beat_bytes * design.output_stream.beats}u
-#endif
+{_writable(design, build)}#endif
 """
+
+
+def _writable(design: DataflowGraph, build: str) -> str:
+    """What a file of weights for this build begins with, up to its checksum."""
+    if not is_writable(design):
+        return ""
+    size = image_size(design)
+    head = weights_file(build, bytes(size))[:-size].decode("ascii").rstrip("}\n0123456789")
+    return f"#define ETB_WEIGHTS_BYTES {size}u\n#define ETB_WEIGHTS_HEAD {json.dumps(head)}\n"

@@ -10,7 +10,7 @@ from typing import Any
 from etb_hw.board.boards import ZynqBoard
 from etb_hw.board.contents import Package, Trial
 from etb_hw.board.describe import stream_description
-from etb_hw.board.host.frames import from_bytes, to_bytes
+from etb_hw.board.host.frames import to_bytes
 from etb_hw.board.host.zynq import Accelerator
 from etb_hw.board.reload import prove_loading
 from etb_hw.board.shared_files import host_files, test_bench_files, words_text
@@ -19,7 +19,7 @@ from etb_hw.board.zynq.c_driver import design_header, driver_sources
 from etb_hw.board.zynq.gateware import bus_of, gateware, ports
 from etb_hw.board.zynq.ipxact import component_xml
 from etb_hw.board.zynq.readme import readme_text
-from etb_hw.board.zynq.simulated import SimulatedZynq
+from etb_hw.board.zynq.simulated import CDriver, SimulatedZynq
 from etb_hw.board.zynq.vivado import CLOCK_XDC, build_tcl, clock_xdc, package_tcl
 from etb_hw.dataflow.design import check_fits
 from etb_hw.dataflow.devices import find_device
@@ -92,7 +92,7 @@ def description(design: DataflowGraph, board: ZynqBoard, clock_mhz: float, build
 def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Trial, tools: Origin) -> Proof:
     """Both drivers get from the simulated accelerator what they must, at full speed and with stalls.
 
-    Writable weights are replaced and restored before that.
+    Writable weights are replaced and restored by both.
     """
     half = max(1, len(trial.images) // 2)  # so that one call takes several packets
     with SimulatedZynq(design, tools=tools) as hardware:
@@ -105,10 +105,12 @@ def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Tria
         proof = prove("board, simulated", trial.against, found, expected)
         hardware.stalls(STALLS, STALLS)
         prove("board, simulated with stalls", trial.against, accelerator.infer(trial.images), expected)
-        hardware.c_open()
-        frames = to_bytes(trial.images, described["input"])
-        _, replies = hardware.c_infer(frames, described["output"]["bytes"])
-        prove("board, simulated, C driver", trial.against, from_bytes(replies, described["output"]), expected)
+        driver = CDriver(hardware, described)
+        driver.open()
+        prove("board, simulated, C driver", trial.against, driver.infer(trial.images), expected)
+        if "weights" in described:
+            prove_loading(driver, partial(driver.infer, trial.images), design, described["build"], trial)
+            prove("board, simulated, C driver", trial.against, driver.infer(trial.images), expected)
     return proof
 
 

@@ -59,7 +59,7 @@ is refused.
 ## Run it without an operating system
 
 `c/etb_accelerator.c` with the addresses of `xparameters.h`; `{DESIGN}.xsa` is what Vitis makes a platform of.
-A frame is {taken["bytes"]:,} bytes in, {_layout(taken)},
+{_c_load(described)}A frame is {taken["bytes"]:,} bytes in, {_layout(taken)},
 and {given["bytes"]:,} bytes out, {_layout(given)};
 channels innermost, values from the lowest bit on, a bipolar value one bit.
 
@@ -85,6 +85,12 @@ The scripts for Vivado, `component.xml` and the block design are **generated, no
 Vivado and no board. Whether {mhz:g} MHz are met, Vivado's timing report says; `build.tcl` stops where they
 are not.
 """
+
+
+def _c_load(described: Mapping[str, Any]) -> str:
+    if "weights" not in described:
+        return ""
+    return "`etb_load` takes the content of a file of weights as it is, and verifies it likewise.\n"
 
 
 def _layout(stream: Mapping[str, Any]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from etb_hw.board.host.frames import BoardError, from_bytes, to_bytes
 from etb_hw.board.host.zynq import Registers
 from etb_hw.board.pipes import PipedModel
 from etb_hw.board.zynq.c_driver import design_header, driver_sources
@@ -89,6 +91,10 @@ class SimulatedZynq(PipedModel):
         """Whether the DMA leaves TLAST out."""
         self.tell("T", int(on))
 
+    def damage_word(self, count: int) -> None:
+        """One bit of the ``count``-th word of weights from now on arrives wrong."""
+        self.tell("D", count)
+
     def reset(self, cycles: int = 3) -> None:
         """Hold the reset of accelerator and DMA."""
         self.tell("X", cycles)
@@ -107,6 +113,41 @@ class SimulatedZynq(PipedModel):
         self.tell("C", len(frames), data=frames.tobytes())
         status, found = _signed(self.number()), self.answer(len(frames) * size)
         return status, [found[i : i + size] for i in range(0, len(found), size)]
+
+    def c_load(self, file: bytes) -> int:
+        """``etb_load`` of the C driver on a file of weights."""
+        self.tell("L", len(file), data=file)
+        return _signed(self.number())
+
+    def c_weights_crc(self) -> tuple[int, int]:
+        """``etb_weights_crc`` of the C driver: its result, and the checksum."""
+        self.tell("K")
+        return _signed(self.number()), self.number()
+
+
+@dataclass(frozen=True)
+class CDriver:
+    """The C driver as an accelerator; what it does not take ends in BoardError."""
+
+    hardware: SimulatedZynq
+    description: Mapping[str, Any]
+
+    def open(self) -> None:
+        self._checked("etb_open", self.hardware.c_open())
+
+    def load(self, weights: Path | str, /) -> None:
+        self._checked("etb_load", self.hardware.c_load(Path(weights).read_bytes()))
+
+    def infer(self, images: Any) -> Any:
+        """Integer results (N, ...) of images (N, ...), in one packet."""
+        taken, given = self.description["input"], self.description["output"]
+        status, replies = self.hardware.c_infer(to_bytes(images, taken), given["bytes"])
+        self._checked("etb_infer", status)
+        return from_bytes(replies, given)
+
+    def _checked(self, function: str, status: int) -> None:
+        if status:
+            raise BoardError(f"{function} of the C driver gives {status}")
 
 
 def _halves(value: int) -> tuple[int, int]:
