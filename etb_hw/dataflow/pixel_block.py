@@ -14,8 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from etb_hw.dataflow.block import Block, FinnNode, Fold
+from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.vocabulary import OWN_DOMAIN
 from etb_hw.errors import BadInput
+
+
+def counts_in(pixels: tuple[int, ...]) -> tuple[int, ...]:
+    """How many pixels above one fill the rows of an image of (H, W) pixels; none where there is no row."""
+    return divisors(pixels[-1])[1:] if pixels else ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

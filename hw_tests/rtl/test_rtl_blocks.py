@@ -221,6 +221,8 @@ PIXELS: list[Block] = [
     window((5, 12), 2, (2, 2), 2, stride=(1, 2), parallel_window=1, m=4, ram_style="block"),
     window((4, 9), 2, (1, 4), 2, dtype=i(3), parallel_window=1, m=3),
     window((1, 12), 2, (1, 1 + 2), 2, dtype=u(2), parallel_window=1, m=2),
+    window((5, 8), 3, (1, 1), 3, dtype=i(3), stride=(2, 2), m=4),
+    window((4, 6), 2, (1, 1), 2, stride=(1, 3), m=3),
     replace(mvau(6, 18, 6, 18, pixels=(2, 6)), m=3),
     replace(mvau(5, 20, 5, 20, out=None, pixels=(3, 2)), m=2),
     replace(mvau(4, 27, 4, 27, x=u(8), pixels=(2, 4)), m=2),
@@ -238,6 +240,10 @@ PIXELS: list[Block] = [
     ),
     replace(thresholding(3, 3, i(7), BIPOLAR, (2, 4)), m=2),
     replace(thresholding(2, 2, u(4), u(2), (3, 6)), m=3),
+    AddStreams(name="", layer="", shape=(2, 6, 3), dtypes=(BIPOLAR, i(4)), output_dtype=i(5), pe=3, m=2),
+    DuplicateStreams(name="", layer="", shape=(2, 6, 2), dtype=i(3), copies=3, pe=2, m=3),
+    replace(channelwise("add", 4, 4, i(6), i(5)), pixels=(2, 6), m=2),
+    replace(channelwise("mul", 3, 3, BIPOLAR, u(5)), pixels=(3, 4), m=4),
     *(
         WidthConverter(name="", layer="", shape=(2, 6, 4), dtype=u(2), lanes_in=a, lanes_out=b)
         for a, b in ((8, 2), (4, 8), (8, 12))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Concat, Mvau, SlidingWindow
+from etb_hw.dataflow.blocks import AddStreams, Concat, DuplicateStreams, Mvau, SlidingWindow
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.design import design as built
 from etb_hw.dataflow.finn.onnx_reader import from_onnx
@@ -189,6 +189,17 @@ def test_several_pixels_a_cycle(simulator_cache: Path) -> None:
     design = _at_full_speed(conv_net([7, 9, POOL, 11], [13], (3, 8, 8)), 50, simulator_cache)
     assert design.input_stream.m == 2
     assert [block.fold["M"] for block in design.blocks if "M" in block.fold] == [2] * 7
+
+
+def test_shortcuts_of_several_pixels_a_cycle(simulator_cache: Path) -> None:
+    """Sums, copies and a strided 1x1 shortcut of two pixels a cycle; a pixel at a time takes 100 cycles."""
+    network = resnet18((5, 6), size=8, blocks=1)
+    design = _at_full_speed(network, 50, simulator_cache)
+    two = {(type(block), getattr(block, "kernel", None)) for block in design.blocks if "M" in block.fold}
+    assert {(AddStreams, None), (DuplicateStreams, None), (SlidingWindow, (1, 1))} < two
+    frames = np.random.default_rng(2).integers(0, 256, (4, 8, 8, 3))
+    run = simulate(design, frames, stalls=0.3, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs, design.execute(frames))
 
 
 def test_pixels_side_by_side_and_one_at_a_time(simulator_cache: Path) -> None:

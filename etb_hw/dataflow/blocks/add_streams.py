@@ -1,4 +1,7 @@
-"""Sum of two streams, value by value; FINN's AddStreams_hls. FINN's formulas give it no resources."""
+"""Sum of two streams, value by value; FINN's AddStreams_hls. FINN's formulas give it no resources.
+
+M pixels a beat (``pixel_block``) are a pixel of M times the channels.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
+from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -23,7 +27,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AddStreams(LaneBlock):
+class AddStreams(PixelBlock, LaneBlock):
     """Two streams of one shape (H, W, C) or (C,), each with its own type, to their sum."""
 
     OP: ClassVar[str] = "AddStreams_hls"
@@ -36,11 +40,15 @@ class AddStreams(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return tuple(Stream(self.shape, dtype, self.pe) for dtype in self.dtypes)
+        return tuple(Stream(self.shape, dtype, self.m * self.pe, self.m) for dtype in self.dtypes)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.output_dtype, self.pe),)
+        return (Stream(self.shape, self.output_dtype, self.m * self.pe, self.m),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return counts_in(self.shape[:-1])
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         # FINN knows one input type: the smallest that holds both
@@ -59,7 +67,7 @@ class AddStreams(LaneBlock):
         return RtlInstance(
             "add_streams",
             {
-                "PE": self.pe,
+                "PE": self.m * self.pe,
                 **operand("A", a),
                 **operand("B", b),
                 "OUT_BITS": self.output_dtype.bits,
@@ -80,25 +88,34 @@ class AddStreams(LaneBlock):
             dtypes=(f.dtype("inputDataType"), f.dtype("inputDataType", port=1)),
             output_dtype=DataType.parse(f["etb_outputs"][0].decode()),
             pe=f["PE"],
+            m=f.get("M", 1),
         )
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         # the highest bit of a sum needs no LUT of its own
         bits = max(2 if dtype == BIPOLAR else dtype.bits for dtype in self.dtypes)
-        return {"one": 1, "sums": self.pe * bits}
+        return {"one": 1, "sums": self.m * self.pe * bits}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        return {"one": 1, "sums": self.pe * (max(dtype.bits for dtype in self.dtypes) + 1)}
+        bits = max(dtype.bits for dtype in self.dtypes) + 1
+        return {"one": 1, "sums": self.m * self.pe * bits}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_add, 2),)
+        return Sampler(_add, 2), Sampler(_pixels, 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
         x = DataType.parse(spec["x"])
         out = DataType.smallest(2 * x.min, 2 * x.max)
-        return cls(**common(spec), shape=(spec["c"],), dtypes=(x, x), output_dtype=out, pe=spec["pe"])
+        return cls(
+            **common(spec),
+            shape=(4, 4, spec["c"]),
+            dtypes=(x, x),
+            output_dtype=out,
+            pe=spec["pe"],
+            m=spec.get("m", 1),
+        )
 
 
 def _add(draw: random.Random) -> Spec:
@@ -109,3 +126,8 @@ def _add(draw: random.Random) -> Spec:
         "pe": draw_lanes(draw, c, 32),
         "x": draw.choice(("INT5", "INT9", "BIPOLAR")),
     }
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _add(draw)
+    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

@@ -2,6 +2,7 @@
 
 FINN's formula: ``LUT = bits PE`` for the operators plus, where a PE serves several channels,
 ``bits PE ceil(C/PE / 64)`` for the parameters in LUTRAM; ``bits`` are the input's.
+M pixels a beat (``pixel_block``) are a pixel of M times the channels, whose constants repeat.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes
 from etb_hw.dataflow.stream import Stream
@@ -44,7 +46,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Channelwise(LaneBlock):
+class Channelwise(PixelBlock, LaneBlock):
     """``y = x + parameters[c]`` or ``y = x * parameters[c]`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "ChannelwiseOp_hls"
@@ -59,6 +61,7 @@ class Channelwise(LaneBlock):
     writable: bool = False  # what is added, at run time, in our RTL
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.writable:
             return
         if self.func == "mul":
@@ -84,15 +87,19 @@ class Channelwise(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.input_dtype, self.pe),)
+        return (Stream((*self.pixels, self.channels), self.input_dtype, self.m * self.pe, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.output_dtype, self.pe),)
+        return (Stream((*self.pixels, self.channels), self.output_dtype, self.m * self.pe, self.m),)
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return counts_in(self.pixels)
 
     def resources(self) -> Resources:
         bits, fold = self.input_dtype.bits, self.channels // self.pe
-        return Resources(lut=bits * self.pe * (1 + (ceil(fold / 64) if fold > 1 else 0)))
+        return Resources(lut=bits * self.m * self.pe * (1 + (ceil(fold / 64) if fold > 1 else 0)))
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
@@ -110,18 +117,20 @@ class Channelwise(LaneBlock):
         return (("parameters", self.parameters.astype(np.float32)[:, None], self.parameter_dtype),)
 
     def parameter_fields(self) -> tuple[NDArray[np.int64], int]:
-        """The parameter memory: bit patterns (channels / PE, PE), and their bits."""
+        """The parameter memory: bit patterns (channels / PE, M x PE), and their bits."""
         kind = self.parameter_dtype
-        return encode(self.parameters.reshape(self.channels // self.pe, self.pe), kind), kind.bits
+        folded = np.tile(self.parameters.reshape(self.channels // self.pe, self.pe), self.m)
+        return encode(folded, kind), kind.bits
 
     def rtl(self) -> RtlInstance:
         kind = self.parameter_dtype
         fields, _ = self.parameter_fields()
+        lanes = self.m * self.pe
         return RtlInstance(
             "channelwise",
             {
-                "C": self.channels,
-                "PE": self.pe,
+                "C": self.m * self.channels,
+                "PE": lanes,
                 "MULTIPLY": int(self.func == "mul"),
                 **operand("IN", self.input_dtype),
                 "P_BITS": kind.bits,
@@ -129,7 +138,7 @@ class Channelwise(LaneBlock):
                 "OUT_BITS": self.output_dtype.bits,
                 "WRITABLE": int(self.writable),
             },
-            (RtlMemory("PARAMETERS", self.pe * kind.bits, pack_words(fields, kind.bits), self.writable),),
+            (RtlMemory("PARAMETERS", lanes * kind.bits, pack_words(fields, kind.bits), self.writable),),
         )
 
     def loadable(self) -> Self:
@@ -161,6 +170,7 @@ class Channelwise(LaneBlock):
             pixels=f.pixels,
             pe=f["PE"],
             writable=f.flag("etb_writable"),
+            m=f.get("M", 1),
         )
 
     @property
@@ -168,10 +178,11 @@ class Channelwise(LaneBlock):
         return f"Channelwise {self.func}"
 
     def multipliers(self, fabric: Fabric) -> int:
-        return self.pe if self.func == "mul" and self.output_dtype.bits >= fabric.dsp_bits else 0
+        wide = self.func == "mul" and self.output_dtype.bits >= fabric.dsp_bits
+        return self.m * self.pe if wide else 0
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        fold = self.channels // self.pe
+        fold, lanes = self.channels // self.pe, self.m * self.pe
         amounts: dict[str, float] = {
             "one": 1,
             "counters": counter(fold),
@@ -182,11 +193,11 @@ class Channelwise(LaneBlock):
             ones = np.bitwise_or.reduce(self.parameters.reshape(fold, -1), axis=0)
             mask = (1 << self.output_dtype.bits) - 1
             found = sum(int(bits & mask).bit_count() for bits in ones)
-            amounts["sums"] = self.pe * self.output_dtype.bits if self.writable else found
+            amounts["sums"] = lanes * self.output_dtype.bits if self.writable else self.m * found
         elif not self.multipliers(fabric):
             # a bipolar factor is two bits, 01 or 11
             bits = 1.5 if self.input_dtype == BIPOLAR else self.input_dtype.bits
-            amounts["products"] = self.pe * bits * self.parameter_dtype.bits
+            amounts["products"] = lanes * bits * self.parameter_dtype.bits
         return amounts
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
@@ -194,8 +205,8 @@ class Channelwise(LaneBlock):
         return {
             "one": 1,
             "counters": bits_of(self.channels // self.pe),
-            "input": self.pe * self.input_dtype.bits if own else 0,
-            "output": self.pe * self.output_dtype.bits if own else 0,
+            "input": self.inputs[0].width if own else 0,
+            "output": self.outputs[0].width if own else 0,
             "ROM": 0 if self.writable else rom_columns(*self.parameter_fields()),
         }
 
@@ -206,7 +217,7 @@ class Channelwise(LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_channelwise, 4),)
+        return Sampler(_channelwise, 4), Sampler(_pixels, 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -222,6 +233,7 @@ class Channelwise(LaneBlock):
             output_dtype=DataType.smallest(int(ends.min()), int(ends.max())),
             pixels=(4, 4),
             pe=spec["pe"],
+            m=spec.get("m", 1),
         )
 
 
@@ -230,3 +242,8 @@ def _channelwise(draw: random.Random) -> Spec:
     func = draw.choice(("add", "add", "mul"))
     return {"kind": "Channelwise", "c": c, "pe": draw_lanes(draw, c, 16), "func": func,
             "x": draw.choice(("INT6", "INT10")), "bits": draw.choice((4, 8))}  # fmt: skip
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _channelwise(draw)
+    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

@@ -1,4 +1,7 @@
-"""One stream to several equal ones; FINN's DuplicateStreams_hls. FINN's formulas give it no resources."""
+"""One stream to several equal ones; FINN's DuplicateStreams_hls. FINN's formulas give it no resources.
+
+A beat may be of M pixels (``pixel_block``).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import DUPLICATE, Machine
+from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -22,7 +26,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DuplicateStreams(LaneBlock):
+class DuplicateStreams(PixelBlock, LaneBlock):
     """(H, W, C) or (C,) to ``copies`` streams of the same."""
 
     OP: ClassVar[str] = "DuplicateStreams_hls"
@@ -35,11 +39,15 @@ class DuplicateStreams(LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.pe),)
+        return (Stream(self.shape, self.dtype, self.m * self.pe, self.m),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         return self.inputs * self.copies
+
+    @property
+    def pixel_counts(self) -> tuple[int, ...]:
+        return counts_in(self.shape[:-1])
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
@@ -68,6 +76,7 @@ class DuplicateStreams(LaneBlock):
             dtype=f.dtype("inputDataType"),
             copies=f["NumOutputStreams"],
             pe=f["PE"],
+            m=f.get("M", 1),
         )
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
@@ -78,12 +87,13 @@ class DuplicateStreams(LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_duplicate, 1),)
+        return Sampler(_duplicate, 1), Sampler(_pixels, 0, later=4)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
         x = DataType.parse(spec["x"])
-        return cls(**common(spec), shape=(spec["c"],), dtype=x, copies=2, pe=spec["pe"])
+        shape = (4, 4, spec["c"])
+        return cls(**common(spec), shape=shape, dtype=x, copies=2, pe=spec["pe"], m=spec.get("m", 1))
 
 
 def _duplicate(draw: random.Random) -> Spec:
@@ -94,3 +104,8 @@ def _duplicate(draw: random.Random) -> Spec:
         "pe": draw_lanes(draw, c),
         "x": draw.choice(("INT9", "BIPOLAR")),
     }
+
+
+def _pixels(draw: random.Random) -> Spec:
+    spec = _duplicate(draw)
+    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

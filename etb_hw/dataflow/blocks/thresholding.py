@@ -27,7 +27,6 @@ from etb_hw.dataflow.block import (
     RtlMemory,
 )
 from etb_hw.dataflow.blocks.mvau import multi_threshold
-from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.fabric.memories import (
@@ -39,7 +38,7 @@ from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
-from etb_hw.dataflow.pixel_block import PixelBlock
+from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels
 from etb_hw.dataflow.stream import Stream
@@ -76,7 +75,7 @@ class Thresholding(PixelBlock, LaneBlock):
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:
-        return divisors(self.pixels[-1])[1:] if self.pixels else ()
+        return counts_in(self.pixels)
 
     @cached_property
     def threshold_dtype(self) -> DataType:

@@ -41,7 +41,7 @@ from etb_hw.dataflow.fabric.memories import bits_of, block_banks
 from etb_hw.dataflow.fabric.parts import split_registers
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock
+from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.resources import RAM_STYLES, Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
@@ -153,7 +153,7 @@ class Mvau(PixelBlock):
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:
-        return divisors(self.pixels[-1])[1:] if self.pixels else ()
+        return counts_in(self.pixels)
 
     @property
     def folds(self) -> tuple[Fold, ...]:

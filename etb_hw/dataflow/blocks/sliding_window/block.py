@@ -77,9 +77,9 @@ class SlidingWindow(PixelBlock):
     @cached_property
     def form(self) -> Form:
         """How the windows are made."""
-        if self.kernel == (1, 1):
-            return Pointwise(self)
-        return Parallel(self) if self.parallel_window else Cyclic(self)
+        if self.parallel_window or self.m > 1:
+            return Parallel(self)
+        return Pointwise(self) if self.kernel == (1, 1) else Cyclic(self)
 
     @property
     def out_size(self) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class SlidingWindow(PixelBlock):
     @property
     def pixel_counts(self) -> tuple[int, ...]:
         (_, width), (_, across), stride = self.size, self.out_size, self.stride[1]
-        if not self.may_be_parallel:
+        if not self.may_be_parallel and self.kernel != (1, 1):
             return ()
         # whole words of pixels in, whole words of windows out, and line buffers of more than a word
         lines = 1 if self.kernel[0] == 1 else 2

@@ -6,7 +6,8 @@ implementation style: ``H W + 2`` cycles, ``KH - 1`` line buffers of ``W - KW`` 
 if the whole span stood in LUT RAM.
 
 With M pixels a beat (``pixel_block``) all of that is of words of M pixels: a word completes M windows, or M /
-stride where the stride skips some, and the registers hold the words that these windows reach over.
+stride where the stride skips some, and the registers hold the words that these windows reach over. Windows of
+one pixel, several at once, are made so too.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Parallel(Form):
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         window = self.window
-        kept = window.kernel[0] * self.columns * window.beat_bits
+        kept = window.kernel[0] * self._kept * window.beat_bits
         return {
             "one": 1,
             "counters": sum(bits_of(n) for n in (window.size[0], self.row, *self._waits))
@@ -130,6 +131,17 @@ class Parallel(Form):
             "registers": kept,
             "lines": self.lines * self.word_bits if window.ram_style == "distributed" else 0,
         }
+
+    @property
+    def _kept(self) -> int:
+        """Pixels of a row that registers hold: those on their way to a tap."""
+        window = self.window
+        starts = range(0, self.windows * window.stride[1], window.stride[1])
+        last: dict[int, int] = {}  # by place in a word, the leftmost word that a tap reads it from
+        for pixel in (start + k * window.dilation[1] for start in starts for k in range(window.kernel[1])):
+            word, place = divmod(pixel, window.m)
+            last[place] = min(word, last.get(place, word))
+        return sum(self.first + 1 - word for word in last.values())
 
     @property
     def _waits(self) -> tuple[int, int]:
