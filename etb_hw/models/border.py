@@ -19,8 +19,3 @@ def with_border(x: Tensor, pads: tuple[int, ...], value: float, alive: Tensor | 
         return F.pad(x, pads, value=value)
     frame = F.pad(torch.zeros_like(x[:1, :1]), pads, value=value)
     return F.pad(x, pads).add_(frame * per_channel(alive.to(x.dtype), x, 1))
-
-
-def told_apart(uniform: bool, alive: Tensor) -> Tensor | None:
-    """``alive`` where channels differ. A compiled step takes it always, so that it is one graph."""
-    return None if uniform and not torch.compiler.is_compiling() else alive

@@ -19,7 +19,15 @@ RAMP = 0.5  # half width of the smoothed step around a weight's dead-zone edge
 def signs(x: Tensor) -> Tensor:
     """-1 and +1 of x's type; zero counts as +1, as in hardware (x >= threshold)."""
     # the bits of torch.where(x >= 0, 1.0, -1.0) in a third of its time on a CPU
-    return torch.ge(x, 0, out=torch.empty_like(x)).mul_(2).sub_(1)
+    return torch.ge(x, 0, out=into(torch.empty_like(x))).to(x.dtype).mul_(2).sub_(1)
+
+
+def into(place: Tensor) -> Tensor | None:
+    """Where an operation may put its result, since new memory costs more than arithmetic.
+
+    A compiler decides that by itself, and would cut its graph where the place is not contiguous.
+    """
+    return None if torch.compiler.is_compiling() else place
 
 
 def per_channel(values: Tensor, like: Tensor, axis: int) -> Tensor:
@@ -41,8 +49,8 @@ def ternary(x: Tensor, dead_zone: Tensor) -> Tensor:
     """
     # the largest value that is below the zone: -D itself, or below zero where there is no zone
     below = torch.where(dead_zone > 0, torch.nextafter(-dead_zone, torch.zeros_like(dead_zone)), 0.0)
-    positive, negative = torch.empty_like(x), torch.empty_like(x)
-    return torch.ge(x, dead_zone, out=positive).sub_(torch.lt(x, below, out=negative))
+    positive = torch.ge(x, dead_zone, out=into(torch.empty_like(x))).to(x.dtype)
+    return positive.sub_(torch.lt(x, below, out=into(torch.empty_like(x))).to(x.dtype))
 
 
 class TernaryWeight(Function):
@@ -102,8 +110,8 @@ class TernaryActivation(Function):
         y, edge, a, gain = ctx.saved_tensors
         room = grad * a  # one tensor serves both: memory that is new costs more than arithmetic
         to_edge = -room.sum([0, *range(2, grad.ndim)])
-        over = torch.abs(y, out=room).sub_(edge).clamp_(0, 1)
-        slope = torch.sub(1, over, out=over).mul_(2 * gain)
+        over = torch.abs(y, out=into(room)).sub_(edge).clamp_(0, 1)
+        slope = torch.sub(1, over, out=into(over)).mul_(2 * gain)
         return slope.mul_(grad), to_edge, None
 
 
