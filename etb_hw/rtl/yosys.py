@@ -25,8 +25,8 @@ BATCH = 16  # blocks a run
 Family = Literal["xc7", "xcup", "ecp5", "ice40", "gw2a"]
 
 # Read-only memories are mapped by themselves and joined afterwards: taken together with the logic behind
-# them, ABC spends up to three times the LUTs on deep ones. One word (a layer that is fully unrolled) is a
-# constant and no memory ($dff: the output register): it folds into the logic. All else is flat.
+# them, ABC spends more LUTs on deep ones (make bench ONLY=roms). One word (a layer that is fully unrolled)
+# is a constant and no memory ($dff: the output register): it folds into the logic. All else is flat.
 _ROMS_APART = (
     "hierarchy -check -top {top}",
     "proc",
