@@ -40,7 +40,11 @@ class Crew:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         if self._there and self.leads and not self._working:
-            self.let_go()
+            try:
+                self.let_go()
+            except BaseException as error:  # the others are gone: told like any other loss
+                self._stack.__exit__(type(error), error, error.__traceback__)
+                raise
         return self._stack.__exit__(kind, value, trace)
 
     @property

@@ -65,7 +65,11 @@ def joined(device: str) -> Iterator[Team]:
 
 @contextmanager
 def _ended_by_torchrun() -> Iterator[None]:
-    """torchrun ends all processes where one of them fails: that is an error like others, with a message."""
+    """torchrun ends all processes where one of them fails: that is an error like others, with a message.
+
+    Behind any error torchrun is not heard any more: it would end this process before it has said why. What
+    does not end by itself is killed half a minute later.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -76,6 +80,9 @@ def _ended_by_torchrun() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except BaseException:
+        before = signal.SIG_IGN
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,10 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 from etb_hw.cli import main
+from etb_hw.evolution.team import Team
+from etb_hw.flow.together import Crew
+from etb_hw.training import distributed
+from etb_hw.training.distributed import ProcessLost
 
 FLOW = """
 [data]
@@ -133,6 +139,45 @@ def test_ctrl_c_stops_all_after_the_same_step(whole, flow, tmp_path):
     assert "stopped. Nothing is lost" in errors[0]
     assert end(start(flow, tmp_path / "run"))[0] == 0
     assert history(tmp_path / "run") == history(whole[0])
+
+
+def test_torchrun_does_not_end_a_process_that_is_about_to_say_why_it_ends():
+    """It sends SIGTERM whenever it notices the lost process, be it between an error and its message."""
+    code = """
+import os, signal
+from etb_hw.training.distributed import ProcessLost, joined
+try:
+    with joined("cpu"):
+        raise RuntimeError("gloo: connection closed by peer")
+except ProcessLost as error:
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(error)
+"""
+    of_torchrun = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    environment = {**os.environ, **of_torchrun, **there}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "another of its processes ended" in done.stdout
+
+
+def test_partners_that_are_lost_when_they_are_let_go_are_an_error_like_others(monkeypatch):
+    @contextmanager
+    def joined(_):
+        try:
+            yield Team(0, 2)
+        except RuntimeError:
+            raise ProcessLost("this run", "another of its processes ended") from None
+
+    def told(*_):
+        raise RuntimeError("gloo: connection closed by peer")
+
+    monkeypatch.setattr(distributed, "joined", joined)
+    monkeypatch.setattr(distributed, "told", told)
+    with pytest.raises(ProcessLost, match="another of its processes ended"), Crew("cpu"):
+        pass
 
 
 def test_other_commands_are_no_work_for_several_processes(flow, monkeypatch):
