@@ -18,7 +18,7 @@ from etb_hw.cli import main
 from etb_hw.evolution.team import Team
 from etb_hw.flow.together import Crew
 from etb_hw.training import distributed
-from etb_hw.training.distributed import ProcessLost
+from etb_hw.training.distributed import AGAIN, ProcessLost
 
 FLOW = """
 [data]
@@ -145,7 +145,7 @@ def test_torchrun_does_not_end_a_process_that_is_about_to_say_why_it_ends():
     """It sends SIGTERM whenever it notices the lost process, be it between an error and its message."""
     code = """
 import os, signal
-from etb_hw.training.distributed import ProcessLost, joined
+from etb_hw.training.distributed import AGAIN, ProcessLost, joined
 try:
     with joined("cpu"):
         raise RuntimeError("gloo: connection closed by peer")
@@ -169,7 +169,7 @@ def test_partners_that_are_lost_when_they_are_let_go_are_an_error_like_others(mo
         try:
             yield Team(0, 2)
         except RuntimeError:
-            raise ProcessLost("this run", "another of its processes ended") from None
+            raise ProcessLost("this run", "another of its processes ended", AGAIN) from None
 
     def told(*_):
         raise RuntimeError("gloo: connection closed by peer")
