@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from shutil import which
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,7 @@ from etb_hw.models import BinaryNet, NetSpec
 from etb_hw.models.layers import set_hard
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning import cost_function
+from etb_hw.tool_needs import COMPILERS
 from etb_hw.training.optim import evolving_optimizers
 
 WIDTH, SHAPE, BATCH, STEPS, ROUNDS, KEPT = 0.25, (3, 16, 16), 64, 3, 4, 0.7
@@ -63,8 +65,13 @@ def plain_step(net: nn.Module) -> Callable[[], None]:
     return step
 
 
-def etb_step(net: BinaryNet) -> Callable[[], None]:
-    """A step of a flow's training, far from the steps at which a network changes its form."""
+def etb_step(net: BinaryNet, called: nn.Module | None = None) -> Callable[[], None]:
+    """A step of a flow's training, far from the steps at which a network changes its form.
+
+    Args:
+        called: what the step calls in place of the network: the same one, compiled.
+    """
+    called = net if called is None else called
     groups, steps = PreparedNet(net), 10**6
     schedule = schedule_of(steps, 1, EvolutionConfig())
     limits = Limits(dict.fromkeys(groups.plan.prunable, 1), multiple=1, floor=1)
@@ -75,7 +82,7 @@ def etb_step(net: BinaryNet) -> Callable[[], None]:
     x, y = batch()
 
     def step() -> None:
-        F.cross_entropy(net(x), y).backward()
+        F.cross_entropy(called(x), y).backward()
         optimizers.step(1.0)
         net.project()
         evolution.step()
@@ -86,6 +93,16 @@ def etb_step(net: BinaryNet) -> Callable[[], None]:
 def batch() -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.randint(0, 256, (BATCH, *SHAPE)).float().contiguous(memory_format=torch.channels_last)
     return x, torch.randint(0, 10, (BATCH,))
+
+
+def fading(spec: NetSpec) -> BinaryNet:
+    """A network some of whose channels are on their way to zero."""
+    net = prepared(BinaryNet(spec)).train()
+    groups = PreparedNet(net)
+    for group, width in spec.widths.items():
+        if group in spec.prunable:
+            groups.fade_borders(group, torch.where(torch.arange(width) < round(KEPT * width), 1.0, 0.5))
+    return net
 
 
 def main() -> None:
@@ -104,9 +121,13 @@ def main() -> None:
         "float PyTorch": plain_step(twin(spec, stock=False)),
         "stock Brevitas binary": plain_step(twin(spec, stock=True)),
         "ETB, evolving": etb_step(prepared(BinaryNet(spec)).train()),
+        f"ETB, evolving, {1 - KEPT:.0%} of the channels fade": etb_step(fading(spec)),
         "ETB, binary phase, unpruned": etb_step(hard),
         f"ETB, slim ({KEPT:.0%} of the filters)": etb_step(slim),
     }
+    if any(map(which, COMPILERS)):
+        evolving = prepared(BinaryNet(spec)).train()
+        steps["ETB, evolving, torch.compile"] = etb_step(evolving, torch.compile(evolving))
     best = dict.fromkeys(steps, float("inf"))
     for _ in range(ROUNDS):  # interleaved, so that a busy machine slows all of them alike
         for name, step in steps.items():
