@@ -92,7 +92,7 @@ class Evolution(Course):
             raise BadInput(
                 "Evolution",
                 f"no group of channels may be cut ({reasons})",
-                "set target=0, or keep a layer's channels from the network's inputs and outputs",
+                "change what holds one of these groups together, or set target=0 to train without cutting",
             )
         schedule, limits = schedule_of(steps, 1, self.config), self._limits(cost)
         controller = Controller(self.original, self.config, schedule, cost, limits, seed, budget=budget)

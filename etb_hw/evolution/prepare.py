@@ -23,13 +23,14 @@ from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
 from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
-from etb_hw.evolution.trace import check_runs, module_at, shape_of, tensors_in
+from etb_hw.evolution.trace import LIBRARIES, check_runs, module_at, shape_of, tensors_in
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import BIPOLAR, ActivationKind
 
 log = logging.getLogger("etb_hw")
 
+_FORWARDS = ("forward", "_conv_forward", "inner_forward_impl")  # what computes a layer, of Brevitas' the last
 _LINEAR = (
     nn.MaxPool1d,
     nn.MaxPool2d,
@@ -141,6 +142,7 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
         new = _replacement(model, node, path, module, shape, rules)
         if new is not None:
             _check_hooks(path, module)
+            _check_forward(path, module, rules)
             made[path] = new
     for path, module in made.items():
         for alias in _aliases(model, model.get_submodule(path)):
@@ -159,6 +161,36 @@ def _check_hooks(path: str, module: nn.Module) -> None:
             "has forward hooks, which the layer in its place would lose",
             "write what they compute into forward, or remove them and register them again behind prepare",
         )
+
+
+def _check_forward(path: str, module: nn.Module, rules: Rules) -> None:
+    """Raise BadInput where a user's class computes more than the layer that takes its place.
+
+    A rule that asks for just this (``activation=...``, ``weights="binary"``) says that it may be lost.
+    """
+    rule = rule_of(rules, path)
+    if rule.activation is not None or rule.weights == "binary":
+        return
+    own = next((name for name in _FORWARDS if not _by_a_library(module, name)), None)
+    if own is None:
+        return
+    layer = next(kind for kind in type(module).__mro__ if kind.__module__.startswith(LIBRARIES)).__name__
+    weighted = isinstance(module, tuple(KINDS_OF_LAYERS))
+    sign = " (a sign of its input as an nn.Hardtanh)" if weighted else ""
+    lost = f", or say rules={{{path!r}: Rule(weights='binary')}} where it may be lost" if weighted else ""
+    raise BadInput(
+        f"module {path!r}",
+        f"is a {type(module).__name__} with a {own} of its own, which the layer in its place would lose",
+        f"write what else it computes as modules around a plain {layer}{sign}{lost}",
+    )
+
+
+def _by_a_library(module: nn.Module, name: str) -> bool:
+    """Whether a method is torch's or Brevitas', or there is none."""
+    if name in vars(module):
+        return False
+    kind = next((kind for kind in type(module).__mro__ if name in vars(kind)), None)
+    return kind is None or kind.__module__.startswith(LIBRARIES)
 
 
 def _replacement(

@@ -159,5 +159,6 @@ def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:
             owner = owner_of(node) or type(model).__name__
             raise BadInput(
                 f"module {owner!r}", f"calls {node.target.__name__} on tensors of its own",
-                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary",
+                "write it as nn.Conv1d, nn.Conv2d or nn.Linear; prepare makes its weights binary, or leaves "
+                "fixed ones (a blur) as they are by Rule(weights='keep')",
             )  # fmt: skip

@@ -23,7 +23,7 @@ from etb_hw.models.norm import ChannelNorm
 
 SHAPE, PATH, LINE = "etb_shape", "etb_path", "etb_line"
 _OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm, Logits)
-_LIBRARIES = ("torch.nn.", "brevitas.nn.")
+LIBRARIES = ("torch.nn.", "brevitas.nn.")  # modules of others, whose insides are theirs
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _OPAQUE = "move that part into a module of its own without layers, which then is left as it is"
 
@@ -91,7 +91,7 @@ class _Tracer(fx.Tracer):
         return (
             module_qualified_name in self.opaque
             or isinstance(m, _OURS)
-            or type(m).__module__.startswith(_LIBRARIES)
+            or type(m).__module__.startswith(LIBRARIES)
             or isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear | nn.modules.batchnorm._BatchNorm)
             or activation_of(self.rules, module_qualified_name, m) is not None
         )
@@ -301,6 +301,6 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
 
 
 __all__ = [
-    "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced", "value_of",
-    "with_shapes", "word_of",
+    "LIBRARIES", "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
+    "value_of", "with_shapes", "word_of",
 ]  # fmt: skip

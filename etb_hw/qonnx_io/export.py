@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from qonnx.core.datatype import DataType as QonnxType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 
-from etb_hw.errors import BadInput, one_line
+from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
+from etb_hw.qonnx_io.unexportable import failing_graphs, unexportable
 
 if TYPE_CHECKING:
     import torch
@@ -61,32 +62,47 @@ def exported_model(
             raise BadInput(
                 f"parameter {name!r}", "is NaN or infinite", "check the training run, then export again"
             )
+    graphs: list[Any] = []
     was_training = module.training
     module.eval()
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), failing_graphs() as graphs:
             warnings.simplefilter("ignore")
             # the older exporter gives the cleaner graph: no Gemm + Reshape in place of Linear
             exported = export_qonnx(
                 module, args=torch.zeros(1, *input_shape), opset_version=_OPSET, dynamo=False
             )
     except Exception as error:  # torch and Brevitas raise whatever they meet
-        reason = one_line(error, 300)
-        raise BadInput(
-            type(module).__name__, f"cannot be exported ({reason})", "use stock Brevitas layers"
-        ) from error
+        raise unexportable(module, error, graphs) from error
     finally:
         module.train(was_training)
     _drop_static_inputs(exported.graph)
     fold_small_constants(exported.graph, _OPSET)
     keep_node_names(exported.graph)
+    repeats = _repeats(exported.graph)
     wrapped = cleanup_model(ModelWrapper(exported))
     restore_node_names(wrapped.graph)
+    _restore_repeats(wrapped.graph, repeats)
     if input_dtype is not None:
         wrapped.set_tensor_datatype(wrapped.graph.input[0].name, QonnxType[input_dtype.name])
     model: onnx.ModelProto = wrapped.model
     stamp(model, "qonnx", "padding is explicit: a conv's pads attribute pads with 0")
     return model
+
+
+def _repeats(graph: onnx.GraphProto) -> dict[str, list[int]]:
+    """For each node that reads one tensor in several places, the first place of each input's tensor."""
+    found = {node.name: [list(node.input).index(name) for name in node.input] for node in graph.node}
+    return {name: first for name, first in found.items() if name and len(set(first)) < len(first)}
+
+
+def _restore_repeats(graph: onnx.GraphProto, repeats: dict[str, list[int]]) -> None:
+    """``x + x`` and ``cat([x, x])`` again: of a node's equal inputs, qonnx's cleaning renames one only."""
+    written = {name for node in graph.node for name in node.output}
+    for node in graph.node:
+        for place, first in enumerate(repeats.get(node.name, ())):
+            if node.input[first] in written:
+                node.input[place] = node.input[first]
 
 
 def _drop_static_inputs(graph: onnx.GraphProto) -> None:

@@ -382,7 +382,11 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
     ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
     ("Split", "Slice", "Gather", "GatherElements", "GatherND"): "let the layers read the whole tensor",
-    ("Where", "Equal", "Greater", "Less", "And", "Or", "Not"): "use a quantizer: thresholds are comparisons",
+    ("Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not"): (
+        "use a quantizer: thresholds are comparisons"
+    ),
+    ("Abs", "Cos", "Sin"): "use ReLU, PReLU or a quantizer: it is not monotone",
+    ("Exp", "Log", "Sqrt"): QUANTIZER,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -292,6 +293,64 @@ def test_what_cannot_be_prepared_is_named_and_left_alone(name):
     after, known = model.state_dict(), before.state_dict()
     assert after.keys() == known.keys()
     assert all(torch.equal(after[key], known[key]) for key in known)
+
+
+class ScaledConv(nn.Conv2d):
+    """Computes more than a convolution, as XNOR-Net's and those with standardised weights do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.sign(x)) * 0.5 + 3.0
+
+
+class Standardised(nn.Conv2d):
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(x, weight - weight.mean(), bias)
+
+
+class NormAct(nn.BatchNorm2d):
+    """As in timm: the activation is within."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).relu()
+
+
+class Plain(nn.Conv2d):
+    """A class of the user's that computes what its base does."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=False)
+
+
+def patched() -> nn.Module:
+    conv = Plain(8, 8)
+    conv.forward = lambda x: 2 * x  # type: ignore[method-assign]
+    return conv
+
+
+def own_layer(layer: nn.Module) -> nn.Module:
+    return nn.Sequential(Plain(3, 8), nn.ReLU(), layer, nn.ReLU(), nn.Conv2d(8, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("build", "remedy"),
+    [
+        (lambda: ScaledConv(8, 8, 3), r"plain Conv2d.*weights='binary'"),
+        (lambda: Standardised(8, 8, 3), "plain Conv2d"),
+        (lambda: NormAct(8), "plain BatchNorm2d$"),
+        (patched, "plain Conv2d"),
+    ],
+)
+def test_what_a_class_of_the_users_computes_is_not_lost(build, remedy):
+    with pytest.raises(BadInput, match=r"module '2'.*of its own") as refused:
+        etb.prepare(own_layer(build()), X)
+    assert re.search(remedy, refused.value.remedy)
+
+
+@pytest.mark.parametrize("weights", ["binary", "keep"])
+def test_rules_say_what_becomes_of_such_a_class(weights):
+    prepared = etb.prepare(own_layer(ScaledConv(8, 8, 3)), X, {"2": etb.Rule(weights=weights)})
+    assert isinstance(prepared[2], Evolving if weights == "binary" else ScaledConv)
+    assert isinstance(prepared[0], Evolving)
 
 
 def test_preparing_changes_neither_the_model_nor_random_numbers():

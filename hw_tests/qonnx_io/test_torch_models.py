@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,60 @@ def test_finn_file_reads_back_with_the_padding_it_stands_for(tmp_path: Path) -> 
     export_finn(path, target)
     x = np.random.default_rng(0).integers(0, 256, (5, 3, 8, 8))
     np.testing.assert_array_equal(reference(import_model(target), x), reference(import_model(path), x))
+
+
+class Joined(nn.Module):
+    """Reads one tensor in several places of one node, as shortcuts that double the channels do."""
+
+    def __init__(self, join: Callable[[torch.Tensor], torch.Tensor], channels: int) -> None:
+        super().__init__()
+        self.join = join
+        self.first = QuantConv2d(3, 4, 3, bias=False, weight_quant=Weight)
+        self.act = QuantIdentity(Act)
+        self.last = QuantConv2d(channels, 5, 6, bias=False, weight_quant=Weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.last(self.join(self.act(self.first(x))))
+        return y
+
+
+@pytest.mark.parametrize(
+    ("join", "channels"),
+    [(lambda x: x + x, 4), (lambda x: torch.cat([x, x], 1), 8), (lambda x: torch.cat([x, -x, x], 1), 12)],
+)
+def test_one_tensor_in_several_places_of_a_node(
+    join: Callable[[torch.Tensor], torch.Tensor], channels: int, tmp_path: Path
+) -> None:
+    prove(Joined(join, channels), (3, 8, 8), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("layer", "remedy"),
+    [
+        (nn.AdaptiveAvgPool2d(3), "AvgPool2d"),
+        (nn.MultiheadAttention(8, 2, batch_first=True), "Conv or Linear"),
+    ],
+)
+def test_what_has_no_onnx_form_is_named(
+    layer: nn.Module, remedy: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And torch's graph, which it prints where an export fails, is not the user's."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(layer)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            several = isinstance(layer, nn.MultiheadAttention)
+            y: torch.Tensor = self.body[0](x, x, x)[0] if several else self.body(x)
+            return y
+
+    shape = (4, 8) if isinstance(layer, nn.MultiheadAttention) else (2, 8, 8)
+    with pytest.raises(BadInput, match=rf"module 'body.0' \({type(layer).__name__}\)") as refused:
+        export_model(Net(), tmp_path / "model.onnx", shape)
+    assert remedy in refused.value.remedy
+    assert capfd.readouterr().out == ""
 
 
 def test_nan_parameters_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ def constant(call: Call) -> Tensor:
 def shape_arithmetic(call: Call) -> Tensor:
     """Gather, Slice, ConstantOfShape, and Concat where it joins small constants only."""
     if not all(isinstance(t, Const) for t in call.inputs if t is not None):
-        call.fail("works on a tensor", "only constants may be gathered or sliced")
+        call.fail(
+            "cuts or picks parts of a tensor, which hardware does not stream",
+            "let the layers read the whole tensor, and pad with a constant (padding_mode='zeros')",
+        )
     arrays = [call.const(i).value for i in range(len(call.inputs)) if call.inputs[i] is not None]
     return Const(evaluate(call.node, arrays, call.opset))
