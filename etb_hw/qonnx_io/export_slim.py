@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.note import example_of, note_of
 from etb_hw.integer import DataType
 from etb_hw.qonnx_io.export import export_model
+
+log = logging.getLogger("etb_hw")
 
 
 def export(
@@ -38,5 +41,19 @@ def export(
             raise BadInput("etb_hw.export", "the input's shape is not known", "give input_shape=(C, H, W)")
         input_shape = tuple(example.shape[1:])
     dtype = None if input_dtype is None else DataType.parse(input_dtype)
+    if dtype is not None and example is not None and not _holds(dtype, example):
+        log.warning(
+            "the example that prepare was given holds numbers that are no %s: where the network reads such "
+            "numbers (pixels / 255), leave input_dtype out and say at import how they come from integers "
+            "(--input-scale 1/255)",
+            dtype.name,
+        )
     export_model(model, path, input_shape, dtype)
     return Path(path)
+
+
+def _holds(dtype: DataType, values: Tensor) -> bool:
+    """Whether all values are integers that a type has."""
+    whole = values.detach().double()
+    steps = (whole - dtype.min) / dtype.step
+    return bool(((whole >= dtype.min) & (whole <= dtype.max) & (steps == steps.round())).all())

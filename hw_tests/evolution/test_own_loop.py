@@ -319,3 +319,16 @@ def test_errors_say_what_to_do():
         evolution.step()
     with pytest.raises(BadInput, match="still evolving to zero"):
         evolution.slim()
+
+
+@pytest.mark.parametrize(("scale", "told"), [(1, False), (1 / 255, True), (2, True), (-1, True)])
+def test_an_input_type_that_the_example_does_not_have_is_told(scale, told, tmp_path, caplog):
+    x = torch.arange(64.0).reshape(4, 16) * 4 * scale  # 0..252
+    model = etb.prepare(nn.Sequential(nn.Linear(16, 8), nn.Hardtanh(), nn.Linear(8, 4)), x)
+    evolution = etb.Evolution(model, 0.2, steps=4)
+    evolution.finish()
+    slim = etb.slim(model, x)
+    etb.export(slim, tmp_path / "any.onnx")
+    assert not caplog.records
+    etb.export(slim, tmp_path / "model.onnx", input_dtype="uint8")
+    assert ("are no UINT8" in caplog.text) == told
