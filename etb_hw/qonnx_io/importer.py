@@ -286,7 +286,8 @@ class _Interpreter:
                 if name not in producers:
                     raise BadInput(
                         f"node {node.name or node.op_type!r}", f"reads {name!r}, which nothing writes",
-                        "export the network again",
+                        "export the network again; of x + x or cat([x, x]), qonnx's cleanup loses one x: "
+                        "give the file as it was before",
                     )  # fmt: skip
                 readers.setdefault(name, []).append(index)
         ready = [i for i, count in enumerate(missing) if count == 0][::-1]

@@ -165,6 +165,18 @@ def test_one_tensor_in_several_places_of_a_node(
     prove(Joined(join, channels), (3, 8, 8), tmp_path)
 
 
+def test_what_cleaning_broke_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    export_model(Joined(lambda x: x + x, 4), path, (3, 8, 8))
+    model = onnx.load(path)
+    read = next(node.input[0] for node in model.graph.node if node.op_type == "Add")
+    wrapped = ModelWrapper(model)
+    wrapped.rename_tensor(read, "renamed")
+    with pytest.raises(BadInput, match="nothing writes") as refused:
+        import_model(wrapped.model)
+    assert "before" in refused.value.remedy
+
+
 @pytest.mark.parametrize(
     ("layer", "remedy"),
     [
