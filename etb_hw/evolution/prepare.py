@@ -168,8 +168,7 @@ def _check_forward(path: str, module: nn.Module, rules: Rules) -> None:
 
     A rule that asks for just this (``activation=...``, ``weights="binary"``) says that it may be lost.
     """
-    rule = rule_of(rules, path)
-    if rule.activation is not None or rule.weights == "binary":
+    if kind_of(rules, path, module) is not None or rule_of(rules, path).weights == "binary":
         return
     own = next((name for name in _FORWARDS if not _by_a_library(module, name)), None)
     if own is None:

@@ -344,6 +344,8 @@ def test_what_a_class_of_the_users_computes_is_not_lost(build, remedy):
     with pytest.raises(BadInput, match=r"module '2'.*of its own") as refused:
         etb.prepare(own_layer(build()), X)
     assert re.search(remedy, refused.value.remedy)
+    with pytest.raises(BadInput, match=r"module '2'.*of its own"):  # a pattern means the activations alone
+        etb.prepare(own_layer(build()), X, {"*": etb.Rule(activation="uint2")})
 
 
 @pytest.mark.parametrize("weights", ["binary", "keep"])
