@@ -91,7 +91,7 @@ def build_options(command: F) -> F:
                 "--memory-registers",
                 is_flag=True,
                 default=None,
-                help="Registers behind weight memories and within counts: a faster clock.",
+                help="Registers behind memories and within counts: a faster clock.",
             ),
             click.option(
                 "--weights",

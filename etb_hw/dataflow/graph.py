@@ -130,12 +130,15 @@ class DataflowGraph:
 
         What is priced, built and counted. Edges of depth 0 are plain connections.
         """
+        # a design whose blocks have registers for a faster clock has FIFOs with them
+        register = any(block.choices.get("register") for block in self.blocks)
         return {
             edge.source: Fifo(
                 name=f"{Fifo.OP}_{i}",
                 layer=self[edge.target.block].layer,
                 stream=self[edge.source.block].outputs[edge.source.index],
                 depth=max(2, edge.depth),  # two registers are the least that keeps beats moving every cycle
+                register=register,
             )
             for i, edge in enumerate(self.edges)
             if edge.depth > 0

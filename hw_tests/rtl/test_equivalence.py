@@ -171,7 +171,8 @@ def fifo(width: int) -> Claim:
     return stream("etb_fifo", (width, width), invariant, peeks, WIDTH=width, DEPTH=2)
 
 
-def memory_fifo(width: int, depth: int) -> Claim:
+def memory_fifo(width: int, depth: int, rows: int = 0) -> Claim:
+    """``rows``: of a part of its memory, which is read ahead of time then."""
     words, shown = depth - 1, "32'(out_valid)"
     address_bits = (words - 1).bit_length()
     held = f"(f ? {words} : (32'd{words} + t - h) % {words})"
@@ -183,12 +184,28 @@ def memory_fifo(width: int, depth: int) -> Claim:
         "h": (address_bits, "g_memory.head"),
         "t": (address_bits, "g_memory.tail"),
     }
+    plain, ahead = "g_memory.g_plain.u_words.genblk1.genblk1.genblk1.g_auto", "g_memory.g_ahead"
     for word in range(words):
         place = f"(32'd{word + words} - h) % {words}"
         invariant += f"""
       if ({place} < {held}) assert (w{word} == q[{width}*({place}+{shown})+:{width}]);"""
-        peeks[f"w{word}"] = (width, f"g_memory.u_words.genblk1.genblk1.g_auto.mem[{word}]")
-    claim = stream("etb_fifo", (width, width), invariant, peeks, WIDTH=width, DEPTH=depth)
+        part, row = divmod(word, rows or words)
+        there = f"{ahead}.u_words.g_parts.g_part[{part}]" if rows else plain
+        peeks[f"w{word}"] = (width, f"{there}.mem[{row}]")
+    if rows:
+        invariant += f"""
+      assert (bh == (h + 1) % {words} && bt == (t + 1) % {words});
+      if (s) assert ((late ? fresh : ready) == q[{width}*{shown}+:{width}]);
+      if (late) assert (s);"""
+        peeks |= {
+            "bh": (address_bits, "g_memory.behind_head"),
+            "bt": (address_bits, "g_memory.behind_tail"),
+            "late": (1, f"{ahead}.is_fresh"),
+            "fresh": (width, f"{ahead}.fresh"),
+            "ready": (width, f"{ahead}.word"),
+        }
+    more = {"AHEAD": 1, "ROWS": rows} if rows else {}
+    claim = stream("etb_fifo", (width, width), invariant, peeks, WIDTH=width, DEPTH=depth, **more)
     return replace(claim, before=("memory_map",))
 
 
@@ -217,6 +234,7 @@ CLAIMS = (
     split(12, 6),
     fifo(12),
     memory_fifo(1, 4),
+    memory_fifo(1, 4, rows=2),
 )
 
 

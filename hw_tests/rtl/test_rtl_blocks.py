@@ -160,8 +160,8 @@ def padding(c: int, pads: tuple[int, int, int, int], dtype: DataType, simd: int)
     return Padding(name="", layer="", size=(4, 5), channels=c, pads=pads, value=value, dtype=dtype, simd=simd)
 
 
-def fifo(depth: int, style: str = "auto") -> Fifo:
-    return Fifo(name="", layer="", stream=Stream((3, 3, 4), u(3), 2), depth=depth, ram_style=style)
+def fifo(depth: int, style: str = "auto", pixels: tuple[int, int] = (3, 3)) -> Fifo:
+    return Fifo(name="", layer="", stream=Stream((*pixels, 4), u(3), 2), depth=depth, ram_style=style)
 
 
 MVAUS: list[Block] = [
@@ -285,7 +285,17 @@ OTHERS: list[Block] = [
 
 # deep enough for weights in three banks of block RAM
 DEEP = mvau(220, 180, 1, 36, pixels=(), style="block")
-REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2], BORDERS[3], DEEP)]
+# buffers in parts, the last one of a word, and in block RAM; FIFOs that are read ahead of time likewise
+BUFFERS: list[Block] = [
+    window((6, 9), 8, (3, 3), 2),
+    window((5, 31), 2, (3, 3), 1, dtype=u(3), stride=(1, 2)),
+    window((6, 7), 4, (3, 3), 2, stride=(2, 1), ram_style="block"),
+    fifo(66, "distributed", (9, 9)),
+    fifo(67, "distributed", (9, 9)),
+    fifo(140, "distributed", (9, 9)),
+    fifo(40, "block"),
+]
+REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2], BORDERS[3], DEEP, *BUFFERS)]
 RANDOM = draws(seed=1, each=1, most_cycles=1500)
 
 

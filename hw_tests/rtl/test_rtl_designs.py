@@ -113,7 +113,9 @@ def test_registers_behind_memories(simulator_cache: Path) -> None:
     assert [block.fold for block in made.blocks] == [block.fold for block in plain.blocks]
     model = load_calibration("xc7")
     added = made.cost(model).ff - plain.cost(model).ff
-    assert added == pytest.approx(sum(block.registers for block in made.blocks), rel=0.05)
+    assert added == pytest.approx(
+        sum(block.registers for block in (*made.blocks, *made.fifos.values())), rel=0.05
+    )
     made = from_onnx(to_onnx(made))
     frames = np.random.default_rng(5).integers(0, 256, (5, 6, 6, 3))
     run, before = (simulate(graph, frames, trace=True, cache_dir=simulator_cache) for graph in (made, plain))
@@ -121,6 +123,34 @@ def test_registers_behind_memories(simulator_cache: Path) -> None:
     assert first_difference(made, frames, run.traces) is None
     assert run.ii == before.ii == plain.bottleneck.cycles
     assert run.latency == size_fifos(made).report.latency == before.latency + 3
+
+
+def test_registers_behind_deep_buffers(simulator_cache: Path) -> None:
+    """Windows from block RAM come a cycle later; what FIFOs read ahead of time comes when it came."""
+    network = conv_net([6, POOL], [8], (3, 12, 12))
+    plain, made = (
+        built(network, BuildConfig(target_fps=50_000, memory_registers=on)).graph for on in (False, True)
+    )
+    plain, made = (
+        replace(
+            graph,
+            blocks=tuple(
+                replace(block, ram_style="block") if isinstance(block, SlidingWindow) else block
+                for block in graph.blocks
+            ),
+            edges=tuple(replace(edge, depth=70) for edge in graph.edges),
+        )
+        for graph in (plain, made)
+    )
+    made = from_onnx(to_onnx(made))
+    assert all(fifo.reads_ahead for fifo in made.fifos.values())
+    frames = np.random.default_rng(5).integers(0, 256, (5, 12, 12, 3))
+    run, before = (simulate(graph, frames, trace=True, cache_dir=simulator_cache) for graph in (made, plain))
+    np.testing.assert_array_equal(run.outputs, plain.execute(frames))
+    assert first_difference(made, frames, run.traces) is None
+    assert run.ii == before.ii == plain.bottleneck.cycles
+    assert run.latency == simulate_streams(made).latency
+    assert before.latency == simulate_streams(plain).latency < run.latency
 
 
 @pytest.mark.parametrize("reset_at", [3, 777])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log2
 from typing import ClassVar, Self
 
@@ -21,6 +21,9 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
     buffer_amounts,
+    is_slow,
+    part_rows,
+    read_registers,
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.machine import Machine, every_beat
@@ -33,7 +36,10 @@ from etb_hw.integer.datatype import DataType
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fifo(Block):
-    """A stream delayed by at most ``depth`` beats."""
+    """A stream delayed by at most ``depth`` beats.
+
+    ``register``: whether our RTL reads its memory ahead of time, for a faster clock; no cycle differs.
+    """
 
     PLUMBING: ClassVar[bool] = True
     OP: ClassVar[str] = "StreamingFIFO_rtl"
@@ -42,6 +48,7 @@ class Fifo(Block):
     stream: Stream
     depth: int
     ram_style: str = "auto"
+    register: bool = False
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -92,9 +99,30 @@ class Fifo(Block):
     def rtl(self) -> RtlInstance:
         # two registers are the least that keeps beats moving every cycle
         depth = max(2, self.depth)
-        return RtlInstance(
-            "fifo", {"WIDTH": self.stream.width, "DEPTH": depth, "RAM_STYLE": self.rtl_ram_style}
-        )
+        parameters: dict[str, int | str] = {
+            "WIDTH": self.stream.width,
+            "DEPTH": depth,
+            "RAM_STYLE": self.rtl_ram_style,
+        }
+        if self.reads_ahead:
+            parameters |= {"AHEAD": 1, "ROWS": part_rows(depth - 1, self.rtl_ram_style)}
+        return RtlInstance("fifo", parameters)
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether its memory is read ahead of time."""
+        return self.register and self.depth > 2 and is_slow(self.depth - 1, self.rtl_ram_style)
+
+    def registered(self) -> Self:
+        return replace(self, register=True)
+
+    @property
+    def registers(self) -> int:
+        if not self.reads_ahead:
+            return 0
+        words, width = self.depth - 1, self.stream.width
+        # what is behind the pointers, the word that came late, and one that says that it did
+        return 2 * bits_of(words) + width + 1 + read_registers(width, words, self.rtl_ram_style)
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         return frames

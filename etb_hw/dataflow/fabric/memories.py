@@ -13,6 +13,8 @@ from etb_hw.dataflow.fabric.family import Fabric
 # words and bits of a RAMB18; a RAMB36 is twice as wide or, at one bit, twice as deep
 _SHAPES = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
+_PART = 64  # words: a LUT of the 7 series, four of ECP5's
+
 
 def lut_memory(width: int, depth: int, fabric: Fabric) -> tuple[int, int]:
     """A RAM with a write and a read port: LUTs, and banks among which its output is chosen."""
@@ -99,6 +101,25 @@ def block_banks(width: int, depth: int) -> tuple[int, int]:
         found.append((ceil(banks * width / bits), banks, words))
     _, banks, words = min(found)
     return (words if banks > 1 else depth), banks
+
+
+def part_rows(depth: int, style: str) -> int:
+    """Words of a part of a memory that is written, where each part has a register of its own: all, but
+    for LUT RAM that is deeper than a few LUTs."""
+    return _PART if style == "distributed" and depth > _PART else depth
+
+
+def is_slow(depth: int, style: str) -> bool:
+    """Whether the way from address to word would bind the clock: block RAM, or LUT RAM in parts."""
+    return style != "distributed" or part_rows(depth, style) < depth
+
+
+def read_registers(width: int, depth: int, style: str) -> int:
+    """Flip-flops of a second register behind such a memory: its word, or the parts' and which is chosen."""
+    if style != "distributed":
+        return width
+    parts = ceil(depth / part_rows(depth, style))
+    return parts * width + bits_of(parts)
 
 
 def bits_of(count: int) -> int:

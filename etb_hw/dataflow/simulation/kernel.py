@@ -221,7 +221,9 @@ def _slide(machine: Record, read: Record, enabled: bool, cycle: int) -> bool:
             _sleep(machine, STARVED, cycle)
     if enabled:
         moved |= machine.pipe != 0
-        machine.pipe = 1 if reads else 0
+        machine.pipe = (machine.pipe << 1) & ((1 << machine.latency) - 1)
+        if reads:
+            machine.pipe |= 1
     return moved
 
 

@@ -1,10 +1,14 @@
 // FIFO of DEPTH beats (at least 2). No path from out_ready to in_ready, nor from in_valid to out_valid.
 // DEPTH = 2 is a pair of registers; deeper ones are a memory with a register behind it.
 // Latency: 1 cycle for DEPTH = 2, else 2 cycles.
+// AHEAD: the word behind the one at the output has been read from the memory before it is asked for, for a faster
+// clock; ROWS: see etb_ram. Nothing else changes, in no cycle.
 module etb_fifo #(
     parameter int WIDTH     = 8,
     parameter int DEPTH     = 2,
-    parameter int RAM_STYLE = 0
+    parameter int RAM_STYLE = 0,
+    parameter bit AHEAD     = 0,
+    parameter int ROWS      = DEPTH
 ) (
     input  logic             clk,
     input  logic             rst,
@@ -40,8 +44,9 @@ module etb_fifo #(
       assign in_ready    = ~full;
       assign write       = in_valid & in_ready;
       assign read        = load & some;
-      assign behind_head = head == AB'(WORDS - 1) ? '0 : head + 1'b1;
-      assign behind_tail = tail == AB'(WORDS - 1) ? '0 : tail + 1'b1;
+      function automatic logic [AB-1:0] behind(input logic [AB-1:0] a);
+        behind = a == AB'(WORDS - 1) ? '0 : a + 1'b1;
+      endfunction
       // what the neighbours say comes late in a cycle: it moves the pointers and flags, and is added to nothing
       always_ff @(posedge clk)
         if (rst) begin
@@ -57,11 +62,38 @@ module etb_fifo #(
           some <= in_valid | (some & ~(read & behind_head == tail));
           if (load) out_valid <= some;
         end
-      etb_ram #(
-          .WIDTH(WIDTH), .DEPTH(WORDS), .STYLE(RAM_STYLE)
-      ) u_words (
-          .clk(clk), .write(write), .waddr(tail), .wdata(in_data), .read(read), .raddr(head), .rdata(out_data)
-      );
+      if (AHEAD) begin : g_ahead
+        // the word at `head` waits behind the memory's registers or, where it came too late to be read from the
+        // memory, in `fresh`; while there is none, what these hold does not matter
+        logic [WIDTH-1:0] word, fresh;
+        logic is_fresh;
+        etb_ram #(
+            .WIDTH(WIDTH), .DEPTH(WORDS), .STYLE(RAM_STYLE), .ROWS(ROWS)
+        ) u_words (
+            .clk(clk), .write(write), .waddr(tail), .wdata(in_data),
+            .read(load), .raddr(behind_head), .rdata(word)
+        );
+        always_ff @(posedge clk)
+          if (rst) begin
+            behind_head <= AB'(1);
+            behind_tail <= AB'(1);
+            is_fresh    <= 1'b0;
+          end else begin
+            if (read) behind_head <= behind(behind_head);
+            if (write) behind_tail <= behind(behind_tail);
+            is_fresh <= ~some ? in_valid : load ? in_valid & behind_head == tail : is_fresh;
+          end
+        always_ff @(posedge clk) if (load | ~is_fresh) fresh <= in_data;
+        always_ff @(posedge clk) if (load) out_data <= is_fresh ? fresh : word;
+      end else begin : g_plain
+        assign behind_head = behind(head);
+        assign behind_tail = behind(tail);
+        etb_ram #(
+            .WIDTH(WIDTH), .DEPTH(WORDS), .STYLE(RAM_STYLE)
+        ) u_words (
+            .clk(clk), .write(write), .waddr(tail), .wdata(in_data), .read(read), .raddr(head), .rdata(out_data)
+        );
+      end
     end
   endgenerate
 endmodule

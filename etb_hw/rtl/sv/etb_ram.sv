@@ -1,9 +1,13 @@
-// Memory with one write port and one registered read port. The two never meet on one word.
+// Memory with one write port and one registered read port. The two never meet on one word, but where the word
+// that is read then is never used.
 // STYLE: 0 as synthesis likes, 1 block RAM, 2 LUT RAM, 3 UltraRAM.
+// With ROWS (a power of two) below DEPTH, LUT RAM stands in parts of so many words, each with a register of its
+// own: one is chosen behind it, and not on the way from the address to the register.
 module etb_ram #(
     parameter int WIDTH = 8,
     parameter int DEPTH = 16,
     parameter int STYLE = 0,
+    parameter int ROWS  = DEPTH,
     parameter int AW    = DEPTH > 1 ? $clog2(DEPTH) : 1
 ) (
     input  logic             clk,
@@ -15,7 +19,27 @@ module etb_ram #(
     output logic [WIDTH-1:0] rdata
 );
   generate
-    if (STYLE == 1) begin : g_block
+    if (ROWS < DEPTH) begin : g_parts
+      localparam int PARTS = (DEPTH + ROWS - 1) / ROWS;
+      localparam int RB = $clog2(ROWS);
+      logic [PARTS*WIDTH-1:0] words;
+      logic [AW-1:RB] part;
+      for (genvar p = 0; p < PARTS; p++) begin : g_part
+        localparam int HERE = p < PARTS - 1 ? ROWS : DEPTH - ROWS * (PARTS - 1);
+        localparam int HB = HERE > 1 ? $clog2(HERE) : 1;
+        (* ram_style = "distributed" *) logic [WIDTH-1:0] mem[HERE];
+        logic [WIDTH-1:0] word;
+        always_ff @(posedge clk)
+          if (write & waddr[AW-1:RB] == (AW - RB)'(p)) mem[waddr[HB-1:0]] <= wdata;
+        always_ff @(posedge clk) if (read) word <= mem[raddr[HB-1:0]];
+        assign words[p*WIDTH+:WIDTH] = word;
+      end
+      always_ff @(posedge clk) if (read) part <= raddr[AW-1:RB];
+      always_comb begin
+        rdata = words[WIDTH-1:0];
+        for (int p = 1; p < PARTS; p++) if (part == (AW - RB)'(p)) rdata = words[p*WIDTH+:WIDTH];
+      end
+    end else if (STYLE == 1) begin : g_block
       (* ram_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
       always_ff @(posedge clk) if (write) mem[waddr] <= wdata;
       always_ff @(posedge clk) if (read) rdata <= mem[raddr];

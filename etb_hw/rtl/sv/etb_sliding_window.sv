@@ -5,6 +5,7 @@
 // many beats from the one that is read next on have arrived, less one: it is negative while that is yet to
 // come. `room` is how many more the buffer takes, less one; what is before the current window is free.
 // A 1x1 kernel needs no buffer: it passes or drops pixels. Latency: 2 cycles from the beat that is needed.
+// REGISTER adds a register behind the buffer, and a cycle; ROWS: see etb_ram.
 module etb_sliding_window #(
     parameter int H         = 6,
     parameter int W         = 6,
@@ -19,7 +20,9 @@ module etb_sliding_window #(
     parameter int DW        = 1,
     parameter bit DEPTHWISE = 0,
     parameter int DEPTH     = 30,
-    parameter int RAM_STYLE = 0
+    parameter int RAM_STYLE = 0,
+    parameter bit REGISTER  = 0,
+    parameter int ROWS      = DEPTH
 ) (
     input  logic                 clk,
     input  logic                 rst,
@@ -82,37 +85,37 @@ module etb_sliding_window #(
       logic [DB-1:0] waddr, raddr, after, move;
       logic [DB:0] back;
       logic [LB-1:0] there, room, taken, taken_one, freed, freed_one;
-      logic end0, end1, end2, end_x, end_y, write, read, done;
-      logic [4:0] unused;
+      logic write, read, done;
+      logic [2:0] turn;
 
       // whether there is a beat to read, and room for another, are sign bits: nothing is compared
       assign in_ready = ~room[LB-1];
       assign write    = in_valid & in_ready;
       assign read     = en & ~there[LB-1];
-      assign done     = read & end0 & end1 & end2;
+      assign done     = read & turn >= 3'd3;
 
-      etb_counter #(.N(N0), .EARLY(1)) u_0 (
-          .clk(clk), .rst(rst), .step(read), .clear(1'b0), .zero(unused[0]), .last(end0)
-      );
-      etb_counter #(.N(N1), .EARLY(1)) u_1 (
-          .clk(clk), .rst(rst), .step(read & end0), .clear(1'b0), .zero(unused[1]), .last(end1)
-      );
-      etb_counter #(.N(N2), .EARLY(1)) u_2 (
-          .clk(clk), .rst(rst), .step(read & end0 & end1), .clear(1'b0), .zero(unused[2]), .last(end2)
-      );
-      etb_counter #(.N(OW), .EARLY(1)) u_x (
-          .clk(clk), .rst(rst), .step(done), .clear(1'b0), .zero(unused[3]), .last(end_x)
-      );
-      etb_counter #(.N(OH), .EARLY(1)) u_y (
-          .clk(clk), .rst(rst), .step(done & end_x), .clear(1'b0), .zero(unused[4]), .last(end_y)
+      etb_loops #(
+          .N0(N0), .N1(N1), .N2(N2), .N3(OW), .N4(OH)
+      ) u_loops (
+          .clk(clk), .rst(rst), .step(read), .turn(turn)
       );
 
       // how far the next read lies behind this one: inside the window, or at the start of the next
-      assign {move, back, taken, taken_one} =
-          ~end0 ? apart(T0) : ~end1 ? apart(T1) : ~end2 ? apart(T2) :
-          ~end_x ? apart(A0 - SPAN) : ~end_y ? apart(A1 - SPAN) : apart(A2 - SPAN);
-      assign {freed, freed_one} = ~end_x ? {LB'(A0), LB'(A0 - 1)} :
-          ~end_y ? {LB'(A1), LB'(A1 - 1)} : {LB'(A2), LB'(A2 - 1)};
+      always_comb
+        case (turn)
+          3'd0: {move, back, taken, taken_one} = apart(T0);
+          3'd1: {move, back, taken, taken_one} = apart(T1);
+          3'd2: {move, back, taken, taken_one} = apart(T2);
+          3'd3: {move, back, taken, taken_one} = apart(A0 - SPAN);
+          3'd4: {move, back, taken, taken_one} = apart(A1 - SPAN);
+          default: {move, back, taken, taken_one} = apart(A2 - SPAN);
+        endcase
+      always_comb
+        case (turn)
+          3'd3: {freed, freed_one} = {LB'(A0), LB'(A0 - 1)};
+          3'd4: {freed, freed_one} = {LB'(A1), LB'(A1 - 1)};
+          default: {freed, freed_one} = {LB'(A2), LB'(A2 - 1)};
+        endcase
 
       // beyond the buffer's end or not: both sums are made at once
       logic [DB:0] sum, wrapped;
@@ -135,15 +138,25 @@ module etb_sliding_window #(
           room  <= room + (done ? (write ? freed_one : freed) : {LB{write}});
         end
 
+      logic [SIMD*BITS-1:0] word;
       etb_ram #(
-          .WIDTH(SIMD * BITS), .DEPTH(DEPTH), .STYLE(RAM_STYLE)
+          .WIDTH(SIMD * BITS), .DEPTH(DEPTH), .STYLE(RAM_STYLE), .ROWS(ROWS)
       ) u_buffer (
           .clk(clk), .write(write), .waddr(waddr), .wdata(in_data),
-          .read(read), .raddr(raddr), .rdata(out_data)
+          .read(read), .raddr(raddr), .rdata(word)
       );
-      always_ff @(posedge clk)
-        if (rst) out_valid <= 1'b0;
-        else if (en) out_valid <= read;
+      if (REGISTER) begin : g_register
+        logic was_read;
+        always_ff @(posedge clk)
+          if (rst) {out_valid, was_read} <= 2'b00;
+          else if (en) {out_valid, was_read} <= {was_read, read};
+        always_ff @(posedge clk) if (en) out_data <= word;
+      end else begin : g_direct
+        assign out_data = word;
+        always_ff @(posedge clk)
+          if (rst) out_valid <= 1'b0;
+          else if (en) out_valid <= read;
+      end
     end
   endgenerate
 endmodule

@@ -39,7 +39,10 @@ from etb_hw.integer.infer import conv_output_size
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SlidingWindow(PixelBlock):
-    """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``)."""
+    """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``).
+
+    ``register``: whether our RTL has a register behind a buffer whose own way is long, for a faster clock.
+    """
 
     OP: ClassVar[str] = "ConvolutionInputGenerator_rtl"
     CAPTION: ClassVar[Caption] = Caption("Sliding window", "window")
@@ -54,6 +57,7 @@ class SlidingWindow(PixelBlock):
     simd: int = 1
     parallel_window: int = 0
     ram_style: str = "distributed"
+    register: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -215,8 +219,24 @@ class SlidingWindow(PixelBlock):
             simd=f["SIMD"],
             parallel_window=f.choice("parallel_window", (0, 1)),
             ram_style=f.choice("ram_style", RAM_STYLES),
+            register=f.flag("etb_register"),
             m=f.get("M", 1),
         )
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_register": 1} if self.register else {}
+
+    def registered(self) -> Self:
+        return replace(self, register=True)
+
+    @property
+    def registers(self) -> int:
+        return super().registers + self.form.registers
+
+    @property
+    def choices(self) -> Fold:
+        return {**super().choices, "register": int(self.register)}
 
     def machines(self) -> tuple[Machine, ...]:
         return self.form.machines()

@@ -15,7 +15,7 @@ from etb_hw.dataflow.blocks.sliding_window.finn_memory import brams
 from etb_hw.dataflow.blocks.sliding_window.form import Form
 from etb_hw.dataflow.blocks.sliding_window.walk import Walk, interval, walk
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import bits_of, buffer_amounts
+from etb_hw.dataflow.fabric.memories import bits_of, buffer_amounts, is_slow, part_rows, read_registers
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.machine import WINDOW, Machine
 from etb_hw.dataflow.resources import Resources, urams
@@ -80,10 +80,23 @@ class Cyclic(Form):
     def machines(self) -> tuple[Machine, ...]:
         walk, (out_h, out_w) = self.walk, self.window.out_size
         window = (*walk.extents, out_w, out_h, *walk.strides, *walk.moves, self.depth)
-        return (Machine(WINDOW, window=window),)
+        return (Machine(WINDOW, latency=1 + self.later, window=window),)
+
+    @property
+    def later(self) -> bool:
+        """Whether windows leave a cycle later, from a register behind a slow buffer."""
+        return self.window.register and is_slow(self.depth, self.window.ram_style)
+
+    @property
+    def registers(self) -> int:
+        """Those behind the buffer, and one that says that a word waits there."""
+        window = self.window
+        return self.later * (1 + read_registers(window.beat_bits, self.depth, window.ram_style))
 
     def rtl(self) -> RtlInstance:
-        return RtlInstance("sliding_window", self.window.rtl_parameters(self.depth))
+        rows = part_rows(self.depth, self.window.ram_style)
+        later: dict[str, int | str] = {"REGISTER": 1, "ROWS": rows} if self.later else {}
+        return RtlInstance("sliding_window", {**self.window.rtl_parameters(self.depth), **later})
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         window, steps, freed = self.window, self._steps, self.walk.moves
@@ -108,8 +121,8 @@ class Cyclic(Form):
         loops = (*window.out_size, *window.kernel, self.fold)
         return {
             "one": 1,
-            # each tells its end by a register of its own
-            "counters": sum(bits_of(n) + (n > 2) for n in loops),
+            # each tells its end, and that it is near, by registers; three say which loop goes on (etb_loops)
+            "counters": 3 + sum(bits_of(n) + 2 * (n > 2) for n in loops),
             "addresses": 2 * bits_of(self.depth) + 2 * self._level_bits,
             "output": window.beat_bits if window.ram_style == "distributed" else 0,
         }

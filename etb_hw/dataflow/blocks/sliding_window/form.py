@@ -60,6 +60,11 @@ class Form(ABC):
         """What that buffer may be made of."""
         return () if self.memory is None else ("distributed", "block", "ultra")
 
+    @property
+    def registers(self) -> int:
+        """Flip-flops behind that buffer, where it has them for a faster clock."""
+        return 0
+
     @abstractmethod
     def machines(self) -> tuple[Machine, ...]:
         """How beats move."""
