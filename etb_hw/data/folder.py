@@ -15,6 +15,7 @@ from etb_hw.errors import BadInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 LARGEST = 1 << 26  # pixels of an image
+WIDE_MODES = ("I", "F")  # 16 and 32 bits a pixel, as Pillow begins their names; convert() would clip them
 LAYOUT = "lay images out as PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
 
@@ -22,7 +23,8 @@ def load_folder(config: DataConfig) -> Dataset:
     """Images as uint8 (N, C, H, W) with C from ``data.channels``; classes are the sorted folder names.
 
     Where there is no ``test`` folder, ``test_share`` of every class is held out. Raises BadInput for
-    unreadable images, and for images of different sizes unless ``data.image_size`` is given.
+    unreadable images, for what 8 bits without transparency do not hold, for classes without images, and for
+    images of different sizes unless ``data.image_size`` is given.
     """
     root = required_path(config, LAYOUT)
     train = root / "train"
@@ -39,10 +41,16 @@ def load_folder(config: DataConfig) -> Dataset:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    names = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir())) if folder.is_dir() else ()
+    found = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
+    names = tuple(sorted(name for name in found if not _left_behind(name)))
     if len(names) < 2:
         raise BadInput(str(folder), f"holds {len(names)} class folders, at least two are needed", LAYOUT)
     return names
+
+
+def _left_behind(name: str) -> bool:
+    """By an editor or an archive (.ipynb_checkpoints, ._1.png, __MACOSX): neither a class nor an image."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _read(config: DataConfig, folder: Path, classes: tuple[str, ...]) -> tuple[Pixels, Labels]:
@@ -52,7 +60,7 @@ def _read(config: DataConfig, folder: Path, classes: tuple[str, ...]) -> tuple[P
         if not (folder / name).is_dir():
             continue
         for path in sorted((folder / name).iterdir()):
-            if path.suffix.lower() not in SUFFIXES:
+            if path.suffix.lower() not in SUFFIXES or _left_behind(path.name):
                 continue
             if not path.is_file():
                 raise BadInput(str(path), "is no regular file", "repair or remove it")
@@ -65,8 +73,12 @@ def _read(config: DataConfig, folder: Path, classes: tuple[str, ...]) -> tuple[P
                 )
             images.append(image)
             labels.append(label)
-    if not images:
-        raise BadInput(str(folder), f"holds no images ({', '.join(SUFFIXES)})", LAYOUT)
+        if label not in labels[-1:]:
+            raise BadInput(
+                str(folder / name),
+                f"counts as a class but holds no images ({', '.join(SUFFIXES)}) itself",
+                f"{LAYOUT}; take a folder away that is no class",
+            )
     # read class by class: shuffle, so that any part of the set holds all classes
     order = np.random.RandomState(config.split_seed).permutation(len(images))
     return np.stack(images)[order], np.array(labels, dtype=np.int64)[order]
@@ -82,6 +94,14 @@ def _image(path: Path, config: DataConfig) -> Pixels:
             if opened.width * opened.height > LARGEST:
                 size = f"{opened.width}x{opened.height}"
                 raise BadInput(str(path), f"is {size} pixels large, more than is read", "scale it down")
+            if opened.mode.startswith(WIDE_MODES):
+                reason = f"has more than 8 bits a pixel (Pillow's mode {opened.mode})"
+                raise BadInput(
+                    str(path), reason, "scale its values to 0..255 and save it with 8 bits a pixel"
+                )
+            if opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255:
+                reason = "has transparent pixels, whose colour is not defined"
+                raise BadInput(str(path), reason, "put the image on a background, and save it without alpha")
             image = opened.convert("L" if config.channels == 1 else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadInput(str(path), f"is no readable image ({error})", "repair or remove the file") from None

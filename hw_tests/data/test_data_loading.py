@@ -292,6 +292,49 @@ def test_folder_problems_are_named(tmp_path: Path) -> None:
         load(DataConfig(name="folder", path=str(tmp_path)))
 
 
+def test_what_editors_and_archives_leave_behind_is_no_data(tmp_path: Path) -> None:
+    write_images(tmp_path, 4)
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cat" / "._1.png").write_bytes(b"AppleDouble")
+    assert load(DataConfig(name="folder", path=str(tmp_path))).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("place", ["", "train/", "test/"])
+def test_a_class_without_images_is_named(tmp_path: Path, place: str) -> None:
+    for part in ("train", "test") if place else ("",):
+        write_images(tmp_path / part, 4)
+        (tmp_path / part / "eel").mkdir()
+        Image.new("RGB", (5, 6)).save(tmp_path / part / "eel" / "1.png")
+    (tmp_path / place / "eel" / "1.png").rename(tmp_path / place / "eel" / "1.heic")
+    with pytest.raises(BadInput, match=f"{place}eel: counts as a class but holds no images"):
+        load(DataConfig(name="folder", path=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "ending", "message"),
+    [
+        (np.full((6, 5), 1000, np.uint16), "png", "more than 8 bits"),
+        (np.full((6, 5), 1000, np.int32), "tif", "more than 8 bits"),
+        (np.full((6, 5), 0.5, np.float32), "tif", "more than 8 bits"),
+        (np.full((6, 5, 4), 254, np.uint8), "png", "transparent"),
+    ],
+)
+def test_images_that_would_lose_values_are_refused(
+    tmp_path: Path, pixels: np.ndarray, ending: str, message: str
+) -> None:
+    write_images(tmp_path, 4)
+    Image.fromarray(pixels).save(tmp_path / "dog" / f"wide.{ending}")
+    with pytest.raises(BadInput, match=rf"wide\.{ending}: has .*{message}"):
+        load(DataConfig(name="folder", path=str(tmp_path)))
+
+
+def test_alpha_that_hides_nothing_is_taken(tmp_path: Path) -> None:
+    write_images(tmp_path, 4)
+    Image.new("RGBA", (5, 6), (1, 2, 3, 255)).save(tmp_path / "dog" / "opaque.png")
+    assert len(load(DataConfig(name="folder", path=str(tmp_path))).train_x)
+
+
 # --- npz
 
 

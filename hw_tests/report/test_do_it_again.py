@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import click
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -89,17 +91,56 @@ def test_every_flow_file_of_ours_is_read_back(tmp_path: Path, file: Path) -> Non
     assert load_flow(FLOW.path(tmp_path)) == flow
 
 
-def test_the_commands_of_the_page_parse(run_dir: Path) -> None:
-    found = re.search(r"<h3>Commands</h3><pre>(.*?)</pre>", render(run_dir), re.DOTALL)
+def commands(page: str) -> list[click.Context]:
+    """The commands that a page shows, as a shell would hand them to the program."""
+    found = re.search(r"<h3>Commands</h3><pre>(.*?)</pre>", page, re.DOTALL)
     assert found is not None
-    lines = [line for line in html.unescape(found[1]).splitlines() if not line.startswith("#")]
-    assert len(lines) == 5
-    for line in lines:
+    contexts = []
+    for line in html.unescape(found[1]).splitlines():
+        if line.startswith("#"):
+            continue
         program, name, *arguments = shlex.split(line)
         assert program == "etb-hw"
         command = main.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
-        command.make_context(name, arguments)
+        contexts.append(command.make_context(name, arguments))
+    return contexts
+
+
+def test_the_commands_of_the_page_parse(run_dir: Path) -> None:
+    assert len(commands(render(run_dir))) == 5
+
+
+@pytest.mark.parametrize("name", ["my runs/ü 'q'", "-x", "$HOME; ls"])
+def test_the_commands_name_any_folder(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shutil.copytree(run_dir, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    named = [
+        value
+        for context in commands(render(Path(name)))
+        for value in context.params.values()
+        if isinstance(value, Path)
+    ]
+    assert {Path(name), Path(name) / "model.qonnx.onnx", Path(name) / "dataflow.onnx"} <= set(named)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"name": "folder", "path": "flowers", "channels": 1, "image_size": [8, 8]},
+        {"name": "npz", "path": "d.npz", "layout": "signal"},
+        {"name": "python", "function": "my_data:load"},
+        {"name": "digits", "test_limit": 10},
+    ],
+)
+def test_the_test_set_again_is_the_same_test_set(run_dir: Path, tmp_path: Path, data: dict[str, Any]) -> None:
+    """What ``simulate --data`` cannot say, it is not asked to: the step of the run reads the flow file."""
+    shutil.copytree(run_dir, tmp_path, dirs_exist_ok=True)
+    FLOW.write(tmp_path, {**FLOW.need(tmp_path), "data": data})
+    found = commands(render(tmp_path))
+    assert [(c.info_name, c.params["start"]) for c in found[2:3]] == [("run", "simulate")]
 
 
 def test_a_card_shows_names_as_text(run_dir: Path) -> None:

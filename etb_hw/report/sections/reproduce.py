@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from etb_hw import __version__
 from etb_hw.artifacts.run_files import RUN_FILES
-from etb_hw.config import Flow, toml_text
+from etb_hw.config import DataConfig, Flow, toml_text
 from etb_hw.files import digest
 from etb_hw.report.run import Run
 from etb_hw.report.section import Column, Section, table
@@ -24,6 +24,7 @@ INTRO = (
 )
 FILE_COLUMNS = (Column("file"), Column("holds"), Column("bytes", True), Column("SHA-256 begins"))
 PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy", "numba", "ortools")
+SAID_BY_OPTION = {"name", "path", "source", "train_limit"}  # keys of [data] that --data says, or needs not
 LISTED = tuple(file for file in RUN_FILES if file.listed)
 
 
@@ -63,19 +64,16 @@ def reproduce(run: Run) -> Section:
 
 
 def _commands(run: Run) -> Markup:
-    out = run.path.as_posix()
-    flow, model = run.flow or {}, f"{out}/model.qonnx.onnx"
+    flow, out = run.flow or {}, _path(run.path.as_posix())
+    model, dataflow = (_path((run.path / name).as_posix()) for name in ("model.qonnx.onnx", "dataflow.onnx"))
     lines = [
         (f"etb-hw run FLOW.toml --out {out}", "the whole run; goes on where inputs changed"),
         (
             f"etb-hw build {model}{_build_options(flow.get('build', {}))}",
             "mapping and estimates",
         ),
-        (
-            f"etb-hw simulate {model} --data {_data(flow.get('data', {}))}",
-            "the test set again",
-        ),
-        (f"etb-hw rtl {out}/dataflow.onnx", "the SystemVerilog"),
+        (_simulate(model, out, flow.get("data", {})), "the test set again"),
+        (f"etb-hw rtl {dataflow}", "the SystemVerilog"),
         (f"etb-hw report {out}", "this page"),
     ]
     text = "\n".join(f"# {why}\n{command}" for command, why in lines)
@@ -100,9 +98,18 @@ def _plain(value: object) -> str:
     return f"{value:.12g}" if isinstance(value, float) else shlex.quote(str(value))
 
 
-def _data(data: Mapping[str, Any]) -> str:
+def _path(path: str) -> str:
+    """A path as a shell and a command's parser take it: a word, and no option."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+
+
+def _simulate(model: str, out: str, data: Mapping[str, Any]) -> str:
+    """`simulate` where its --data can say what the flow's [data] says, else the step of the run."""
+    if _changed(data, DataConfig().model_dump(mode="json")).keys() - SAID_BY_OPTION:
+        return f"etb-hw run FLOW.toml --out {out} --from simulate"
     name, path = data.get("name", "digits"), data.get("path")
-    return str(name) if path is None else shlex.quote(str(path) if name == "npz" else f"{name}:{path}")
+    said = str(name) if path is None else _path(path) if name == "npz" else shlex.quote(f"{name}:{path}")
+    return f"etb-hw simulate {model} --data {said}"
 
 
 def _versions(run: Run) -> Markup:
