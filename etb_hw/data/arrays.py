@@ -20,6 +20,11 @@ REMEDY = (
     'layout = "signal" (N, C, T), and an integer label each'
 )
 
+LABELS = (
+    "give an integer label each, of shape (N,); names, numpy.unique(labels, return_inverse=True) numbers; "
+    "rows with a one, .argmax(axis=1)"
+)
+
 
 def from_arrays(
     train_x: NDArray[np.generic],
@@ -59,7 +64,7 @@ def from_arrays(
 def _labels(values: NDArray[np.generic], where: str) -> Labels:
     flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or not np.issubdtype(flat.dtype, np.integer):
-        raise BadInput(where, f"has labels of type {values.dtype}, shape {values.shape}", REMEDY)
+        raise BadInput(where, f"has labels of type {values.dtype}, shape {values.shape}", LABELS)
     return flat.astype(np.int64)
 
 

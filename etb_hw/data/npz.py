@@ -30,11 +30,25 @@ REMEDY = (
 
 
 def load_npz(config: DataConfig) -> Dataset:
-    """The four arrays of ``data.path``, of any rank (see arrays.py). Pickles are refused."""
+    """The four arrays of ``data.path``, of any rank (see arrays.py). Pickles are refused.
+
+    Raises BadInput also for a label below the largest that no training image has, unless the file names its
+    classes: labels that count from 1 would make an output that nothing trains.
+    """
     path = required_path(config, REMEDY)
     found, names = _read(path, tuple(NAMES))
     train_x, train_y, test_x, test_y = (found[role] for role in NAMES)
-    return from_arrays(train_x, train_y, test_x, test_y, names, config.source or path.stem, config.layout)
+    data = from_arrays(train_x, train_y, test_x, test_y, names, config.source or path.stem, config.layout)
+    absent = np.setdiff1d(np.arange(len(data.classes)), data.train_y)
+    if names is None and len(absent):
+        few = ", ".join(str(label) for label in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        raise BadInput(
+            str(path),
+            f"has labels up to {len(data.classes) - 1}, but no training image of label {few}",
+            "number the classes 0, 1, 2, ... without gaps (numpy.unique(labels, return_inverse=True)), or "
+            "name them all in an array `classes`",
+        )
+    return data
 
 
 def npz_test(config: DataConfig) -> tuple[Pixels, Labels | None, tuple[str, ...]]:
@@ -72,7 +86,11 @@ def _read(
         AttributeError,
     ) as error:
         raise BadInput(str(path), f"is no readable .npz archive ({error})", REMEDY) from None
-    return found, None if classes is None else [str(name) for name in np.atleast_1d(classes)]
+    return found, None if classes is None else [_text(name) for name in np.atleast_1d(classes)]
+
+
+def _text(name: object) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def _name(archive: Mapping[str, NDArray[np.generic]], role: str) -> str | None:

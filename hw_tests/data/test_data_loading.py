@@ -388,6 +388,38 @@ def test_npz_problems_are_named(tmp_path: Path) -> None:
     fails("no .npz archive|no readable .npz")
 
 
+@pytest.mark.parametrize(
+    ("train_y", "test_y", "message"),
+    [
+        ([1, 2, 3, 1], [1], r"up to 3, but no training image of label 0\b"),
+        ([0, 1, 9, 1], [1], "no training image of label 2, 3, 4, 5, 6, ..."),
+        ([0, 1, 0, 1], [2], "up to 2, but no training image of label 2"),
+    ],
+)
+def test_npz_labels_that_nothing_trains_are_refused_unless_named(
+    tmp_path: Path, train_y: list[int], test_y: list[int], message: str
+) -> None:
+    path = tmp_path / "d.npz"
+    arrays = {"train_x": np.zeros((4, 5, 5), np.uint8), "test_x": np.zeros((1, 5, 5), np.uint8)}
+    arrays |= {"train_y": np.array(train_y), "test_y": np.array(test_y)}
+    np.savez(path, **arrays)
+    with pytest.raises(BadInput, match=rf"d\.npz: .*{message}"):
+        load(DataConfig(name="npz", path=str(path)))
+    assert len(load_examples(DataConfig(name="npz", path=str(path))).x) == 1  # for testing alone any will do
+    np.savez(path, **arrays, classes=np.array([f"é{i}".encode() for i in range(10)]))
+    assert load(DataConfig(name="npz", path=str(path))).classes[9] == "é9"
+
+
+def test_labels_that_are_names_or_rows_are_told_how_to_become_numbers(tmp_path: Path) -> None:
+    x, names, rows = np.zeros((2, 5, 5), np.uint8), np.array(["cat", "dog"]), np.eye(2, dtype=np.int64)
+    for labels, message in ((names, "type <U3"), (rows, r"shape \(2, 2\)")):
+        np.savez(tmp_path / "d.npz", train_x=x, train_y=labels, test_x=x, test_y=labels)
+        with pytest.raises(BadInput, match=message) as caught:
+            load(DataConfig(name="npz", path=str(tmp_path / "d.npz")))
+        assert "return_inverse" in str(caught.value)
+        assert "argmax" in str(caught.value)
+
+
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("kind", "name"),

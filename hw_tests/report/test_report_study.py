@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from markupsafe import escape
 
 from etb_hw.artifacts.run_files import FLOW
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Point, Sweep
@@ -58,7 +59,7 @@ def test_baselines_page(tmp_path: Path) -> None:
     write_baselines(tmp_path)
     html = render(tmp_path)
     for method in baselines.METHODS:
-        assert TITLES[method] in html
+        assert escape(TITLES[method]) in html
     assert "94.10 ± 0.10 %" in html
     assert html.count("point c2") == 6  # three seeds, for wide pages and phones
 
