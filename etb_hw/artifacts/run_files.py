@@ -26,7 +26,6 @@ VERIFICATION = JsonFile(
     shape=TypeAdapter(tuple[Proof, ...]),
 )
 TIMES = JsonFile("times.json", "seconds that each step took when it last ran", shape=NUMBERS)
-
 # train
 CHECKPOINT = RunFile(
     "checkpoint.safetensors", "the slim, hardened network: one-bit weights, integer thresholds", True
@@ -120,6 +119,13 @@ RUN_FILES: tuple[RunFile, ...] = (
     *OF_THE_BUILD,
     COMPARISON, SIMULATION, RTL_RESULT, RTL, BOARD_RESULT, PACKAGE, SUMMARY, PAGE,
 )  # fmt: skip
+
+# of the runner too, but no finished run has it
+OUTDATED = JsonFile(
+    "outdated.json",
+    "only where a changed run has not come to its end: files of before, and the step that makes each anew",
+    shape=TypeAdapter(dict[str, str]),
+)
 
 # what a step keeps for itself, so that it can go on where it was killed
 TRAINING_STATE = "training.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etb_hw.artifacts import RunFile
-from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, SUMMARY, VERIFICATION
+from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, OUTDATED, SUMMARY, VERIFICATION
 from etb_hw.config import load_flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
@@ -29,6 +29,9 @@ def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
         BadInput: the run is not finished, or one of its proofs failed.
     """
     summary = SUMMARY.need(run_dir)
+    if outdated := OUTDATED.read(run_dir):
+        reason = f"is of before the run was changed, from step {next(iter(outdated.values()))} on"
+        raise BadInput(str(SUMMARY.path(run_dir)), reason, "run the flow to its end: etb-hw run FLOW.toml")
     hard, notes = load_checkpoint(CHECKPOINT.path(run_dir))
     proofs = VERIFICATION.need(run_dir)
     failed = [proof.step for proof in proofs if proof.mismatches]

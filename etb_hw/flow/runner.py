@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etb_hw import __version__, data
 from etb_hw.artifacts import Folder, RunFile
-from etb_hw.artifacts.run_files import FLOW, OF_THE_RUNNER, TIMES, VERIFICATION
+from etb_hw.artifacts.run_files import FLOW, OF_THE_RUNNER, OUTDATED, TIMES, VERIFICATION
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
 from etb_hw.files import LOCK_FILE, digest, locked, remove_leftovers
@@ -57,6 +57,7 @@ def run_steps(
     observer = observer or Silent()
     load_data = functools.cache(lambda: data.load(flow.data))
     done: dict[str, records.Record] = {}
+    anew: set[str] = set()
     with Crew(flow.training.device) as crew:
 
         def context_of(step: Step, again: bool) -> Context:
@@ -72,17 +73,26 @@ def run_steps(
             for i, step in enumerate(steps):
                 again = again or step.name == start
                 observer.started(step)
-                try:
-                    record, resumed = _run_step(
-                        step, context_of(step, again), functools.partial(crew.call, i, step, again)
-                    )
-                except ProofFailed as failure:
-                    _note(run_dir, done, [failure.proof])
-                    raise
                 later = steps[i + 1 :]
+
+                def begins(i: int = i, step: Step = step, again: bool = again) -> None:
+                    anew.update(file.name for file in step.writes)
+                    _note(run_dir, done, *_of_before(flow, run_dir, steps[i + 1 :], anew, changing=step))
+                    crew.call(i, step, again)
+
+                try:
+                    record, resumed = _run_step(step, context_of(step, again), begins)
+                except ProofFailed as failure:
+                    _note(
+                        run_dir,
+                        done,
+                        [failure.proof],
+                        _of_before(flow, run_dir, later, anew, changing=step)[1],
+                    )
+                    raise
                 crew.over([] if step.name == until else later)
                 done[step.name] = record
-                _note(run_dir, done, _later_proofs(flow, run_dir, later))
+                _note(run_dir, done, *_of_before(flow, run_dir, later, anew))
                 observer.finished(step, record.seconds, record.proofs, resumed)
                 if step.name == until:
                     break
@@ -126,23 +136,45 @@ def _names(files: Iterable[RunFile], run_dir: Path) -> list[str]:
     return [name for file in files for name in file.files(run_dir)]
 
 
-def _later_proofs(flow: Flow, run_dir: Path, steps: Sequence[Step]) -> list[Proof]:
-    """What earlier runs proved of steps that are still to come in this one, as far as it still holds."""
+def _of_before(
+    flow: Flow, run_dir: Path, steps: Sequence[Step], anew: set[str], changing: Step | None = None
+) -> tuple[list[Proof], dict[str, str]]:
+    """What earlier runs left of steps that are still to come in this one.
+
+    Returns the proofs that still hold, and the files that no longer follow from the present ones, each with
+    the step that makes it anew. ``anew`` names the files that this run wrote, ``changing`` is a
+    step that is about to write its files. Times and proofs change with every run: what is made from them, the
+    page, is of before where other files it reads are, until it is made.
+    """
     proofs: list[Proof] = []
+    outdated: dict[str, str] = {}
+    changed = set() if changing is None else {file.name for file in changing.writes}
+    told = OUTDATED.read(run_dir) or {}
     for step in steps:
-        record = records.load(run_dir, step.name)
-        if record is None or not record.proofs:
-            continue
-        if records.is_current(run_dir, record, _key(step, flow, run_dir)):
+        record, reads = records.load(run_dir, step.name), {file.name for file in step.reads}
+        if reads & {file.name for file in OF_THE_RUNNER}:
+            holds = record is not None and step.name not in told.values() and not reads & anew
+        else:
+            holds = record is not None and records.is_current(run_dir, record, _key(step, flow, run_dir))
+        if record is not None and holds and not reads & changed:
             proofs += record.proofs
-    return proofs
+            continue
+        changed |= {file.name for file in step.writes}
+        outdated |= dict.fromkeys(_names(step.writes, run_dir), step.name)
+    return proofs, outdated
 
 
-def _note(run_dir: Path, done: dict[str, records.Record], more: Sequence[Proof]) -> None:
-    """Write what is proved and how long it took."""
+def _note(
+    run_dir: Path, done: dict[str, records.Record], more: Sequence[Proof], outdated: dict[str, str]
+) -> None:
+    """Write what is proved, how long it took, and which files are of before."""
     proofs = [proof for record in done.values() for proof in record.proofs]
     VERIFICATION.write(run_dir, (*proofs, *more))
     TIMES.write(run_dir, {name: record.seconds for name, record in done.items()})
+    if outdated:
+        OUTDATED.write(run_dir, outdated)
+    else:
+        OUTDATED.path(run_dir).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -173,7 +205,7 @@ def _foreign(run_dir: Path, steps: Sequence[Step]) -> list[str]:
     """Files of somebody else that steps would write over: those of a folder in which no run ever was."""
     if any((run_dir / name).exists() for name in (LOCK_FILE, records.FOLDER)):
         return []
-    files = [*OF_THE_RUNNER, *(file for step in steps for file in step.writes)]
+    files = [*OF_THE_RUNNER, OUTDATED, *(file for step in steps for file in step.writes)]
     return [name for file in files for name in file.files(run_dir)]
 
 

@@ -1,13 +1,13 @@
-"""A run folder, read and checked. Whatever a run has not made yet is None."""
+"""A run folder, read and checked. Whatever a run has not made yet, or has still to make anew, is None."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from etb_hw.artifacts import RunFile
+from etb_hw.artifacts import JsonFile, RunFile
 from etb_hw.artifacts.hardware import Comparison, FoldingReport, Performance, RtlResult
 from etb_hw.artifacts.run_files import (
     BASELINE_METRICS,
@@ -18,6 +18,7 @@ from etb_hw.artifacts.run_files import (
     LAYER_CYCLES,
     LAYER_RESOURCES,
     METRICS,
+    OUTDATED,
     PERFORMANCE,
     PRUNING,
     RTL_RESULT,
@@ -34,6 +35,7 @@ from etb_hw.errors import BadInput
 from etb_hw.report.network import LayerThresholds, Stage, read_stages, read_thresholds
 from etb_hw.verification import Proof
 
+T = TypeVar("T")
 READ: tuple[RunFile, ...] = (
     FLOW, SUMMARY, VERIFICATION, TIMES, PRUNING, METRICS, BASELINE_METRICS, STREAMLINED, DATAFLOW,
     LAYER_CYCLES, LAYER_RESOURCES, PERFORMANCE, COMPARISON, FOLDING, RTL_RESULT,
@@ -51,6 +53,8 @@ class Run:
         epochs, baseline: of ETB and of the dense network that it is measured against.
         flow: the flow file's values with all defaults.
         stages: blocks of ``dataflow.onnx``; cycles and resources from FINN's JSON reports.
+        outdated: files of before a change, which a run has not made anew yet, and the step that will. They
+            are read as if they were not there: their figures are not those of the files beside them.
         plumbing: resources of the blocks that only the reports name: FINN's files leave width converters and
             FIFOs to FINN.
     """
@@ -70,6 +74,7 @@ class Run:
     rtl: RtlResult | None
     flow: Mapping[str, Any] | None
     times: Mapping[str, float]
+    outdated: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -84,23 +89,33 @@ def read_run(run_dir: Path) -> Run:
     """
     if not run_dir.is_dir():
         raise BadInput(str(run_dir), "is no folder", "give the folder of a run, such as runs/digits")
-    cycles, resources = LAYER_CYCLES.read(run_dir), LAYER_RESOURCES.read(run_dir)
-    stages = read_stages(DATAFLOW.path(run_dir), cycles or {}, resources or {})
+    outdated = OUTDATED.read(run_dir) or {}
+
+    def read(file: JsonFile[T]) -> T | None:
+        return None if file.name in outdated else file.read(run_dir)
+
+    cycles, resources = read(LAYER_CYCLES), read(LAYER_RESOURCES)
+    stages, thresholds = None, None
+    if DATAFLOW.name not in outdated:
+        stages = read_stages(DATAFLOW.path(run_dir), cycles or {}, resources or {})
+    if STREAMLINED.name not in outdated:
+        thresholds = read_thresholds(STREAMLINED.path(run_dir))
     drawn = {"total", *(stage.name for stage in stages or ())}
     run = Run(
         path=run_dir,
-        summary=SUMMARY.read(run_dir),
+        summary=read(SUMMARY),
         proofs=VERIFICATION.read(run_dir),
-        pruning=PRUNING.read(run_dir),
-        epochs=METRICS.read(run_dir),
-        baseline=BASELINE_METRICS.read(run_dir),
-        thresholds=read_thresholds(STREAMLINED.path(run_dir)),
+        pruning=read(PRUNING),
+        epochs=None if METRICS.name in outdated else METRICS.read(run_dir),
+        baseline=None if BASELINE_METRICS.name in outdated else BASELINE_METRICS.read(run_dir),
+        thresholds=thresholds,
+        outdated=outdated,
         stages=stages,
         plumbing={name: found for name, found in (resources or {}).items() if name not in drawn},
-        performance=PERFORMANCE.read(run_dir),
-        hardware=COMPARISON.read(run_dir),
-        folding=FOLDING.read(run_dir),
-        rtl=RTL_RESULT.read(run_dir),
+        performance=read(PERFORMANCE),
+        hardware=read(COMPARISON),
+        folding=read(FOLDING),
+        rtl=read(RTL_RESULT),
         flow=FLOW.read(run_dir),
         times=TIMES.read(run_dir) or {},
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from etb_hw.artifacts import Folder, RunFile
-from etb_hw.artifacts.run_files import TIMES
+from etb_hw.artifacts.run_files import OUTDATED, TIMES, VERIFICATION
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_text
@@ -17,7 +18,7 @@ from etb_hw.flow.runner import run_steps
 from etb_hw.flow.step import Context, Step
 from etb_hw.verification import Proof, ProofFailed, prove
 
-A, B = RunFile("a.txt", "text"), RunFile("b.txt", "text")
+A, B, C = RunFile("a.txt", "text"), RunFile("b.txt", "text"), RunFile("c.txt", "text")
 
 
 class Log:
@@ -103,6 +104,46 @@ def test_a_part_of_a_run_keeps_the_proofs_of_the_rest_as_long_as_they_hold(tmp_p
     assert proved() == ["first", "second"]
     run_steps(flow(2), tmp_path, log.steps, until="first")
     assert proved() == ["first"]
+
+
+def test_files_of_before_a_change_are_told_until_they_are_made_anew(tmp_path: Path) -> None:
+    def write(context: Context) -> list[Proof]:
+        context.path(C).write_text("c")
+        return []
+
+    log = Log()
+    third = Step("third", "Third", lambda _: None, (B,), (C,), write)
+    steps = (*log.steps, third)
+    run_steps(flow(1), tmp_path, steps)
+    assert OUTDATED.read(tmp_path) is None
+    run_steps(flow(1), tmp_path, steps, until="first")
+    assert OUTDATED.read(tmp_path) is None  # they still follow from it
+    run_steps(flow(2), tmp_path, steps, until="first")
+    assert OUTDATED.read(tmp_path) == {
+        "b.txt": "second",
+        "c.txt": "third",
+    }  # though the third's input is there
+    log.break_second = True
+    with pytest.raises(ProofFailed):
+        run_steps(flow(2), tmp_path, steps)
+    assert OUTDATED.read(tmp_path) == {"c.txt": "third"}
+    log.break_second = False
+    run_steps(flow(2), tmp_path, steps)
+    assert OUTDATED.read(tmp_path) is None
+
+
+def test_while_a_step_runs_what_follows_from_its_files_is_of_before(tmp_path: Path) -> None:
+    log, seen = Log(), []
+
+    def looking(context: Context) -> list[Proof]:
+        seen.append((OUTDATED.read(tmp_path), len(VERIFICATION.need(tmp_path))))
+        return log.first(context)
+
+    first, second = log.steps
+    steps = (replace(first, run=looking), second)
+    run_steps(flow(1), tmp_path, steps)
+    run_steps(flow(2), tmp_path, steps)
+    assert seen == [(None, 0), ({"b.txt": "second"}, 0)]
 
 
 def test_a_step_that_does_not_write_what_it_declares_is_stopped(tmp_path: Path) -> None:

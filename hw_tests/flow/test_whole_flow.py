@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from etb_hw.artifacts.run_files import (
     BASELINE_METRICS,
     CHECKPOINT,
     METRICS,
+    OUTDATED,
     PAGE,
     SIMULATION,
     SUMMARY,
@@ -233,6 +235,11 @@ def test_a_finished_run_can_be_published_and_exported_without_data(run_dir: Path
     unfinished = call("publish", tmp_path, "--out", tmp_path / "none")
     assert unfinished.exit_code == 2
     assert "run the flow to its end" in unfinished.output
+    shutil.copytree(run_dir, tmp_path / "changed")
+    OUTDATED.write(tmp_path / "changed", {"summary.json": "report"})
+    changed = call("publish", tmp_path / "changed", "--out", tmp_path / "none")
+    assert changed.exit_code == 2
+    assert "summary.json: is of before the run was changed" in changed.output.replace("\n", " ")
     assert not (tmp_path / "none").exists()
 
 

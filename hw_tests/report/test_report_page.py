@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from etb_hw.artifacts.run_files import FLOW, SUMMARY, VERIFICATION
+from etb_hw.artifacts.run_files import FLOW, OUTDATED, SUMMARY, VERIFICATION
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.dataflow import Target, finn, fold, lower
 from etb_hw.errors import BadInput
@@ -110,6 +110,18 @@ def test_missing_parts_name_the_step_that_makes_them(residual_run: Path) -> None
     assert "evolution" not in page.ids
     assert "etb-hw train FLOW.toml" in text
     assert "pipeline" in page.ids
+
+
+def test_figures_of_before_a_change_are_not_shown(make_run: Callable[[Path], Path], tmp_path: Path) -> None:
+    """A run that was changed and stopped holds files of two networks: the page shows one."""
+    run = make_run(tmp_path / "run")
+    assert {"summary", "pipeline", "thresholds"} <= set(parsed(render(run)).ids)
+    OUTDATED.write(
+        run, {"summary.json": "report", "dataflow.onnx": "build", "streamlined.onnx": "streamline"}
+    )
+    page = parsed(render(run))
+    assert not {"summary", "pipeline", "thresholds"} & set(page.ids)
+    assert {"savings", "missing"} <= set(page.ids)
 
 
 def test_residual_branches_get_their_own_rail(residual_run: Path) -> None:

@@ -56,7 +56,7 @@ def reproduce(run: Run) -> Section:
             Markup("<code>{}</code>").format(digest(file.path(run.path))[:16]),
         )
         for file in LISTED
-        if file.path(run.path).is_file()
+        if file.path(run.path).is_file() and file.name not in run.outdated
     ]
     parts.append(Markup('<div class="columns">{}</div>').format(Markup("").join(columns)))
     parts.append(Markup("<h3>Files</h3>{}").format(table(FILE_COLUMNS, files, "tight")))
