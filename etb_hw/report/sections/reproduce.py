@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from etb_hw import __version__
-from etb_hw.artifacts.run_files import RUN_FILES
+from etb_hw.artifacts.run_files import DATAFLOW, MODEL, RUN_FILES
 from etb_hw.config import DataConfig, Flow, toml_text
 from etb_hw.files import digest
 from etb_hw.report.run import Run
@@ -65,7 +65,7 @@ def reproduce(run: Run) -> Section:
 
 def _commands(run: Run) -> Markup:
     flow, out = run.flow or {}, _path(run.path.as_posix())
-    model, dataflow = (_path((run.path / name).as_posix()) for name in ("model.qonnx.onnx", "dataflow.onnx"))
+    model, dataflow = (_path(file.path(run.path).as_posix()) for file in (MODEL, DATAFLOW))
     lines = [
         (f"etb-hw run FLOW.toml --out {out}", "the whole run; goes on where inputs changed"),
         (
