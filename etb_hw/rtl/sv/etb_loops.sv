@@ -31,21 +31,25 @@ module etb_loops #(
       assign last[k] = 1'b1;
       assign near[k] = 1'b1;
     end else begin : g_count
+      logic is_last;  // a variable of its own: some simulators allow one driver of a vector, not one of each bit
+      assign last[k] = is_last;
       always_ff @(posedge clk)
-        if (rst) last[k] <= 1'b0;
-        else if (step & moves[k]) last[k] <= near[k];
+        if (rst) is_last <= 1'b0;
+        else if (step & moves[k]) is_last <= near[k];
       if (N == 2) begin : g_two
-        assign near[k] = ~last[k];
+        assign near[k] = ~is_last;
       end else begin : g_more
         localparam int B = $clog2(N);
         logic [B-1:0] count;
+        logic is_near;
+        assign near[k] = is_near;
         always_ff @(posedge clk)
           if (rst) begin
             count   <= '0;
-            near[k] <= 1'b0;
+            is_near <= 1'b0;
           end else if (step & moves[k]) begin
-            count   <= last[k] ? '0 : count + 1'b1;
-            near[k] <= count == B'(N - 3);
+            count   <= is_last ? '0 : count + 1'b1;
+            is_near <= count == B'(N - 3);
           end
       end
     end
