@@ -26,6 +26,7 @@ VERIFICATION = JsonFile(
     shape=TypeAdapter(tuple[Proof, ...]),
 )
 TIMES = JsonFile("times.json", "seconds that each step took when it last ran", shape=NUMBERS)
+
 # train
 CHECKPOINT = RunFile(
     "checkpoint.safetensors", "the slim, hardened network: one-bit weights, integer thresholds", True

@@ -45,6 +45,16 @@ def constants(rng: np.random.Generator, rows: int, columns: int, limit: int) -> 
     return np.sort(rng.integers(-limit, limit + 1, (rows, columns)), axis=1).astype(np.int64)
 
 
+def of_pixels(draw_one: Callable[[random.Random], Spec]) -> Callable[[random.Random], Spec]:
+    """Draws the same blocks of several pixels a beat, all channels of each side by side (``pixel_block``)."""
+
+    def several(draw: random.Random) -> Spec:
+        spec = draw_one(draw)
+        return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}
+
+    return several
+
+
 def levels(steps: int) -> DataType:
     """The type that so many thresholds yield."""
     return BIPOLAR if steps == 1 else DataType.unsigned((steps + 1).bit_length() - 1)

@@ -64,6 +64,12 @@ def run_steps(
             files = (*step.reads, *step.writes)
             return Context(flow, run_dir, files, observer, load_data, again)
 
+        def begins(number: int, again: bool) -> None:
+            step, later = steps[number], steps[number + 1 :]
+            anew.update(file.name for file in step.writes)
+            _note(run_dir, done, *_of_before(flow, run_dir, later, anew, changing=step))
+            crew.call(number, step, again)
+
         if not crew.leads:
             crew.help(steps, context_of)
             return []
@@ -74,21 +80,13 @@ def run_steps(
                 again = again or step.name == start
                 observer.started(step)
                 later = steps[i + 1 :]
-
-                def begins(i: int = i, step: Step = step, again: bool = again) -> None:
-                    anew.update(file.name for file in step.writes)
-                    _note(run_dir, done, *_of_before(flow, run_dir, steps[i + 1 :], anew, changing=step))
-                    crew.call(i, step, again)
-
                 try:
-                    record, resumed = _run_step(step, context_of(step, again), begins)
-                except ProofFailed as failure:
-                    _note(
-                        run_dir,
-                        done,
-                        [failure.proof],
-                        _of_before(flow, run_dir, later, anew, changing=step)[1],
+                    record, resumed = _run_step(
+                        step, context_of(step, again), functools.partial(begins, i, again)
                     )
+                except ProofFailed as failure:
+                    _, outdated = _of_before(flow, run_dir, later, anew, changing=step)
+                    _note(run_dir, done, [failure.proof], outdated)
                     raise
                 crew.over([] if step.name == until else later)
                 done[step.name] = record

@@ -6,6 +6,7 @@ training/EXPERIMENTS.md): dead zones shrink where the values that they would kil
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,7 +20,12 @@ RAMP = 0.5  # half width of the smoothed step around a weight's dead-zone edge
 def signs(x: Tensor) -> Tensor:
     """-1 and +1 of x's type; zero counts as +1, as in hardware (x >= threshold)."""
     # the bits of torch.where(x >= 0, 1.0, -1.0) in a third of its time on a CPU
-    return torch.ge(x, 0, out=into(torch.empty_like(x))).to(x.dtype).mul_(2).sub_(1)
+    return told(torch.ge, x, 0).mul_(2).sub_(1)
+
+
+def told(compare: Callable[..., Tensor], x: Tensor, bound: Tensor | float) -> Tensor:
+    """1 where torch.ge(x, bound), or another comparison, holds, else 0; of x's type, in one pass."""
+    return compare(x, bound, out=into(torch.empty_like(x))).to(x.dtype)
 
 
 def into(place: Tensor) -> Tensor | None:
@@ -49,8 +55,7 @@ def ternary(x: Tensor, dead_zone: Tensor) -> Tensor:
     """
     # the largest value that is below the zone: -D itself, or below zero where there is no zone
     below = torch.where(dead_zone > 0, torch.nextafter(-dead_zone, torch.zeros_like(dead_zone)), 0.0)
-    positive = torch.ge(x, dead_zone, out=into(torch.empty_like(x))).to(x.dtype)
-    return positive.sub_(torch.lt(x, below, out=into(torch.empty_like(x))).to(x.dtype))
+    return told(torch.ge, x, dead_zone).sub_(told(torch.lt, x, below))
 
 
 class TernaryWeight(Function):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from etb_hw.artifacts import JsonFile, RunFile
+from etb_hw.artifacts import RunFile
 from etb_hw.artifacts.hardware import Comparison, FoldingReport, Performance, RtlResult
 from etb_hw.artifacts.run_files import (
     BASELINE_METRICS,
@@ -36,6 +36,18 @@ from etb_hw.report.network import LayerThresholds, Stage, read_stages, read_thre
 from etb_hw.verification import Proof
 
 T = TypeVar("T")
+Held = TypeVar("Held", covariant=True)
+
+
+class _File(Protocol[Held]):
+    """A file of a run that knows how it is read."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, run_dir: Path) -> Held | None: ...
+
+
 READ: tuple[RunFile, ...] = (
     FLOW, SUMMARY, VERIFICATION, TIMES, PRUNING, METRICS, BASELINE_METRICS, STREAMLINED, DATAFLOW,
     LAYER_CYCLES, LAYER_RESOURCES, PERFORMANCE, COMPARISON, FOLDING, RTL_RESULT,
@@ -91,7 +103,7 @@ def read_run(run_dir: Path) -> Run:
         raise BadInput(str(run_dir), "is no folder", "give the folder of a run, such as runs/digits")
     outdated = OUTDATED.read(run_dir) or {}
 
-    def read(file: JsonFile[T]) -> T | None:
+    def read(file: _File[T]) -> T | None:
         return None if file.name in outdated else file.read(run_dir)
 
     cycles, resources = read(LAYER_CYCLES), read(LAYER_RESOURCES)
@@ -106,8 +118,8 @@ def read_run(run_dir: Path) -> Run:
         summary=read(SUMMARY),
         proofs=VERIFICATION.read(run_dir),
         pruning=read(PRUNING),
-        epochs=None if METRICS.name in outdated else METRICS.read(run_dir),
-        baseline=None if BASELINE_METRICS.name in outdated else BASELINE_METRICS.read(run_dir),
+        epochs=read(METRICS),
+        baseline=read(BASELINE_METRICS),
         thresholds=thresholds,
         outdated=outdated,
         stages=stages,

@@ -26,9 +26,11 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import etb_hw as etb
+from etb_hw.evolution.allocation import HIGHEST_CAP
+from etb_hw.training.baselines import UNMOVED
 
 WIDTHS, TARGET, EPOCHS, BATCH, RATE = (32, 64, 96, 128), 0.5, 40, 100, 0.1
-RISING, OPEN = {"cap_rise": 3.0}, {"caps": (0.9,) * len(WIDTHS)}
+RISING, OPEN = {"cap_rise": 3.0}, {"caps": (HIGHEST_CAP,) * len(WIDTHS)}
 LONGER = 37 / 32  # processor time of an ETB run by that of a small dense one, over 6 seeds
 SCALE = 32  # signals have unit deviation: +-4 of them fill 8 bits
 MORE_SEED, MORE = 43, 10_000
@@ -141,7 +143,7 @@ def main() -> None:
         "small dense, scaled evenly": lambda s: train(evenly(TARGET), 0.0, s, x, y, options.epochs),
         "ETB": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, **RISING),
         "ETB, thresholds not trained": lambda s: train(
-            WIDTHS, TARGET, s, x, y, options.epochs, threshold_lr=1e-12, **RISING
+            WIDTHS, TARGET, s, x, y, options.epochs, threshold_lr=UNMOVED, **RISING
         ),
         "ETB, equal caps": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, cap_rise=0.0),
         "random filters, ETB's caps": lambda s: train(

@@ -19,7 +19,7 @@ from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
 from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
-from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.dataflow.words import operand
@@ -102,7 +102,7 @@ class AddStreams(PixelBlock, LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_add, 2), Sampler(_pixels, 0, later=8)
+        return Sampler(_add, 2), Sampler(of_pixels(_add), 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -126,8 +126,3 @@ def _add(draw: random.Random) -> Spec:
         "pe": draw_lanes(draw, c, 32),
         "x": draw.choice(("INT5", "INT9", "BIPOLAR")),
     }
-
-
-def _pixels(draw: random.Random) -> Spec:
-    spec = _add(draw)
-    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

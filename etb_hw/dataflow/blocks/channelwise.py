@@ -37,7 +37,7 @@ from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.resources import Resources
-from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.dataflow.words import encode, operand, pack_words
@@ -217,7 +217,7 @@ class Channelwise(PixelBlock, LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_channelwise, 4), Sampler(_pixels, 0, later=8)
+        return Sampler(_channelwise, 4), Sampler(of_pixels(_channelwise), 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -242,8 +242,3 @@ def _channelwise(draw: random.Random) -> Spec:
     func = draw.choice(("add", "add", "mul"))
     return {"kind": "Channelwise", "c": c, "pe": draw_lanes(draw, c, 16), "func": func,
             "x": draw.choice(("INT6", "INT10")), "bits": draw.choice((4, 8))}  # fmt: skip
-
-
-def _pixels(draw: random.Random) -> Spec:
-    spec = _channelwise(draw)
-    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

@@ -19,7 +19,7 @@ from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import DUPLICATE, Machine
 from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
-from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.integer.datatype import DataType
@@ -87,7 +87,7 @@ class DuplicateStreams(PixelBlock, LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_duplicate, 1), Sampler(_pixels, 0, later=4)
+        return Sampler(_duplicate, 1), Sampler(of_pixels(_duplicate), 0, later=4)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -104,8 +104,3 @@ def _duplicate(draw: random.Random) -> Spec:
         "pe": draw_lanes(draw, c),
         "x": draw.choice(("INT9", "BIPOLAR")),
     }
-
-
-def _pixels(draw: random.Random) -> Spec:
-    spec = _duplicate(draw)
-    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

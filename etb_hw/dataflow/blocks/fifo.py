@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, log2
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, LargeMemory, RtlInstance
+from etb_hw.dataflow.block import Amounts, Attribute, Caption, LargeMemory, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -27,6 +27,7 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.resources import Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
@@ -35,7 +36,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Fifo(Block):
+class Fifo(RegisteredBlock):
     """A stream delayed by at most ``depth`` beats.
 
     ``register``: whether our RTL reads its memory ahead of time, for a faster clock; no cycle differs.
@@ -48,7 +49,6 @@ class Fifo(Block):
     stream: Stream
     depth: int
     ram_style: str = "auto"
-    register: bool = False
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -112,9 +112,6 @@ class Fifo(Block):
     def reads_ahead(self) -> bool:
         """Whether its memory is read ahead of time."""
         return self.register and self.depth > 2 and is_slow(self.depth - 1, self.rtl_ram_style)
-
-    def registered(self) -> Self:
-        return replace(self, register=True)
 
     @property
     def registers(self) -> int:

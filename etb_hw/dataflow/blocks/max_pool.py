@@ -28,7 +28,7 @@ from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelBlock
-from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.integer.datatype import DataType
@@ -160,7 +160,7 @@ class MaxPool(PixelBlock, LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_max_pool, 3), Sampler(_pixels, 0, later=8)
+        return Sampler(_max_pool, 3), Sampler(of_pixels(_max_pool), 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -179,8 +179,3 @@ def _max_pool(draw: random.Random) -> Spec:
     c, size = draw.choice(COUNTS), draw.choice((4, 8, 16, 32))
     return {"kind": "MaxPool", "h": size, "w": size, "c": c, "pe": draw_lanes(draw, c),
             "x": draw.choice(("BIPOLAR", "BIPOLAR", "UINT2"))}  # fmt: skip
-
-
-def _pixels(draw: random.Random) -> Spec:
-    spec = _max_pool(draw)
-    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

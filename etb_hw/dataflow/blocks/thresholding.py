@@ -40,7 +40,7 @@ from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
 from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
 from etb_hw.dataflow.resources import Resources
-from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels
+from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.dataflow.words import encode, lowest_value, pack_words
@@ -201,7 +201,7 @@ class Thresholding(PixelBlock, LaneBlock):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return Sampler(_thresholding, 3), Sampler(_pixels, 0, later=8)
+        return Sampler(_thresholding, 3), Sampler(of_pixels(_thresholding), 0, later=8)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -221,8 +221,3 @@ def _thresholding(draw: random.Random) -> Spec:
     c = draw.choice(COUNTS)
     return {"kind": "Thresholding", "c": c, "pe": draw_lanes(draw, c, 32), "steps": draw.choice((1, 1, 3, 7)),
             "x": draw.choice(("INT6", "INT9", "INT12"))}  # fmt: skip
-
-
-def _pixels(draw: random.Random) -> Spec:
-    spec = _thresholding(draw)
-    return {**spec, "pe": spec["c"], "m": draw.choice((2, 4))}

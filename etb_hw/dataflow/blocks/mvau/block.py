@@ -42,6 +42,7 @@ from etb_hw.dataflow.fabric.parts import split_registers
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.resources import RAM_STYLES, Resources, bram_18k, small_memory_style, urams
 from etb_hw.dataflow.sampling import Sampler, Spec, common, constants, levels
 from etb_hw.dataflow.stream import Stream
@@ -61,7 +62,7 @@ class _FinnTerms:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Mvau(PixelBlock):
+class Mvau(PixelBlock, RegisteredBlock):
     """``y = thresholds(W x)`` for every pixel.
 
     Attributes:
@@ -89,7 +90,6 @@ class Mvau(PixelBlock):
     pe: int = 1
     simd: int = 1
     ram_style: str = "auto"
-    register: bool = False
     writable: bool = False
 
     @property
@@ -247,17 +247,12 @@ class Mvau(PixelBlock):
 
     @property
     def finn_notes(self) -> Mapping[str, Attribute]:
-        notes: dict[str, Attribute] = {}
+        notes = dict(super().finn_notes)
         if self.weight_dtype != self.finn_weight_dtype:
             notes["etb_weights"] = self.weight_dtype.name
-        if self.register:
-            notes["etb_register"] = 1
         if self.writable:
             notes["etb_writable"] = 1
         return notes
-
-    def registered(self) -> Self:
-        return replace(self, register=True)
 
     def loadable(self) -> Self:
         return replace(self, writable=True)
@@ -506,10 +501,6 @@ class Mvau(PixelBlock):
         """Bits of a product with weights that are not bipolar; inputs without a sign get one."""
         widened = int(not self.input_dtype.signed or self.input_dtype == BIPOLAR)
         return self.input_dtype.bits + widened + self.weight_dtype.bits
-
-    @property
-    def choices(self) -> Fold:
-        return {**super().choices, "register": int(self.register)}
 
     @property
     def kind(self) -> str:

@@ -28,6 +28,7 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.pixel_block import PixelBlock
+from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.resources import RAM_STYLES, Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
@@ -38,7 +39,7 @@ from etb_hw.integer.infer import conv_output_size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SlidingWindow(PixelBlock):
+class SlidingWindow(PixelBlock, RegisteredBlock):
     """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``).
 
     ``register``: whether our RTL has a register behind a buffer whose own way is long, for a faster clock.
@@ -57,7 +58,6 @@ class SlidingWindow(PixelBlock):
     simd: int = 1
     parallel_window: int = 0
     ram_style: str = "distributed"
-    register: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -224,19 +224,8 @@ class SlidingWindow(PixelBlock):
         )
 
     @property
-    def finn_notes(self) -> Mapping[str, Attribute]:
-        return {"etb_register": 1} if self.register else {}
-
-    def registered(self) -> Self:
-        return replace(self, register=True)
-
-    @property
     def registers(self) -> int:
         return super().registers + self.form.registers
-
-    @property
-    def choices(self) -> Fold:
-        return {**super().choices, "register": int(self.register)}
 
     def machines(self) -> tuple[Machine, ...]:
         return self.form.machines()
