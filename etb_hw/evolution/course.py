@@ -48,6 +48,7 @@ class Course:
         # whether all that was given up is zero, so that it can be cut out
         self.slimmable = steps_done >= self.schedule.slim
         self.adam: torch.optim.Adam | None = None  # of the thresholds
+        self._reached = False  # whether gradients are known to reach the thresholds
         controller.to(self._device)
         self._adopt_thresholds()
 
@@ -131,6 +132,8 @@ class Course:
         ranks = Team.present().ranks
         if ranks > 1:
             self._average(ranks)
+        if not self._reached:
+            self._check_reached()
         torch._foreach_copy_(self._thresholds, self._values)
         for threshold in self._thresholds:
             if threshold.grad is not None:
@@ -139,6 +142,17 @@ class Course:
         for group in self.adam.param_groups:
             group["lr"] = self.controller.config.threshold_lr * lr
         self.adam.step()
+
+    def _check_reached(self) -> None:
+        """Once only, since to look waits for a GPU. Without gradients a training looks like any other."""
+        if not any(bool(t.grad.any()) for t in self._thresholds if t.grad is not None):
+            raise BadInput(
+                "Evolution.step",
+                "all gradients of the thresholds are zero, so nothing would be learned",
+                "check that the loss depends on the output; where it does, do without torch.compile, "
+                "or take a newer torch",
+            )
+        self._reached = True
 
     def _average(self, ranks: int) -> None:
         """Means of the thresholds' gradients over all processes: DistributedDataParallel leaves them out."""

@@ -20,7 +20,9 @@ RAMP = 0.5  # half width of the smoothed step around a weight's dead-zone edge
 def signs(x: Tensor) -> Tensor:
     """-1 and +1 of x's type; zero counts as +1, as in hardware (x >= threshold)."""
     # the bits of torch.where(x >= 0, 1.0, -1.0) in a third of its time on a CPU
-    return told(torch.ge, x, 0).mul_(2).sub_(1)
+    ones = told(torch.ge, x, 0)
+    twice = torch.mul(ones, 2, out=into(ones))
+    return torch.sub(twice, 1, out=into(twice))
 
 
 def told(compare: Callable[..., Tensor], x: Tensor, bound: Tensor | float) -> Tensor:
@@ -31,7 +33,8 @@ def told(compare: Callable[..., Tensor], x: Tensor, bound: Tensor | float) -> Te
 def into(place: Tensor) -> Tensor | None:
     """Where an operation may put its result, since new memory costs more than arithmetic.
 
-    A compiler decides that by itself, and would cut its graph where the place is not contiguous.
+    A compiler decides that by itself, and would cut its graph where the place is not contiguous. torch 2.11
+    loses the gradient of a Function whose result was changed in place.
     """
     return None if torch.compiler.is_compiling() else place
 
@@ -55,7 +58,8 @@ def ternary(x: Tensor, dead_zone: Tensor) -> Tensor:
     """
     # the largest value that is below the zone: -D itself, or below zero where there is no zone
     below = torch.where(dead_zone > 0, torch.nextafter(-dead_zone, torch.zeros_like(dead_zone)), 0.0)
-    return told(torch.ge, x, dead_zone).sub_(told(torch.lt, x, below))
+    above = told(torch.ge, x, dead_zone)
+    return torch.sub(above, told(torch.lt, x, below), out=into(above))
 
 
 class TernaryWeight(Function):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import Tensor
 
 from etb_hw.config import TrainingConfig
 from etb_hw.errors import BadInput
@@ -22,4 +26,23 @@ def prepare(training: TrainingConfig) -> torch.device:
     """Where ``training`` computes; sets torch's number of threads as it says."""
     if training.threads:
         torch.set_num_threads(training.threads)
-    return pick_device(training.device)
+    device = pick_device(training.device)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all batches have one size: look once for the fastest
+    return device
+
+
+def halved(x: Tensor, wanted: bool) -> torch.autocast:
+    """bfloat16 activations and products in training steps on a GPU, where ``wanted``.
+
+    It holds all integers up to 256, and sums farther out lie far beyond any threshold. Its range is that of
+    float32, so that no loss needs a scale. Evaluation, hardening and all decisions use float32.
+    """
+    return torch.autocast(x.device.type, torch.bfloat16, enabled=wanted and x.is_cuda)
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Convolutions on a GPU in full float32: rounded, their sums of integers are exact, as on a CPU."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from etb_hw.training.devices import exact
+
 
 @torch.no_grad()
 def logits(net: nn.Module, x: Tensor, batch: int = 500) -> Tensor:
@@ -12,7 +14,8 @@ def logits(net: nn.Module, x: Tensor, batch: int = 500) -> Tensor:
     training = net.training
     net.eval()
     device = next((p.device for p in (*net.parameters(), *net.buffers())), torch.device("cpu"))
-    parts = [net(part.to(device).float()).cpu() for part in x.split(batch)]
+    with exact():
+        parts = [net(part.to(device).float()).cpu() for part in x.split(batch)]
     net.train(training)
     return torch.cat(parts)
 

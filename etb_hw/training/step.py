@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-
 from etb_hw.config import TrainingConfig
 from etb_hw.errors import BadInput
 from etb_hw.evolution.team import total
 from etb_hw.models import FloatTwin
 from etb_hw.training.batches import Batches
+from etb_hw.training.devices import halved
 from etb_hw.training.loss import loss_of
 from etb_hw.training.run import Run
 from etb_hw.training.teacher import lesson
 from etb_hw.training.whole_steps import WholeSteps
-
-LOSS_SCALE = 1024.0  # keeps float16 gradients out of underflow; fixed, so that resuming needs no state
 
 
 def train_step(
@@ -23,8 +20,7 @@ def train_step(
     """One step; returns the mean loss of all processes."""
     x, y = batches.batch(run.step)
     taught = lesson(teacher, x, training.amp)
-    # float16 holds sums below 2048 exactly; evaluation, hardening and all decisions use float32
-    with torch.autocast(x.device.type, torch.float16, enabled=training.amp and x.is_cuda):
+    with halved(x, training.amp):
         output = run.trained(x)
     loss = loss_of(output.float(), y, taught, training)
     right = float((output.detach().argmax(1) == y).sum())
@@ -34,11 +30,7 @@ def train_step(
     value /= run.team.ranks
     if value != value:  # before it reaches the weights: what was saved stays fit to go on from
         raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
-    if training.amp and x.is_cuda:
-        (loss * LOSS_SCALE).backward()
-        torch._foreach_mul_([p.grad for p in run.net.parameters() if p.grad is not None], 1 / LOSS_SCALE)
-    else:
-        loss.backward()
+    loss.backward()
     factor = run.schedule.learning_rate(run.step)
     run.optimizers.step(factor)
     run.net.project()

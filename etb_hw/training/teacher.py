@@ -18,7 +18,7 @@ from etb_hw.evolution.team import Team, total
 from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.training.batches import Batches
 from etb_hw.training.common_state import common_snapshot
-from etb_hw.training.devices import prepare
+from etb_hw.training.devices import halved, prepare
 from etb_hw.training.distributed import share_buffers, wrapped
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
@@ -98,7 +98,7 @@ def _train(
             while step < steps:
                 with whole.one():
                     x, y = batches.batch(step)
-                    with torch.autocast(x.device.type, torch.bfloat16, enabled=training.amp and x.is_cuda):
+                    with halved(x, training.amp):
                         output = trained(x)
                     loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
                     loss.backward()
@@ -123,7 +123,7 @@ def lesson(teacher: FloatTwin | None, x: Tensor, half: bool) -> Tensor | None:
     """The teacher's logits (B, classes) for a batch of pixels."""
     if teacher is None:
         return None
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=half and x.is_cuda):
+    with halved(x, half):
         logits: Tensor = teacher(x)
     return logits.float()
 

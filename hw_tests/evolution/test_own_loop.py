@@ -317,6 +317,9 @@ def test_errors_say_what_to_do():
     evolution = etb.Evolution(prepared, 0.4, steps=3)
     with pytest.raises(BadInput, match="no gradients"):
         evolution.step()
+    (prepared(batch(0)[0]) * 0).sum().backward()
+    with pytest.raises(BadInput, match="gradients of the thresholds are zero"):
+        evolution.step()
     with pytest.raises(BadInput, match="still evolving to zero"):
         evolution.slim()
 

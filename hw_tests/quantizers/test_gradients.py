@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from etb_hw.quantizers.functions import (
     BinaryActivation,
@@ -82,3 +83,32 @@ def test_fading_channels_send_no_gradient_back():
         for g in (torch.ones(3), gain)
     )
     torch.testing.assert_close(faded, full * gain.view(1, 3, 1, 1))
+
+
+class _InPlace(TorchDispatchMode):
+    """Notes the operations that change a tensor in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if any(argument.alias_info and argument.alias_info.is_write for argument in func._schema.arguments):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("compiling", [False, True])
+def test_a_compiler_sees_no_result_that_is_changed_in_place(compiling, monkeypatch):
+    """torch 2.11 compiles a Function whose result was changed in place to one without gradients."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    y = torch.randn(4, 6)
+    with _InPlace() as mode:
+        values = (
+            TernaryWeight.apply(y, torch.full((4,), 0.5)),
+            BinaryWeight.apply(y),
+            TernaryActivation.apply(y, torch.full((6,), 0.5), torch.ones(6)),
+            BinaryActivation.apply(y),
+        )
+    assert bool(mode.found) is not compiling  # where nothing compiles they save memory
+    assert [v.unique().tolist() for v in values] == [[-1, 0, 1], [-1, 1], [-1, 0, 1], [-1, 1]]
