@@ -104,7 +104,6 @@ class Block(ABC):
     MAKES_CHANNELS: ClassVar[bool] = False  # its output has channels of its own, not those that it reads
     SAME_CHANNELS: ClassVar[bool] = True  # each of its inputs has as many channels as the first
     PLUMBING: ClassVar[bool] = False  # stands on an edge: no node of dataflow.onnx, no layer's work
-    TAP_BY_TAP: ClassVar[bool] = False  # reads windows in more beats than FINN's form of the layer could
     OURS: ClassVar[bool] = False  # FINN has no such block
     FOLD_INVARIANT: ClassVar[tuple[str, ...]] = ()  # cached properties that are equal for every folding
 
@@ -214,6 +213,11 @@ class Block(ABC):
     def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
         """The same function with dead channels behind the ``channels`` it reads and those it yields."""
         raise NotImplementedError(self.op)
+
+    @property
+    def tap_by_tap(self) -> bool:
+        """Whether it reads windows in more beats than FINN's form of the layer could."""
+        return False
 
     @property
     def ram_styles(self) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
     lowered = _lowered(graph, build, build.builder)
-    if not any(block.TAP_BY_TAP for block in lowered.blocks):
+    if not any(block.tap_by_tap for block in lowered.blocks):
         return _searched(lowered, target, build)
     # such a block takes a tap at a time; FINN's form, two bits a value, has windows in parallel
     wider = _lowered(graph, build, "finn")
@@ -109,7 +109,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     except InfeasibleTarget:
         return _searched(wider, target, build)
     slowest = made.graph.bottleneck
-    if target.fps is None and slowest.TAP_BY_TAP and slowest.fold["SIMD"] == slowest.folds[-1]["SIMD"]:
+    if target.fps is None and slowest.tap_by_tap and slowest.fold["SIMD"] == slowest.folds[-1]["SIMD"]:
         other = _searched(wider, target, build)
         return other if other.graph.fps > made.graph.fps else made
     return made

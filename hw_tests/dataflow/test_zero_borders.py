@@ -85,13 +85,40 @@ def test_quantizers_widen_where_nobody_else_reads_them() -> None:
     assert widths(lower(chain(), builder="finn")) == ["UINT8", "TERNARY", "TERNARY", "BIPOLAR"]
 
 
-def test_windows_in_parallel_take_two_bits_a_value() -> None:
-    """A pixel a cycle is more than a tap a cycle: the frame rate decides."""
+def test_whole_windows_stay_on_one_bit(tmp_path: Path) -> None:
+    """Taps at a low rate, whole windows at a pixel a cycle and at two."""
     graph = chain()
-    slow, fast = (design(graph, BuildConfig(target_fps=fps)).graph for fps in (100_000, 900_000))
-    assert any(isinstance(block, BorderMvau) for block in slow.blocks)
-    assert not any(isinstance(block, BorderMvau) for block in fast.blocks)
-    assert prove_dataflow(fast, graph, random_inputs(graph, 6)).status == "equal"
+    x = random_inputs(graph, 6)
+    forms = []
+    for fps in (20_000, 900_000, 2_000_000):
+        made = design(graph, BuildConfig(target_fps=fps)).graph
+        (block,) = (block for block in made.blocks if isinstance(block, BorderMvau))
+        forms.append((block.simd == block.mw, block.m))
+        assert prove_dataflow(made, graph, x).status == "equal"
+        finn.write(made, tmp_path)
+        again = finn.read(tmp_path / "dataflow.onnx")
+        assert again[block.name].fold == block.fold
+        assert prove_dataflow(again, graph, x).status == "equal"
+    assert forms == [(False, 1), (True, 1), (True, 2)]
+
+
+def test_two_pixels_a_cycle_in_rtl() -> None:
+    """With a shortcut beside the border; a pixel a cycle takes 64 cycles."""
+    graph = residual()
+    made = design(graph, BuildConfig(target_fps=3_000_000)).graph
+    assert {block.m for block in made.blocks if isinstance(block, BorderMvau)} == {2}
+    for stalls in (0.0, 0.2):
+        proof, run = prove_rtl(made, graph, random_inputs(graph, 6), stalls=stalls)
+        assert proof.status == "equal"
+        assert stalls or run.ii == made.bottleneck.cycles == 32
+
+
+def test_writable_weights_have_one_set_of_thresholds() -> None:
+    """Whole windows have one for each kind of border: weights that are written take two bits a value."""
+    graph = chain()
+    made = design(graph, BuildConfig(target_fps=900_000, weights="writable")).graph
+    assert not any(isinstance(block, BorderMvau) for block in made.blocks)
+    assert prove_dataflow(made, graph, random_inputs(graph, 6)).status == "equal"
 
 
 def test_its_own_folding_is_applied_again(tmp_path: Path) -> None:

@@ -192,6 +192,12 @@ BORDERS: list[Block] = [
     bordered((4, 3), 3, 4, (2, 3), w=i(2)),
     bordered((4, 3), 3, 4, (2, 1), w=DataType.parse("TERNARY"), out=None),
     bordered((2, 2), 2, 2, (2, 2), kernel=(1, 1), out=u(2)),
+    # whole windows
+    bordered((4, 5), 3, 4, (4, 27)),
+    bordered((5, 4), 2, 6, (3, 18), pads=(0, 2, 1, 0), out=u(2)),
+    bordered((6, 6), 2, 6, (2, 50), kernel=(5, 5), pads=(2, 2, 2, 2), stride=(2, 1), out=None),
+    bordered((6, 5), 2, 4, (1, 18), dilation=(2, 1), pads=(2, 1, 2, 1), w=i(2)),
+    bordered((2, 2), 3, 2, (2, 27), w=DataType.parse("TERNARY"), out=None),
 ]
 WINDOWS: list[Block] = [
     window((6, 7), 4, (3, 3), 2),
@@ -228,6 +234,10 @@ PIXELS: list[Block] = [
     replace(mvau(4, 27, 4, 27, x=u(8), pixels=(2, 4)), m=2),
     replace(mvau(6, 12, 6, 12, x=u(2), out=u(2), pixels=(3, 4), style="block"), m=4),
     replace(mvau(3, 8, 3, 8, w=i(3), x=u(2), out=i(2), pixels=(2, 4)), m=2, register=True),
+    replace(bordered((4, 8), 3, 4, (4, 27)), m=4),
+    replace(bordered((3, 6), 2, 3, (3, 18), out=None), m=3),
+    replace(bordered((6, 6), 2, 4, (4, 18), stride=(2, 1), w=i(2), out=u(2)), m=2),
+    replace(bordered((2, 4), 2, 2, (2, 50), kernel=(5, 5), pads=(2, 2, 2, 2)), m=4, register=True),
     replace(max_pool(4, 8, 3, (2, 2), BIPOLAR, 3), m=2),
     replace(max_pool(4, 8, 3, (2, 2), i(4), 3), m=4),
     replace(max_pool(6, 8, 2, (3, 4), u(2), 2), m=2),

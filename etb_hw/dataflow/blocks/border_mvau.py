@@ -1,32 +1,44 @@
 """MVAU over windows whose border is zero although their stream knows -1 and +1 only.
 
 Brevitas and PyTorch pad signs with 0. The stream's border holds -1 as FINN has it; this block knows from its
-own counters which taps lie outside of the image, and counts them for nothing: where agreements of signs are
-counted, half of the pairs of such a tap agree, so that 2 p - n is the sum of the others. One bit a value
-instead of two in windows and products; FINN has no such node, so that it refuses the file instead of padding
-with -1 (``builder = "finn"`` makes what FINN can build).
+own counters which taps lie outside of the image, and counts them for nothing. Tap by tap, where agreements of
+signs are counted, half of the pairs of such a tap agree, so that 2 p - n is the sum of the others. Whole
+windows (SIMD = MW), also those of M pixels, are summed as they come: what the border's -1 adds depends on the
+row of the matrix and on which taps lie outside, so that each kind of window has thresholds of its own. It is
+one bit a value instead of two in windows and products; FINN has no such node, so that it refuses the file
+instead of padding with -1 (``builder = "finn"`` makes what FINN can build).
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.dataflow.block import Amounts, Attribute, Caption, FinnNode, FinnParameter, Fold, RtlInstance
+from etb_hw.dataflow.block import (
+    Amounts,
+    Attribute,
+    Caption,
+    FinnNode,
+    FinnParameter,
+    Fold,
+    RtlInstance,
+    RtlMemory,
+)
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import bits_of
+from etb_hw.dataflow.fabric.memories import bits_of, rom_columns, rom_luts
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.sampling import Sampler, Spec, draw_folds
 from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type, vectors
+from etb_hw.dataflow.words import encode, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import Pads, Pair
 
@@ -42,7 +54,7 @@ class BorderMvau(Mvau):
 
     OP: ClassVar[str] = "BorderMVAU_rtl"
     CAPTION: ClassVar[Caption] = Caption("Matrix-vector unit, zero border", "mvau")
-    TAP_BY_TAP: ClassVar[bool] = True
+    FOLD_INVARIANT: ClassVar[tuple[str, ...]] = (*Mvau.FOLD_INVARIANT, "outside", "kinds", "excess")
     OURS: ClassVar[bool] = True
 
     size: Pair
@@ -62,12 +74,18 @@ class BorderMvau(Mvau):
 
     @property
     def folds(self) -> tuple[Fold, ...]:
-        # a beat is of one tap
-        return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in divisors(self.channels))
+        # a beat is of one tap, or of all; thresholds that are written are those of the network, not of a kind
+        simds = [*divisors(self.channels), *([] if self.writable or self.mw == self.channels else [self.mw])]
+        return tuple({"PE": pe, "SIMD": simd} for pe in divisors(self.mh) for simd in simds)
 
     @property
-    def pixel_counts(self) -> tuple[int, ...]:
-        return ()  # a beat is of one tap
+    def whole(self) -> bool:
+        """Whether it takes windows whole."""
+        return self.simd == self.mw and not self.writable
+
+    @property
+    def tap_by_tap(self) -> bool:
+        return self.writable
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -81,9 +99,44 @@ class BorderMvau(Mvau):
         both = rows[:, None, :, None] | columns[None, :, None, :]
         return both.reshape(*self.pixels, -1)
 
+    @cached_property
+    def kinds(self) -> NDArray[np.int64]:
+        """By which taps lie outside, a number for every window (OH, OW), as ``etb_border_kind`` counts."""
+        along = []
+        for i in range(2):
+            taps = np.arange(self.kernel[i]) * self.dilation[i]
+            at = np.arange(self.pixels[i])[:, None] * self.stride[i] + taps - self.pads[i]
+            passed = (at >= 0).sum(axis=1) + (at >= self.size[i]).sum(axis=1)
+            along.append(passed - passed[0])
+        y, x = along
+        numbers: NDArray[np.int64] = y[:, None] * (x[-1] + 1) + x
+        return numbers
+
+    @cached_property
+    def excess(self) -> NDArray[np.int64]:
+        """What a border of -1 adds to the sums, by kind of window and row of the matrix."""
+        outside = np.zeros((int(self.kinds[-1, -1]) + 1, self.outside.shape[-1]), dtype=np.int64)
+        outside[self.kinds] = self.outside
+        taps = self.weights.reshape(self.mh, -1, self.channels).sum(axis=2, dtype=np.int64)
+        added: NDArray[np.int64] = -outside @ taps.T
+        return added
+
+    @property
+    def threshold_words(self) -> int:
+        return super().threshold_words * (len(self.excess) if self.whole else 1)
+
+    @property
+    def rtl_thresholds(self) -> NDArray[np.int64]:
+        assert self.thresholds is not None
+        if not self.whole:
+            return self.thresholds
+        by_kind: NDArray[np.int64] = self.thresholds + self.excess[:, :, None]
+        return by_kind.reshape(-1, self.thresholds.shape[1])
+
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-        inside = np.repeat(~self.outside, self.channels, axis=-1)
-        return super().execute(frames[0] * inside)
+        outside = np.repeat(self.outside, self.channels, axis=-1)
+        # whatever the border holds: whole windows take it for -1
+        return super().execute(frames[0] + outside if self.whole else frames[0] * ~outside)
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return False  # dead channels cancel over a whole window, not over a part of it
@@ -93,15 +146,27 @@ class BorderMvau(Mvau):
         names = ("KH", "KW", "SH", "SW", "DH", "DW", "OH", "OW")
         numbers = (*self.kernel, *self.stride, *self.dilation, *self.pixels)
         border = {
-            "BORDER": 1,
-            "TAP_BEATS": self.channels // self.simd,
+            **({"BORDER": 2, "KINDS": len(self.excess)} if self.whole else self._taps),
             **dict(zip(names, numbers, strict=True)),
             "TOP": self.pads[0],
             "LEFT": self.pads[1],
             "H": self.size[0],
             "W": self.size[1],
         }
-        return RtlInstance(plain.module, {**plain.parameters, **border}, plain.memories)
+        memories = plain.memories
+        if self.whole and self.thresholds is None:
+            fields, bits = self.added_fields()
+            memories += (RtlMemory("THRESHOLDS", self.pe * bits, pack_words(fields, bits)),)
+        return RtlInstance(plain.module, {**plain.parameters, **border}, memories)
+
+    @property
+    def _taps(self) -> dict[str, int | str]:
+        return {"BORDER": 1, "TAP_BEATS": self.channels // self.simd}
+
+    def added_fields(self) -> tuple[NDArray[np.int64], int]:
+        """What corrects plain sums of whole windows: bit patterns (kinds x MH / PE, PE), and their bits."""
+        added = -self.excess - (self.mw if self.xnor else 0)
+        return encode(added.reshape(-1, self.pe), self.output_dtype), self.output_dtype.bits
 
     @property
     def counts_matches(self) -> bool:
@@ -136,7 +201,7 @@ class BorderMvau(Mvau):
         return (weights, ("thresholds", self.clipped_thresholds.astype(np.float32), self.accumulator))
 
     def finn_node(self) -> FinnNode:
-        return FinnNode(self.op, OWN_DOMAIN, self.finn_attributes(), self.finn_parameters())
+        return replace(super().finn_node(), domain=OWN_DOMAIN)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:
@@ -155,6 +220,7 @@ class BorderMvau(Mvau):
             ram_style=f["ram_style"],
             register=f.flag("etb_register"),
             writable=f.flag("etb_writable"),
+            m=f.get("M", 1),
             size=f.pair("IFMDim"),
             kernel=f.pair("ConvKernelDim"),
             stride=f.pair("Stride"),
@@ -164,17 +230,36 @@ class BorderMvau(Mvau):
 
     @property
     def kind(self) -> str:
-        return f"{super().kind}, border"
+        # whole windows are those of a plain unit, with more thresholds
+        return super().kind if self.whole else f"{super().kind}, border"
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        return {
-            **super().lut_amounts(fabric),
-            "walk": self._walk(),
-            "gates": self.pe * self._product_sum_bits,
-        }
+        plain = super().lut_amounts(fabric)
+        if not self.whole:
+            return {**plain, "walk": self._walk(), "gates": self.pe * self._product_sum_bits}
+        # a function of the place for each bit of the kind, and the sum of the two axes
+        tables = sum(rom_luts(2 * bits_of(len(self.excess)), n, fabric) for n in self._places)
+        counted = tables + sum(map(counter, self._places))
+        more: dict[str, float] = {"counters": plain["counters"] + self.m * counted}
+        if self.thresholds is None:
+            words = rom_luts(rom_columns(*self.added_fields()), self.threshold_words, fabric)
+            added = words + self.pe * self.output_dtype.bits
+            more["sums" if self.xnor else "plain accumulators"] = self.m * added
+        return {**plain, **more}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
-        return {**super().ff_amounts(fabric), "walk": self._walk_bits()}
+        plain = super().ff_amounts(fabric)
+        if not self.whole:
+            return {**plain, "walk": self._walk_bits()}
+        more = sum(map(bits_of, self._places))
+        if self.thresholds is None:
+            more += rom_columns(*self.added_fields())
+        return {**plain, "counters": plain["counters"] + self.m * more}
+
+    @property
+    def _places(self) -> tuple[int, int]:
+        """Rows of windows, and beats of a row."""
+        return self.pixels[0], self.pixels[1] // self.m
 
     @property
     def _product_sum_bits(self) -> int:
@@ -201,7 +286,7 @@ class BorderMvau(Mvau):
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:
-        return (Sampler(_bordered, 0, later=32),)
+        return Sampler(_bordered, 0, later=32), Sampler(_whole, 0, later=16)
 
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
@@ -213,7 +298,8 @@ class BorderMvau(Mvau):
             for name in ("weights", "weight_dtype", "input_dtype", "output_dtype", "thresholds", "ram_style")
         }
         return cls(
-            name=spec["kind"], layer="", **fields, pe=spec["pe"], simd=spec["simd"], pixels=(out, out),
+            name=spec["kind"], layer="", **fields, pe=spec["pe"], simd=spec["simd"], m=spec.get("m", 1),
+            pixels=(out, out),
             size=(out, out), kernel=(spec["k"],) * 2, pads=(pad,) * 4,
         )  # fmt: skip
 
@@ -233,3 +319,12 @@ def _bordered(draw: random.Random) -> Spec:
         "steps": draw.choice((1, 1, 1, 0, 3)),
         "style": draw.choice(("distributed", "block")),
     }
+
+
+def _whole(draw: random.Random) -> Spec:
+    """Whole windows in a cycle, of one pixel or of two or four."""
+    spec = _bordered(draw)
+    c, mh, m = min(spec["c"], 16), min(spec["mh"], 16), draw.choice((1, 2, 4))
+    pe = mh if m > 1 else draw.choice(divisors(mh))
+    fold = {"c": c, "mh": mh, "pe": pe, "simd": spec["k"] ** 2 * c, "m": m}
+    return {**spec, **fold, "size": draw.choice((4, 8, 16)), "style": "distributed"}

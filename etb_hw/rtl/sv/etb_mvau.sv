@@ -11,6 +11,9 @@
 // Threshold word nf holds PE * STEPS values of ACC_BITS bits; a single threshold as -t, a bit wider.
 // BORDER = 1: taps outside of the image count as zero, whatever they hold. For signs that is half of their
 // pairs agreeing; SIMD divides the channels, which are even then. TAP_BEATS and what follows: see etb_border.
+// BORDER = 2: the same of whole windows (SIMD = MW) whose border holds -1. Which taps that are is one of KINDS
+// numbers (see etb_border_kind; M and PHASE, too), and thresholds are given for each, word kind * NF + nf; with
+// STEPS = 0 the words hold what is to be added to sums.
 // For a faster clock, each with a longer LAT: REGISTER = 1, factors pass a register behind their memories;
 // ROWS below the number of weight words, the memory is read in banks (see etb_rom; takes REGISTER); SPLIT, see
 // etb_dot.
@@ -38,7 +41,10 @@ module etb_mvau #(
     parameter bit WRITABLE   = 0,
     parameter int ROWS       = MH / PE * (MW / SIMD),
     parameter bit SPLIT      = 0,
-    parameter bit BORDER     = 0,
+    parameter int BORDER     = 0,
+    parameter int KINDS      = 1,
+    parameter int M          = 1,
+    parameter int PHASE      = 0,
     parameter int TAP_BEATS  = 1,
     parameter int KH         = 1,
     parameter int KW         = 1,
@@ -71,6 +77,7 @@ module etb_mvau #(
   localparam int SFB = SF > 1 ? $clog2(SF) : 1;
   localparam int NFB = NF > 1 ? $clog2(NF) : 1;
   localparam int WAB = SF * NF > 1 ? $clog2(SF * NF) : 1;
+  localparam int TAB = KINDS * NF > 1 ? $clog2(KINDS * NF) : 1;
   // arithmetic of etb_dot; factors that are bipolar or unsigned become signed numbers in mode 2
   localparam int MODE = W_BIPOLAR ? (IN_BIPOLAR ? 0 : 1) : 2;
   localparam int XB = MODE == 2 && (IN_BIPOLAR || !IN_SIGNED) ? IN_BITS + 1 : IN_BITS;
@@ -174,12 +181,12 @@ module etb_mvau #(
     end
   endgenerate
 
-  // control travels beside the data: valid, last column, row
+  // control travels beside the data: valid, last column, word of the thresholds
   logic [LAT:0] valid_q, last_q;
-  logic [(LAT+1)*NFB-1:0] nf_q;
-  logic [NFB-1:0] row;
+  logic [(LAT+1)*TAB-1:0] entry_q;
+  logic [TAB-1:0] entry, row;
   logic sum_valid;
-  assign row = nf_q[LAT*NFB+:NFB];
+  assign row = entry_q[LAT*TAB+:TAB];
   always_ff @(posedge clk)
     if (rst) begin
       valid_q   <= '0;
@@ -192,15 +199,26 @@ module etb_mvau #(
     end
   always_ff @(posedge clk)
     if (en) begin
-      last_q <= {last_q[LAT-1:0], last_sf};
-      nf_q   <= {nf_q[LAT*NFB-1:0], nf};
+      last_q  <= {last_q[LAT-1:0], last_sf};
+      entry_q <= {entry_q[LAT*TAB-1:0], entry};
     end
 
   // a beat on the border of zeros: what its dot products count for
   logic outside;
   logic [YB-1:0] neutral;
   generate
-    if (BORDER) begin : g_border
+    if (BORDER == 2) begin : g_kinds
+      logic [TAB-1:0] kind;
+      etb_border_kind #(
+          .KH(KH), .KW(KW), .SH(SH), .SW(SW), .DH(DH), .DW(DW), .OH(OH), .OW(OW), .TOP(TOP), .LEFT(LEFT),
+          .H(H), .W(W), .M(M), .PHASE(PHASE), .BITS(TAB)
+      ) u_kind (
+          .clk(clk), .rst(rst), .step(step & (nf == NFB'(NF - 1))), .kind(kind)
+      );
+      assign entry   = TAB'(kind * NF) + TAB'(nf);
+      assign outside = 1'b0;
+      assign neutral = '0;
+    end else if (BORDER == 1) begin : g_border
       logic border, odd;
       logic [LAT:0] border_q, odd_q;
       etb_border #(
@@ -217,7 +235,9 @@ module etb_mvau #(
       assign outside = border_q[LAT];
       // of an odd number of pairs one half is larger: the two take turns over the beats of a tap
       assign neutral = MODE != 0 ? '0 : YB'(SIMD / 2) + YB'(SIMD % 2 == 1 && odd_q[LAT]);
+      assign entry   = nf;
     end else begin : g_inside
+      assign entry   = nf;
       assign outside = 1'b0;
       assign neutral = '0;
     end
@@ -279,9 +299,9 @@ module etb_mvau #(
     if (BIASED) begin : g_sign
       // read a cycle earlier than the accumulators need it
       etb_memory #(
-          .WRITABLE(WRITABLE), .WIDTH(PE * AB), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+          .WRITABLE(WRITABLE), .WIDTH(PE * AB), .DEPTH(KINDS * NF), .FILE(THRESHOLDS), .STYLE(2)
       ) u_thresholds (
-          .clk(clk), .loading(rst), .en(en), .addr(nf_q[(LAT-1)*NFB+:NFB]), .data(bias), .word(bias),
+          .clk(clk), .loading(rst), .en(en), .addr(entry_q[(LAT-1)*TAB+:TAB]), .data(bias), .word(bias),
           .load_in(load_between), .load_out(load_out)
       );
       for (genvar p = 0; p < PE; p++) begin : g_pe
@@ -293,7 +313,7 @@ module etb_mvau #(
       assign bias = '0;
       logic [PE*STEPS*ACC_BITS-1:0] t;
       etb_memory #(
-          .WRITABLE(WRITABLE), .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(NF), .FILE(THRESHOLDS), .STYLE(2)
+          .WRITABLE(WRITABLE), .WIDTH(PE * STEPS * ACC_BITS), .DEPTH(KINDS * NF), .FILE(THRESHOLDS), .STYLE(2)
       ) u_thresholds (
           .clk(clk), .loading(rst), .en(en), .addr(row), .data(t), .word(t),
           .load_in(load_between), .load_out(load_out)
@@ -309,15 +329,28 @@ module etb_mvau #(
     end else begin : g_sums
       assign bias = '0;
       assign load_out = load_between;
+      logic [PE*OUT_BITS-1:0] added;
+      if (BORDER == 2) begin : g_added
+        logic [10:0] unused_load;  // constants: no link of the chain
+        etb_memory #(
+            .WIDTH(PE * OUT_BITS), .DEPTH(KINDS * NF), .FILE(THRESHOLDS), .STYLE(2)
+        ) u_added (
+            .clk(clk), .loading(rst), .en(en), .addr(row), .data(added), .word(added), .load_in('0),
+            .load_out(unused_load)
+        );
+      end else begin : g_constant
+        assign added = '0;
+      end
       for (genvar p = 0; p < PE; p++) begin : g_pe
-        logic [OUT_BITS-1:0] wide;
+        logic [OUT_BITS-1:0] wide, sums;
         etb_extend #(
             .IN_BITS(ACC_BITS), .SIGNED(ACC_SIGNED), .OUT_BITS(OUT_BITS)
         ) u_extend (
             .x(sum[p*ACC_BITS+:ACC_BITS]), .y(wide)
         );
+        assign sums = MODE == 0 ? {wide[OUT_BITS-2:0], 1'b0} : wide;
         assign result[p*OUT_BITS+:OUT_BITS] =
-            MODE == 0 ? {wide[OUT_BITS-2:0], 1'b0} - OUT_BITS'(MW) : wide;
+            BORDER == 2 ? sums + added[p*OUT_BITS+:OUT_BITS] : MODE == 0 ? sums - OUT_BITS'(MW) : sums;
       end
       logic unused;
       assign unused = &{1'b0, row};

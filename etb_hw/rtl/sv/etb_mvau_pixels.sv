@@ -2,7 +2,7 @@
 //
 // PE = MH and SIMD = MW: weights and thresholds are constants that all units share. The units see the same
 // handshake and take a beat a cycle, so they move in lockstep, and the first one speaks for all. Parameters and
-// latency: see etb_mvau.
+// latency: see etb_mvau; with BORDER = 2 each unit has the border of every M-th window of a row.
 module etb_mvau_pixels #(
     parameter int M          = 2,
     parameter int MW         = 18,
@@ -22,6 +22,20 @@ module etb_mvau_pixels #(
     parameter int OUT_BIAS   = 0,
     parameter int RAM_STYLE  = 0,
     parameter bit REGISTER   = 0,
+    parameter int BORDER     = 0,
+    parameter int KINDS      = 1,
+    parameter int KH         = 1,
+    parameter int KW         = 1,
+    parameter int SH         = 1,
+    parameter int SW         = 1,
+    parameter int DH         = 1,
+    parameter int DW         = 1,
+    parameter int OH         = 1,
+    parameter int OW         = 1,
+    parameter int TOP        = 0,
+    parameter int LEFT       = 0,
+    parameter int H          = 1,
+    parameter int W          = 1,
     parameter     WEIGHTS    = "",
     parameter     THRESHOLDS = ""
 ) (
@@ -45,7 +59,9 @@ module etb_mvau_pixels #(
         .MW(MW), .MH(MH), .PE(PE), .SIMD(SIMD), .IN_BITS(IN_BITS), .IN_SIGNED(IN_SIGNED),
         .IN_BIPOLAR(IN_BIPOLAR), .W_BITS(W_BITS), .W_SIGNED(W_SIGNED), .W_BIPOLAR(W_BIPOLAR),
         .ACC_BITS(ACC_BITS), .ACC_SIGNED(ACC_SIGNED), .STEPS(STEPS), .OUT_BITS(OUT_BITS), .OUT_BIAS(OUT_BIAS),
-        .RAM_STYLE(RAM_STYLE), .REGISTER(REGISTER), .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS)
+        .RAM_STYLE(RAM_STYLE), .REGISTER(REGISTER), .BORDER(BORDER), .KINDS(KINDS), .M(M), .PHASE(m), .KH(KH),
+        .KW(KW), .SH(SH), .SW(SW), .DH(DH), .DW(DW), .OH(OH), .OW(OW), .TOP(TOP), .LEFT(LEFT), .H(H), .W(W),
+        .WEIGHTS(WEIGHTS), .THRESHOLDS(THRESHOLDS)
     ) u_mvau (
         .clk(clk), .rst(rst), .in_data(in_data[m*SIMD*IN_BITS+:SIMD*IN_BITS]), .in_valid(in_valid),
         .in_ready(ready[m]), .out_data(out_data[m*PE*OUT_BITS+:PE*OUT_BITS]), .out_valid(valid[m]),

@@ -307,6 +307,11 @@ class Mvau(PixelBlock, RegisteredBlock):
         return small_memory_style(self.weight_bits, self.depth, constant=not self.writable)
 
     @property
+    def threshold_words(self) -> int:
+        """Words of the threshold memory."""
+        return self.mh // self.pe
+
+    @property
     def weight_bits(self) -> int:
         """Bits of a word of the weight memory."""
         return self.pe * self.simd * self.weight_dtype.bits
@@ -354,14 +359,20 @@ class Mvau(PixelBlock, RegisteredBlock):
         single = self.thresholds is not None and self.thresholds.shape[1] == 1
         return single and (self.xnor or self.weight_dtype != BIPOLAR)
 
+    @property
+    def rtl_thresholds(self) -> NDArray[np.int64]:
+        """What the RTL's sums are compared with, as sums: (MH, T), or that for each of several cases."""
+        assert self.thresholds is not None
+        return self.thresholds
+
     def threshold_fields(self) -> tuple[NDArray[np.int64], int]:
         """The threshold memory: bit patterns (MH / PE, PE x T), T fastest, and their bits."""
+        thresholds = self.rtl_thresholds
         if self.xnor:
-            assert self.thresholds is not None
-            thresholds = np.clip(-(-(self.thresholds + self.mw) // 2), 0, self.mw + 1)
+            thresholds = np.clip(-(-(thresholds + self.mw) // 2), 0, self.mw + 1)
         else:
-            thresholds = self.clipped_thresholds
-        folded = thresholds.reshape(self.mh // self.pe, -1)
+            thresholds = np.clip(thresholds, self.accumulator.min, self.accumulator.max)
+        folded = thresholds.reshape(len(thresholds) // self.pe, -1)
         if self.rtl_biased:
             wider = DataType.integer(self.rtl_accumulator.bits + 1)
             return encode(-folded, wider), wider.bits

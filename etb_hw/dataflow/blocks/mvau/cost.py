@@ -50,14 +50,15 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
         shared = _shared_tree(block)
         amounts |= {"shared adders": shared.leaves + shared.adders, "doubled": pe * acc}
     if steps and not block.writable:
-        amounts["threshold ROM"] = rom_luts(_threshold_bits(block), rows, fabric)
+        amounts["threshold ROM"] = rom_luts(_threshold_bits(block), block.threshold_words, fabric)
+    varied = block.threshold_words > 1 or block.writable
     if steps and not block.rtl_biased:
-        varied = rows > 1 or block.writable
         amounts["comparators" if varied else "constant comparators"] = pe * steps * comparator(acc)
         if steps > 1:
             amounts["step counts"] = pe * steps
     if block.rtl_biased:
-        amounts["constant accumulators" if constant else "accumulators"] = pe * (acc + 1)
+        fixed = constant and not varied
+        amounts["constant accumulators" if fixed else "accumulators"] = pe * (acc + 1)
     elif columns > 1:
         amounts["plain accumulators"] = pe * acc
     if not steps and block.xnor:
@@ -149,11 +150,11 @@ def _sum_bits(bits: int) -> Callable[[int], int]:
 
 def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
     """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
-    rows, columns = block.mh // block.pe, block.mw // block.simd
+    columns = block.mw // block.simd
     stages = block.dot_cycles + 1
     lengths = [stages] if columns > 1 else []
     if block.thresholds is not None:
-        lengths += [stages - block.rtl_biased] * bits_of(rows)
+        lengths += [stages - block.rtl_biased] * bits_of(block.threshold_words)
     if fabric.family != "xc7":
         return 0, sum(lengths)
     # from three stages on they become SRLs
