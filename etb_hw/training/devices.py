@@ -10,6 +10,7 @@ from torch import Tensor
 
 from etb_hw.config import TrainingConfig
 from etb_hw.errors import BadInput
+from etb_hw.training.compiled import check_compiler
 
 
 def pick_device(name: str) -> torch.device:
@@ -23,10 +24,15 @@ def pick_device(name: str) -> torch.device:
 
 
 def prepare(training: TrainingConfig) -> torch.device:
-    """Where ``training`` computes; sets torch's number of threads as it says."""
+    """Where ``training`` computes; sets torch's number of threads as it says.
+
+    Raises BadInput where it asks for what this machine has not.
+    """
     if training.threads:
         torch.set_num_threads(training.threads)
     device = pick_device(training.device)
+    if training.compile:
+        check_compiler(device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # all batches have one size: look once for the fastest
     return device

@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.evolution.team import Team
+from etb_hw.training.compiled import compiled
 
 AGAIN = "the same command goes on from the state that was saved last"
 _SAID = "etb_hw/said"  # a count in torchrun's store: how many processes had something to say
@@ -120,10 +121,10 @@ def check_batch(team: Team, batch: int) -> None:
         )
 
 
-def wrapped(net: nn.Module, team: Team, compiled: bool) -> nn.Module:
+def wrapped(net: nn.Module, team: Team, compile_it: bool) -> nn.Module:
     """The module to call for training: averages gradients over the processes; compiled if asked for."""
     module = DistributedDataParallel(net) if team.ranks > 1 else net
-    return torch.compile(module) if compiled else module  # type: ignore[return-value]
+    return compiled(module) if compile_it else module
 
 
 @torch.no_grad()

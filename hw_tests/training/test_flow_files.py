@@ -28,6 +28,7 @@ def test_a_few_steps_of_every_flow(path, tmp_path):
     model = ModelConfig(name=flow.model.name, width=WIDTH[flow.model.name])
     teacher = flow.training.teacher.model_copy(update={"epochs": min(1, flow.training.teacher.epochs)})
     short = {"epochs": 2, "batch": 8, "threads": 1, "warmup_epochs": 0.5, "teacher": teacher}
+    short["compile"] = False  # minutes of a C++ compiler: test_compiled_training.py
     recipe = flow.training.model_copy(update=short)
     evolution = flow.evolution.model_copy(update={"multiple": 1})
     assert training.train(model, recipe, evolution, random, tmp_path, stop_after=5) is None
