@@ -110,7 +110,9 @@ class TrainingConfig(Section):
     seed: int = Field(0, ge=0)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads; all by default")
-    amp: bool = Field(False, description="bfloat16 activations and products while training on a GPU")
+    amp: bool = Field(
+        False, description="bfloat16 activations and products while training, on GPUs and CPUs that have it"
+    )
     compile: bool = Field(False, description="torch.compile the training step")
     evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
     checkpoint_seconds: float = Field(30.0, ge=0, description="a killed run loses at most so much work")

@@ -27,6 +27,8 @@ from etb_hw.models.layers import set_hard
 from etb_hw.models.vgg_small import vgg_small
 from etb_hw.pruning import cost_function
 from etb_hw.tool_needs import COMPILERS
+from etb_hw.training.compiled import compiled
+from etb_hw.training.devices import halved
 from etb_hw.training.optim import evolving_optimizers
 
 WIDTH, SHAPE, BATCH, STEPS, ROUNDS, KEPT = 0.25, (3, 16, 16), 64, 3, 4, 0.7
@@ -65,11 +67,12 @@ def plain_step(net: nn.Module) -> Callable[[], None]:
     return step
 
 
-def etb_step(net: BinaryNet, called: nn.Module | None = None) -> Callable[[], None]:
+def etb_step(net: BinaryNet, called: nn.Module | None = None, amp: bool = False) -> Callable[[], None]:
     """A step of a flow's training, far from the steps at which a network changes its form.
 
     Args:
         called: what the step calls in place of the network: the same one, compiled.
+        amp: as ``training.amp``, in bfloat16 where the CPU has it.
     """
     called = net if called is None else called
     groups, steps = PreparedNet(net), 10**6
@@ -82,7 +85,9 @@ def etb_step(net: BinaryNet, called: nn.Module | None = None) -> Callable[[], No
     x, y = batch()
 
     def step() -> None:
-        F.cross_entropy(called(x), y).backward()
+        with halved(x, amp):
+            output = called(x)
+        F.cross_entropy(output.float(), y).backward()
         optimizers.step(1.0)
         net.project()
         evolution.step()
@@ -121,13 +126,16 @@ def main() -> None:
         "float PyTorch": plain_step(twin(spec, stock=False)),
         "stock Brevitas binary": plain_step(twin(spec, stock=True)),
         "ETB, evolving": etb_step(prepared(BinaryNet(spec)).train()),
+        "ETB, evolving, amp": etb_step(prepared(BinaryNet(spec)).train(), amp=True),
         f"ETB, evolving, {1 - KEPT:.0%} of the channels fade": etb_step(fading(spec)),
         "ETB, binary phase, unpruned": etb_step(hard),
         f"ETB, slim ({KEPT:.0%} of the filters)": etb_step(slim),
     }
     if any(map(which, COMPILERS)):
         evolving = prepared(BinaryNet(spec)).train()
-        steps["ETB, evolving, torch.compile"] = etb_step(evolving, torch.compile(evolving))
+        steps["ETB, evolving, compile"] = etb_step(evolving, compiled(evolving))
+        evolving = prepared(BinaryNet(spec)).train()
+        steps["ETB, evolving, compile, amp"] = etb_step(evolving, compiled(evolving), amp=True)
     best = dict.fromkeys(steps, float("inf"))
     for _ in range(ROUNDS):  # interleaved, so that a busy machine slows all of them alike
         for name, step in steps.items():
