@@ -11,6 +11,7 @@ What a training loop of your own needs stands here: ``import etb_hw as etb``, th
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from etb_hw.qonnx_io.export_slim import export as export
 
 __version__ = "0.2.0"
+
+# Unless told otherwise, onnxruntime (1.32) reports to its maker from each process that loads it, by a thread
+# that may still run when the interpreter ends, which aborts the process. It looks here when it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Evolution": "etb_hw.evolution",

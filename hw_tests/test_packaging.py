@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -153,3 +154,19 @@ def test_the_wheel_works_in_a_fresh_environment(
     call("doctor")
     has = subprocess.run([str(env / "bin/python"), "-c", "import torch"], capture_output=True, check=False)
     assert has.returncode != 0
+
+
+@pytest.mark.parametrize(("asked", "reports"), [(None, False), ("0", True)])
+def test_no_library_reports_to_its_maker_unless_asked_to(
+    asked: str | None, reports: bool, tmp_path: Path
+) -> None:
+    """onnxruntime keeps what it is going to send, and the machine's number, below the user's cache folder."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    if asked is not None:
+        environment["ORT_DISABLE_TELEMETRY"] = asked
+    code = "import etb_hw, onnxruntime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (asked or "1")
+    assert any(tmp_path.rglob("deviceid")) == reports

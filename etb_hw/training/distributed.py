@@ -7,6 +7,7 @@ run's folder; what it goes on from it hands to the others.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -62,6 +63,7 @@ def joined(device: str) -> Iterator[Team]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+            gc.collect()  # a wrapped network is a cycle that holds threads; they end before the interpreter
 
 
 @contextmanager

@@ -141,6 +141,18 @@ def test_ctrl_c_stops_all_after_the_same_step(whole, flow, tmp_path):
     assert history(tmp_path / "run") == history(whole[0])
 
 
+def alone(code):
+    """What code prints in the one process of a run by torchrun."""
+    of_torchrun = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    environment = {**os.environ, **of_torchrun, **there}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_torchrun_does_not_end_a_process_that_is_about_to_say_why_it_ends():
     """It sends SIGTERM whenever it notices the lost process, be it between an error and its message."""
     code = """
@@ -153,14 +165,33 @@ except ProcessLost as error:
     os.kill(os.getpid(), signal.SIGTERM)
     print(error)
 """
-    of_torchrun = {"TORCHELASTIC_RUN_ID": "1", "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    environment = {**os.environ, **of_torchrun, **there}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "another of its processes ended" in done.stdout
+    assert "another of its processes ended" in alone(code)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for threads in Linux' /proc")
+def test_no_thread_of_the_group_outlives_it():
+    """One that wants the interpreter's lock while that ends would abort the process."""
+    code = """
+from pathlib import Path
+import torch
+from torch.nn.parallel import DistributedDataParallel
+from etb_hw.training.distributed import joined
+
+def threads():
+    return sum("gloo" in (task / "comm").read_text() for task in Path("/proc/self/task").iterdir())
+
+def step():
+    net = DistributedDataParallel(torch.nn.Linear(2, 1))
+    net(torch.ones(3, 2)).sum().backward()
+    cycle = [net]
+    cycle.append(cycle)
+    return threads()
+
+with joined("cpu"):
+    print(step() > 0)
+print(threads())
+"""
+    assert alone(code).split() == ["True", "0"]
 
 
 def test_partners_that_are_lost_when_they_are_let_go_are_an_error_like_others(monkeypatch):
