@@ -36,7 +36,8 @@ _LINEAR = (
     nn.MaxPool2d,
     nn.AvgPool1d,
     nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
+    nn.modules.pooling._AdaptiveAvgPoolNd,
+    nn.modules.pooling._AdaptiveMaxPoolNd,
     nn.Flatten,
     nn.Dropout,
 )

@@ -13,7 +13,6 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import ADDS
-from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.trace import (
     SHAPE,
@@ -25,6 +24,7 @@ from etb_hw.evolution.trace import (
     traced,
     with_shapes,
 )
+from etb_hw.models.modes import in_mode
 
 Additions: TypeAlias = Literal["keep", "stream"]
 

@@ -14,7 +14,6 @@ from torch.overrides import TorchFunctionMode
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.cut import cut
-from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.note import write_slim
 from etb_hw.models.layers import (
@@ -25,6 +24,7 @@ from etb_hw.models.layers import (
     EvolvingConv2d,
     value_of,
 )
+from etb_hw.models.modes import in_mode
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.pruning.deploy import BinaryWeight, deployed_act
 from etb_hw.quantizers import signs

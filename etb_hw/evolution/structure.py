@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
-from etb_hw.evolution.modes import in_mode
+from etb_hw.models.modes import in_mode
 
 _OF_A_TENSOR = frozenset(
     {"shape", "ndim", "dtype", "device", "is_cuda", "layout", "requires_grad"}  # attributes

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput, one_line
-from etb_hw.evolution.modes import in_mode
 from etb_hw.evolution.rules import Rules, activation_of
 from etb_hw.evolution.structure import Structure, Unknown
 from etb_hw.evolution.user_code import line_of_call, line_of_error
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, value_of
+from etb_hw.models.modes import in_mode
 from etb_hw.models.norm import ChannelNorm
 
 SHAPE, PATH, LINE = "etb_shape", "etb_path", "etb_line"

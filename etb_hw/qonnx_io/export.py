@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from etb_hw.integer import DataType
 from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
-from etb_hw.qonnx_io.unexportable import failing_graphs, unexportable
+from etb_hw.qonnx_io.unexportable import failing_graphs, failing_op, unexportable
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,8 @@ def export_model(
     """Write ``model.qonnx.onnx``: BipolarQuant / Quant nodes, cleaned, input annotated.
 
     Args:
-        module: in eval mode, built of stock Brevitas layers and torch layers with an ONNX form.
+        module: of stock Brevitas layers and torch layers with an ONNX form. It is exported as in evaluation,
+            and every part of it is left in its own mode.
         input_shape: (C, H, W) or (C,), without the batch.
         input_dtype: what the input holds; None where it is no integer (then say at import how it maps). A
             module's own ``input_dtype`` has precedence over the default.
@@ -57,25 +59,42 @@ def exported_model(
     import torch
     from brevitas.export import export_qonnx
 
+    from etb_hw.models.modes import in_mode
+    from etb_hw.qonnx_io.even_pools import EvenPools
+
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise BadInput(
                 f"parameter {name!r}", "is NaN or infinite", "check the training run, then export again"
             )
     graphs: list[Any] = []
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad(), warnings.catch_warnings(), failing_graphs() as graphs:
+    uneven: list[str] = []
+
+    def attempt(pools: AbstractContextManager[Any]) -> onnx.ModelProto:
+        nonlocal graphs
+        with (
+            torch.no_grad(),
+            in_mode(module, training=False),
+            warnings.catch_warnings(),
+            failing_graphs() as graphs,
+            pools,
+        ):
             warnings.simplefilter("ignore")
             # the older exporter gives the cleaner graph: no Gemm + Reshape in place of Linear
-            exported = export_qonnx(
+            model: onnx.ModelProto = export_qonnx(
                 module, args=torch.zeros(1, *input_shape), opset_version=_OPSET, dynamo=False
             )
+            return model
+
+    try:
+        try:
+            exported = attempt(nullcontext())
+        except Exception as error:
+            if "adaptive" not in failing_op(error):
+                raise
+            exported = attempt(EvenPools(uneven))
     except Exception as error:  # torch and Brevitas raise whatever they meet
-        raise unexportable(module, error, graphs) from error
-    finally:
-        module.train(was_training)
+        raise unexportable(module, error, graphs, uneven) from error
     _drop_static_inputs(exported.graph)
     fold_small_constants(exported.graph, _OPSET)
     keep_node_names(exported.graph)

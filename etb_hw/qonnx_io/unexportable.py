@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _OP = re.compile(r"operator '?(?:aten::)?(\w+)")
 _NOISE = re.compile(r"Please feel free|\[Caused by|\n")  # torch goes on for many lines
 INSTEAD: Mapping[str, str] = {
-    "adaptive": "use nn.AvgPool2d or nn.MaxPool2d with a kernel that divides the image, or one output pixel",
     "attention": "use Conv or Linear with constant weights",
 }
 
@@ -34,12 +33,16 @@ def failing_graphs() -> Iterator[list[Any]]:
         torch._C._jit_onnx_log = printing
 
 
-def unexportable(module: torch.nn.Module, error: Exception, graphs: Sequence[Any]) -> BadInput:
-    """The error of an export that failed, with the module whose op it was, as far as a graph tells."""
+def unexportable(
+    module: torch.nn.Module, error: Exception, graphs: Sequence[Any], uneven: Sequence[str]
+) -> BadInput:
+    """The error of an export that failed, with the module whose op it was, as far as a graph tells.
+
+    ``uneven`` is what the adaptive pools do that do not divide their input.
+    """
     said = str(error)
     reason = one_line(_NOISE.split(said)[0] or said, 300).rstrip(". ")
-    match = _OP.search(said)
-    op = match[1] if match else ""
+    op = failing_op(error)
     path = next(filter(None, (_path(node) for graph in graphs for node in _nodes(graph, op))), None)
     where = type(module).__name__
     if path is not None:
@@ -47,7 +50,16 @@ def unexportable(module: torch.nn.Module, error: Exception, graphs: Sequence[Any
     remedy = next(
         (text for part, text in INSTEAD.items() if part in op), "use stock torch and Brevitas layers"
     )
+    if uneven and "adaptive" in op:
+        reason = uneven[0]
+        remedy = "give it a size that divides the input's, or use a plain pool with a kernel that does"
     return BadInput(where, f"cannot be exported ({reason})", remedy)
+
+
+def failing_op(error: Exception) -> str:
+    """The op that torch has no ONNX form for; empty where the error names none."""
+    match = _OP.search(str(error))
+    return match[1] if match else ""
 
 
 def _nodes(graph: Any, op: str) -> Iterator[Any]:

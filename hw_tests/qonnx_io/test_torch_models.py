@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
+from brevitas.nn import QuantConv1d, QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas_examples.bnn_pynq.models.CNV import CNV
 from brevitas_examples.bnn_pynq.models.FC import FC
@@ -165,6 +166,59 @@ def test_one_tensor_in_several_places_of_a_node(
     prove(Joined(join, channels), (3, 8, 8), tmp_path)
 
 
+def behind_a_layer(pool: nn.Module, signal: bool = False) -> nn.Module:
+    """Brevitas' layers hide from the exporter how many pixels reach the pool."""
+    if signal:
+        conv, norm = QuantConv1d(3, 4, 3, padding=1, bias=False, weight_quant=Weight), nn.BatchNorm1d(4)
+    else:
+        conv, norm = QuantConv2d(3, 4, 3, padding=1, bias=False, weight_quant=Weight), nn.BatchNorm2d(4)
+    return randomise(nn.Sequential(conv, norm, QuantIdentity(act_quant=Act), pool, nn.Flatten()))
+
+
+@pytest.mark.parametrize(
+    ("pool", "shape"),
+    [
+        (nn.AdaptiveAvgPool2d(4), (3, 8, 8)),
+        (nn.AdaptiveMaxPool2d((4, 1)), (3, 8, 8)),
+        (nn.AdaptiveAvgPool2d((None, 2)), (3, 6, 4)),
+        (nn.AdaptiveAvgPool2d(8), (3, 8, 8)),
+    ],
+)
+def test_an_adaptive_pool_that_divides_the_image_is_a_plain_one(
+    pool: nn.Module, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    prove(behind_a_layer(pool), shape, tmp_path)
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool1d(4), nn.AdaptiveMaxPool1d(4)])
+def test_so_is_one_that_divides_a_signal(pool: nn.Module, tmp_path: Path) -> None:
+    module, path = behind_a_layer(pool, signal=True), tmp_path / "model.onnx"
+    export_model(module, path, (3, 16))
+    x = torch.randint(0, 256, (5, 3, 16))
+    graph = import_model(path)
+    with torch.no_grad():
+        golden = module(x.float()).numpy()
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x[:, :, None].numpy())), golden)
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d((4, 3)), nn.AdaptiveMaxPool2d(16)])
+def test_an_adaptive_pool_that_does_not_is_refused_with_the_sizes(pool: nn.Module, tmp_path: Path) -> None:
+    sizes = f"module '3'.*pools 8x8 pixels to {'4x3' if isinstance(pool, nn.AdaptiveAvgPool2d) else '16x16'}"
+    with pytest.raises(BadInput, match=sizes) as refused:
+        export_model(behind_a_layer(pool), tmp_path / "model.onnx", (3, 8, 8))
+    assert "divides" in refused.value.remedy
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_export_leaves_every_part_in_its_own_mode(fails: bool, tmp_path: Path) -> None:
+    """A frozen normalisation in a network that is trained on: the next step would move its statistics."""
+    module = behind_a_layer(nn.AdaptiveAvgPool2d(3 if fails else 4)).train()
+    module[1].eval()
+    with pytest.raises(BadInput) if fails else nullcontext():
+        export_model(module, tmp_path / "model.onnx", (3, 8, 8))
+    assert [part.training for part in module.children()] == [True, False, True, True, True]
+
+
 def test_what_cleaning_broke_is_told(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     export_model(Joined(lambda x: x + x, 4), path, (3, 8, 8))
@@ -180,7 +234,7 @@ def test_what_cleaning_broke_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layer", "remedy"),
     [
-        (nn.AdaptiveAvgPool2d(3), "AvgPool2d"),
+        (nn.AdaptiveAvgPool2d(3), "plain pool"),
         (nn.MultiheadAttention(8, 2, batch_first=True), "Conv or Linear"),
     ],
 )

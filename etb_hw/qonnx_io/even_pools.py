@@ -1,0 +1,55 @@
+"""Adaptive pools that divide their input evenly, as the plain pools that they are.
+
+Torch's exporter has no form for an adaptive pool whose input size it does not know, which is any behind a
+layer of Brevitas. While a network runs, all sizes are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+_PLAIN: Mapping[Any, Callable[..., torch.Tensor]] = {
+    F.adaptive_avg_pool1d: F.avg_pool1d,
+    F.adaptive_avg_pool2d: F.avg_pool2d,
+    F.adaptive_max_pool1d: F.max_pool1d,
+    F.adaptive_max_pool2d: F.max_pool2d,
+}
+
+
+class EvenPools(TorchFunctionMode):
+    """Within it, an even adaptive pool of an unquantized tensor computes, and exports, as a plain one.
+
+    Args:
+        uneven: filled with what each other one does, in words, in the order of the forward.
+    """
+
+    def __init__(self, uneven: list[str]) -> None:
+        super().__init__()
+        self.uneven = uneven
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        plain = _PLAIN.get(func)
+        if plain is None:
+            return func(*args, **kwargs)
+        x = args[0] if args else kwargs["input"]
+        wanted = args[1] if len(args) > 1 else kwargs["output_size"]
+        axes = 1 if plain in (F.avg_pool1d, F.max_pool1d) else 2
+        # while a trace is made, torch gives sizes as tensors
+        size = [int(pixels) for pixels in x.shape[-axes:]]
+        each = wanted if isinstance(wanted, Sequence) else [wanted] * axes
+        out = [given if one is None else int(one) for given, one in zip(size, each, strict=True)]
+        if set(out) == {1} or type(x) is not torch.Tensor or kwargs.get("return_indices"):
+            return func(*args, **kwargs)
+        if any(given % one for given, one in zip(size, out, strict=True)):
+            before, after = ("x".join(map(str, pixels)) for pixels in (size, out))
+            self.uneven.append(f"pools {before} pixels to {after}, which do not divide them evenly")
+            return func(*args, **kwargs)
+        return x if size == out else plain(x, [given // one for given, one in zip(size, out, strict=True)])
