@@ -16,7 +16,7 @@ from etb_hw.files import read_bytes
 
 MAX_BYTES = 2**20  # of a flow file
 LARGEST = 10**9  # number in one
-Layout = Literal["auto", "image", "signal", "features"]
+Layout = Literal["auto", "image", "nchw", "nhwc", "signal", "features"]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Channels = Annotated[int, Field(ge=1, le=2**16)]
@@ -51,8 +51,9 @@ class DataConfig(Section):
     )
     layout: Layout = Field(
         "auto",
-        description="npz and python data: image (N, C, H, W), signal (N, C, T) or features (N, F); auto "
-        "takes three axes for grey images",
+        description="npz and python data: image (N, C, H, W), (N, H, W, C) or (N, H, W), signal (N, C, T) or "
+        "features (N, F); auto takes three axes for grey images; nchw and nhwc say where an image's channels "
+        "are, which is asked for where the shape does not tell",
     )
     source: str | None = Field(None, description="how results name the data, if it is not the original")
     test_share: float = Field(

@@ -5,12 +5,13 @@ A feature vector (N, F) becomes (N, F, 1, 1), a signal (N, C, T) becomes (N, C, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.config import Layout
+from etb_hw.data.checks import check_trained
 from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.errors import BadInput
 
@@ -24,6 +25,13 @@ LABELS = (
     "give an integer label each, of shape (N,); names, numpy.unique(labels, return_inverse=True) numbers; "
     "rows with a one, .argmax(axis=1)"
 )
+UNTRAINED = (
+    "number the classes 0, 1, 2, ... without gaps (numpy.unique(labels, return_inverse=True)), or name them "
+    "all as `classes`"
+)
+_AXES: Mapping[Layout, tuple[int, ...]] = {
+    "auto": (2, 3, 4), "image": (3, 4), "nchw": (4,), "nhwc": (4,), "signal": (3,), "features": (2,),
+}  # fmt: skip
 
 
 def from_arrays(
@@ -41,10 +49,28 @@ def from_arrays(
         train_x, test_x: integers that fit 8 bits, see ``layout``. train_y, test_y: integers (N,) or (N, 1).
         classes: their names; by default their numbers.
         layout: what the axes are: ``image`` (N, C, H, W), (N, H, W, C) or (N, H, W), ``signal`` (N, C, T),
-            ``features`` (N, F); ``auto`` takes three axes for grey images.
+            ``features`` (N, F); ``auto`` takes three axes for grey images. Of four axes the last are the
+            channels where they are 1 or 3 and axis 1 is not; ``nchw`` and ``nhwc`` say so.
 
-    Raises BadInput, about ``source``, for anything else.
+    Raises BadInput, about ``source``, for anything else, and without ``classes`` for labels that no training
+    image has.
     """
+    data = arranged(train_x, train_y, test_x, test_y, classes, source, layout)
+    if classes is None:
+        check_trained(data, source, UNTRAINED)
+    return data
+
+
+def arranged(
+    train_x: NDArray[np.generic],
+    train_y: NDArray[np.generic],
+    test_x: NDArray[np.generic],
+    test_y: NDArray[np.generic],
+    classes: Sequence[str] | None,
+    source: str,
+    layout: Layout,
+) -> Dataset:
+    """As ``from_arrays``, for a set that is not trained on."""
     labels = [_labels(y, source) for y in (train_y, test_y)]
     if classes is None:
         count = 1 + max((int(y.max(initial=0)) for y in labels), default=0)
@@ -61,6 +87,21 @@ def from_arrays(
     return Dataset(images[0], labels[0], images[1], labels[1], tuple(classes), source)
 
 
+def _channels_last(shape: tuple[int, ...], where: str) -> bool:
+    """Whether the channels of four axes come last. Raises BadInput where both may be meant."""
+    _, first, second, last = shape
+    if last not in (1, 3, 4) or first in (1, 3, 4):
+        return False
+    if last == 4 or second == last:
+        raise BadInput(
+            where,
+            f"has inputs of shape {shape}, whose channels may be the {first} or the {last}",
+            'say layout = "nhwc" (in [data], or the argument) where they are the last axis, and "nchw" where '
+            "they are the second",
+        )
+    return True
+
+
 def _labels(values: NDArray[np.generic], where: str) -> Labels:
     flat = values.reshape(-1) if values.ndim == 2 and values.shape[1] == 1 else values
     if flat.ndim != 1 or not np.issubdtype(flat.dtype, np.integer):
@@ -69,7 +110,7 @@ def _labels(values: NDArray[np.generic], where: str) -> Labels:
 
 
 def _images(values: NDArray[np.generic], where: str, layout: Layout, signed: bool) -> Pixels:
-    wanted = {"auto": (2, 3, 4), "image": (3, 4), "signal": (3,), "features": (2,)}[layout]
+    wanted = _AXES[layout]
     if not np.issubdtype(values.dtype, np.integer) or values.ndim not in wanted:
         raise BadInput(where, f"has inputs of type {values.dtype}, shape {values.shape}", REMEDY)
     kind = np.int8 if signed else np.uint8
@@ -86,6 +127,6 @@ def _images(values: NDArray[np.generic], where: str, layout: Layout, signed: boo
         case 3:
             ordered = values[:, None]
         case _:
-            last = values.shape[3] in (1, 3) and values.shape[1] not in (1, 3)
+            last = layout == "nhwc" or (layout != "nchw" and _channels_last(values.shape, where))
             ordered = values.transpose(0, 3, 1, 2) if last else values
     return np.ascontiguousarray(ordered, dtype=kind)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from etb_hw.config import DataConfig
 from etb_hw.data.dataset import Dataset, Labels, Pixels
@@ -16,11 +17,17 @@ from etb_hw.errors import BadInput
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".gif", ".tif", ".tiff")
 LARGEST = 1 << 26  # pixels of an image
 WIDE_MODES = ("I", "F")  # 16 and 32 bits a pixel, as Pillow begins their names; convert() would clip them
+UNREADABLE = (
+    OSError, ValueError, SyntaxError, Image.DecompressionBombError,
+    struct.error, TypeError,  # of damaged EXIF data
+)  # fmt: skip
 LAYOUT = "lay images out as PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
 
 def load_folder(config: DataConfig) -> Dataset:
     """Images as uint8 (N, C, H, W) with C from ``data.channels``; classes are the sorted folder names.
+
+    Photos are turned as their EXIF data say, so as every viewer shows them.
 
     Where there is no ``test`` folder, ``test_share`` of every class is held out. Raises BadInput for
     unreadable images, for what 8 bits without transparency do not hold, for classes without images, and for
@@ -102,8 +109,9 @@ def _image(path: Path, config: DataConfig) -> Pixels:
             if opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255:
                 reason = "has transparent pixels, whose colour is not defined"
                 raise BadInput(str(path), reason, "put the image on a background, and save it without alpha")
-            image = opened.convert("L" if config.channels == 1 else "RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            # cameras write rows as their sensor lies, and a note how to turn them
+            image = ImageOps.exif_transpose(opened).convert("L" if config.channels == 1 else "RGB")
+    except UNREADABLE as error:
         raise BadInput(str(path), f"is no readable image ({error})", "repair or remove the file") from None
     if config.image_size is not None:
         height, width = config.image_size

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from etb_hw.config import DataConfig
+from etb_hw.data.checks import check_sense
 from etb_hw.data.cifar10 import load_cifar10
 from etb_hw.data.dataset import Dataset
 from etb_hw.data.digits import load_digits
@@ -31,9 +32,11 @@ def load(config: DataConfig) -> Dataset:
         uint8 images (N, C, H, W) and int64 labels, cut to ``train_limit`` and ``test_limit`` where given.
 
     Raises:
-        BadInput: something is missing or damaged; the message says what and where to get it.
+        BadInput: something is missing or damaged, or nothing can be learnt from it; the message says what and
+            where to get it.
     """
     dataset = READERS[config.name](config)
+    check_sense(dataset)
     train, test = config.train_limit, config.test_limit
     return replace(
         dataset,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.config import DataConfig
+from etb_hw.data.checks import check_trained
 from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.data.files import required_path
 from etb_hw.errors import BadInput
@@ -30,7 +31,8 @@ WHERE = (
 def load_mnist(config: DataConfig) -> Dataset:
     """The four idx files of ``data.path`` as uint8 (N, 1, H, W) with ten classes.
 
-    Raises BadInput for missing, truncated or damaged files and labels beyond 9.
+    Raises BadInput for missing, truncated or damaged files and labels beyond 9,
+    and for a digit that no training image shows.
     """
     folder = required_path(config, WHERE)
     arrays = [
@@ -44,7 +46,7 @@ def load_mnist(config: DataConfig) -> Dataset:
     ]
     train_x, train_y, test_x, test_y = arrays
     classes = tuple(str(i) for i in range(10))
-    return Dataset(
+    data = Dataset(
         train_x[:, None],
         train_y.astype(np.int64),
         test_x[:, None],
@@ -52,6 +54,8 @@ def load_mnist(config: DataConfig) -> Dataset:
         classes,
         config.source or "MNIST",
     )
+    check_trained(data, str(folder), "fetch the whole set; give one of fewer classes as npz data")
+    return data
 
 
 def mnist_test(config: DataConfig) -> tuple[Pixels, Labels, tuple[str, ...]]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.config import DataConfig
-from etb_hw.data.arrays import from_arrays
+from etb_hw.data.arrays import UNTRAINED, arranged
+from etb_hw.data.checks import check_trained
 from etb_hw.data.dataset import Dataset, Labels, Pixels
 from etb_hw.data.files import required_path
 from etb_hw.errors import BadInput
@@ -30,24 +31,13 @@ REMEDY = (
 
 
 def load_npz(config: DataConfig) -> Dataset:
-    """The four arrays of ``data.path``, of any rank (see arrays.py). Pickles are refused.
-
-    Raises BadInput also for a label below the largest that no training image has, unless the file names its
-    classes: labels that count from 1 would make an output that nothing trains.
-    """
+    """The four arrays of ``data.path``, of any rank (see arrays.py). Pickles are refused."""
     path = required_path(config, REMEDY)
     found, names = _read(path, tuple(NAMES))
     train_x, train_y, test_x, test_y = (found[role] for role in NAMES)
-    data = from_arrays(train_x, train_y, test_x, test_y, names, config.source or path.stem, config.layout)
-    absent = np.setdiff1d(np.arange(len(data.classes)), data.train_y)
-    if names is None and len(absent):
-        few = ", ".join(str(label) for label in absent[:5]) + (", ..." if len(absent) > 5 else "")
-        raise BadInput(
-            str(path),
-            f"has labels up to {len(data.classes) - 1}, but no training image of label {few}",
-            "number the classes 0, 1, 2, ... without gaps (numpy.unique(labels, return_inverse=True)), or "
-            "name them all in an array `classes`",
-        )
+    data = arranged(train_x, train_y, test_x, test_y, names, config.source or path.stem, config.layout)
+    if names is None:
+        check_trained(data, str(path), UNTRAINED)
     return data
 
 
@@ -57,7 +47,7 @@ def npz_test(config: DataConfig) -> tuple[Pixels, Labels | None, tuple[str, ...]
     found, names = _read(path, ("test_x",), ("test_y",))
     x = found["test_x"]
     y = found.get("test_y", np.zeros(x.shape[:1], dtype=np.int64))
-    made = from_arrays(x, y, x, y, names, config.source or path.stem, config.layout)
+    made = arranged(x, y, x, y, names, config.source or path.stem, config.layout)
     return made.test_x, made.test_y if "test_y" in found else None, made.classes
 
 

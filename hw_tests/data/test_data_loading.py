@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -196,7 +197,8 @@ def idx(values: np.ndarray) -> bytes:
 
 def write_mnist(folder: Path, packed: bool) -> tuple[np.ndarray, np.ndarray]:
     x = RNG.integers(0, 256, (30, 28, 28), dtype=np.uint8)
-    y = RNG.integers(0, 10, 30).astype(np.uint8)
+    y = RNG.permuted(np.arange(20) % 10).astype(np.uint8)
+    y = np.concatenate([y, y[:10]])
     for name, values in (
         ("train-images-idx3", x[:20]),
         ("train-labels-idx1", y[:20]),
@@ -400,7 +402,7 @@ def test_npz_labels_that_nothing_trains_are_refused_unless_named(
     tmp_path: Path, train_y: list[int], test_y: list[int], message: str
 ) -> None:
     path = tmp_path / "d.npz"
-    arrays = {"train_x": np.zeros((4, 5, 5), np.uint8), "test_x": np.zeros((1, 5, 5), np.uint8)}
+    arrays = {"train_x": RNG.integers(0, 9, (4, 5, 5)), "test_x": np.zeros((1, 5, 5), np.uint8)}
     arrays |= {"train_y": np.array(train_y), "test_y": np.array(test_y)}
     np.savez(path, **arrays)
     with pytest.raises(BadInput, match=rf"d\.npz: .*{message}"):
@@ -450,3 +452,100 @@ def test_arrays_without_axes_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", test_x=np.array(3), test_y=np.array(3))
     with pytest.raises(BadInput):
         load_examples(DataConfig(name="npz", path=str(tmp_path / "d.npz")))
+
+
+@pytest.mark.parametrize("kind", ["npz", "python", "mnist"])
+def test_an_output_that_nothing_trains_is_refused_in_data_of_any_kind(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = RNG.integers(0, 256, (20, 5, 5), dtype=np.uint8), np.arange(20) % 10
+    y[y == 3] = 4
+    path = tmp_path / ("d.npz" if kind == "npz" else "")
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=y, test_x=x, test_y=y)
+    (tmp_path / "gap_of_test.py").write_text(
+        "import numpy as np\n"
+        "def load():\n"
+        "    d = np.load('d.npz')\n"
+        "    return d['train_x'], d['train_y'], d['test_x'], d['test_y']\n"
+    )
+    for name in ("train", "t10k"):
+        (tmp_path / f"{name}-images-idx3-ubyte").write_bytes(idx(x))
+        (tmp_path / f"{name}-labels-idx1-ubyte").write_bytes(idx(y.astype(np.uint8)))
+    monkeypatch.chdir(tmp_path)
+    config = DataConfig(name=kind, path=str(path), function="gap_of_test:load")
+    with pytest.raises(BadInput, match=r"no training image of label 3\n") as refused:
+        load(config)
+    assert refused.value.remedy
+
+
+def _saved(path: Path, x: np.ndarray, **more: np.ndarray) -> DataConfig:
+    y = np.arange(len(x)) % 2
+    np.savez(path, **({"train_x": x, "train_y": y, "test_x": x, "test_y": y} | more))
+    return DataConfig(name="npz", path=str(path))
+
+
+def test_data_that_nothing_can_be_learnt_from_are_refused(tmp_path: Path) -> None:
+    path, x = tmp_path / "d.npz", RNG.integers(0, 256, (4, 1, 5, 5), dtype=np.uint8)
+    zeros = np.zeros(4, int)
+    for arrays, message in (
+        ({"train_x": np.full_like(x, 7)}, "training set holds 4 images that are all the same .*7"),
+        ({"test_x": np.stack([x[0]] * 4)}, "test set holds 4 images that are all the same$"),
+        ({"train_x": x[:1], "train_y": zeros[:1], "classes": np.array(["a", "b"])}, "one training image"),
+        ({"train_y": zeros, "test_y": zeros}, "has 1 class"),
+        ({"classes": np.array(["cat", "dog", "cat"])}, "classes 0, 2 alike: 'cat'"),
+    ):
+        with pytest.raises(BadInput) as refused:
+            load(_saved(path, x, **arrays))
+        assert re.search(message, f"{refused.value.where} {refused.value.reason}"), refused.value
+    assert load(_saved(path, x)).shape == (1, 5, 5)
+
+
+@pytest.mark.parametrize("shape", [(8, 7, 4), (8, 3, 3), (6, 1, 1), (5, 4, 4)])
+def test_a_shape_that_leaves_open_where_the_channels_are_is_asked_for(
+    shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    x = RNG.integers(0, 256, (4, *shape), dtype=np.uint8)
+    config = _saved(tmp_path / "d.npz", x)
+    for layout in ("auto", "image"):
+        with pytest.raises(BadInput, match=f"may be the {shape[0]} or the {shape[2]}") as refused:
+            load(config.model_copy(update={"layout": layout}))
+        assert 'layout = "nhwc"' in refused.value.remedy
+    last, first = (load(config.model_copy(update={"layout": layout})) for layout in ("nhwc", "nchw"))
+    np.testing.assert_array_equal(last.train_x, x.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(first.train_x, x)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
+def test_photos_are_turned_as_viewers_turn_them(kind: str, tmp_path: Path) -> None:
+    """Written lying on their side, with a note to turn them; simulate reads folders likewise."""
+    upright = np.zeros((8, 16, 3), np.uint8)
+    upright[:4] = 255
+    note = Image.Exif()
+    note[0x0112] = 6  # to be turned by 90 degrees clockwise
+    for name, pixels in (("a", upright), ("b", 255 - upright)):
+        (tmp_path / name).mkdir()
+        lying = Image.fromarray(np.ascontiguousarray(np.rot90(pixels)))
+        for number in range(4):
+            lying.save(tmp_path / name / f"{number}.{kind}", exif=note)
+    config = DataConfig(name="folder", path=str(tmp_path), test_share=0.5)
+    found, tried = load(config), load_examples(config)
+    assert found.shape == (3, 8, 16)
+    expected = [upright if label == 0 else 255 - upright for label in found.train_y]
+    far = np.abs(found.train_x.transpose(0, 2, 3, 1).astype(int) - expected)
+    assert far.max() < 20
+    np.testing.assert_array_equal(tried.x, found.test_x)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "4578696600004d4d002a000000080003010000020000000600000032011200030000000100060000876900040000770100000038000000006d706b6572000001900000079f0000043032333000000000",
+        "4578696600004d4d002a000000080003011e00020000000600000032011200030000000100060000876900043600000100000038000000006d616b657200000190000007000000043032333000000000",
+    ],
+)
+def test_a_damaged_note_on_how_to_turn_a_photo_is_told(note: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "1.jpg", exif=bytes.fromhex(note))
+    with pytest.raises(BadInput, match=r"a/1\.jpg: is no readable image"):
+        load(DataConfig(name="folder", path=str(tmp_path)))
