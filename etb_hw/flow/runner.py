@@ -74,6 +74,8 @@ def run_steps(
             crew.help(steps, context_of)
             return []
         with _owned(run_dir, steps, force):
+            if force:
+                OUTDATED.path(run_dir).unlink(missing_ok=True)  # even one that cannot be read
             FLOW.write(run_dir, flow.model_dump(mode="json"))
             again = force
             for i, step in enumerate(steps):

@@ -132,6 +132,22 @@ def test_files_of_before_a_change_are_told_until_they_are_made_anew(tmp_path: Pa
     assert OUTDATED.read(tmp_path) is None
 
 
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"c.txt": 3}', b"\xff"])
+def test_a_damaged_note_of_what_is_of_before_is_named_and_force_gets_over_it(
+    content: bytes, tmp_path: Path
+) -> None:
+    run_steps(flow(), tmp_path, Log().steps)
+    OUTDATED.path(tmp_path).write_bytes(content)
+    log = Log()
+    with pytest.raises(BadInput, match=r"outdated\.json") as refused:
+        run_steps(flow(), tmp_path, log.steps)
+    assert "--force" in refused.value.remedy
+    assert not log.ran
+    run_steps(flow(), tmp_path, log.steps, force=True)
+    assert log.ran == ["first", "second"]
+    assert OUTDATED.read(tmp_path) is None
+
+
 def test_while_a_step_runs_what_follows_from_its_files_is_of_before(tmp_path: Path) -> None:
     log, seen = Log(), []
 
