@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import ADDS
 from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
+from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
 from etb_hw.evolution.trace import (
     SHAPE,
     module_at,
@@ -25,6 +26,7 @@ from etb_hw.evolution.trace import (
     with_shapes,
 )
 from etb_hw.models.modes import in_mode
+from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
 
@@ -54,14 +56,22 @@ def rewritten(
     graph = graph_of(model, rules, example)
     _refuse_own_products(model, graph)
     calls = _activation_calls(model, graph, rules)
+    _refuse_lost(graph, calls)
+    passed = _straight_through(model, graph, rules) + _before_signs(model, graph, rules)
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
     rounding = additions == "stream" and any(_floats_added(model, node, rules) for node in graph.nodes)
-    if single and not rounding:
+    if single and not rounding and not passed:
         return model, rules
     _same_in_both_modes(model, rules, graph, example)
     made = fx.GraphModule(model, graph, type(model).__name__)
     made.training = model.training
+    for node, source in _straight_through(made, made.graph, rules):
+        node.replace_all_uses_with(source)
+        erase(made.graph, node)
+    for node, source in _before_signs(made, made.graph, rules):
+        node.replace_all_uses_with(source)
+        made.graph.erase_node(node)
     more: dict[str, Rule] = {}
     if rounding:
         for node in list(made.graph.nodes):
@@ -113,7 +123,7 @@ def _floats_added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node
 def _integers(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
     """Whether a tensor is an activation, or a sum of two (which are rounded where they are not)."""
     if node.op in ("call_function", "call_method"):
-        return node.target in _ACTIVATION_CALLS or node.target in ADDS
+        return node.target in _ACTIVATION_CALLS or node.target in ADDS or clamps(node)
     return node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None
 
 
@@ -124,10 +134,51 @@ def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[f
         if (node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None)
         or (
             node.op in ("call_function", "call_method")
-            and node.target in _ACTIVATION_CALLS
+            and (node.target in _ACTIVATION_CALLS or clamps(node))
             and node.all_input_nodes[0].op != "get_attr"
         )
     ]
+
+
+def _straight_through(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[tuple[fx.Node, fx.Node]]:
+    """The sums that only lend an activation a gradient, each with the activation."""
+    calls = _activation_calls(model, graph, rules)
+    return [(node, source) for node, source in straight_through(graph) if source in calls]
+
+
+def _before_signs(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[tuple[fx.Node, fx.Node]]:
+    """The activations in front of signs that leave the signs as they are, each with what it reads."""
+    calls = _activation_calls(model, graph, rules)
+    found = []
+    for node in calls:
+        module = module_at(model, node) if node.op == "call_module" else None
+        if module is not None and rule_of(rules, str(node.target)).activation is not None:
+            continue  # the user wants one here
+        before = node.users and all(_a_sign(model, user, calls, rules) for user in node.users)
+        if before and keeps_signs(node, module):
+            found.append((node, node.all_input_nodes[0]))
+    return found
+
+
+def _a_sign(model: nn.Module, node: fx.Node, calls: list[fx.Node], rules: Rules) -> bool:
+    if node not in calls:
+        return False
+    return node.op != "call_module" or kind_of(rules, str(node.target), module_at(model, node)) is BIPOLAR
+
+
+def _refuse_lost(graph: fx.Graph, calls: list[fx.Node]) -> None:
+    """Raise BadInput where an activation changes a tensor that is read again: graphs see no such change."""
+    place = {node: number for number, node in enumerate(graph.nodes)}
+    for node in calls:
+        if node.op == "call_module" or not (
+            str(getattr(node.target, "__name__", node.target)).endswith("_") or node.kwargs.get("inplace")
+        ):
+            continue
+        if any(place[user] > place[node] for user in node.all_input_nodes[0].users):
+            raise BadInput(
+                place_of(node), "changes a tensor in place that is read again afterwards",
+                "write x = x.clamp(...) and go on with its result",
+            )  # fmt: skip
 
 
 def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph, example: Tensor) -> None:

@@ -366,3 +366,74 @@ def test_preparing_changes_neither_the_model_nor_random_numbers():
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert not {id(p) for p in prepared.parameters()} & {id(p) for p in model.parameters()}
     assert prepared.training
+
+
+class Activated(nn.Module):
+    """Two layers, with an activation as a function."""
+
+    def __init__(self, act: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 8, 3, bias=False), nn.Conv2d(8, 8, 3, bias=False)
+        self.norm, self.act, self.last = nn.BatchNorm2d(8), act, nn.Linear(8 * 16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm(self.first(x)))
+        x = self.act(self.second(x) / 4)
+        return self.last(x.flatten(1))
+
+
+def acts(model: nn.Module, rules: dict[str, etb.Rule] | None = None) -> int:
+    """The activations of a network when it is prepared."""
+    return sum(isinstance(part, EvolvingAct) for part in etb.prepare(model, X, rules).modules())
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda x: x.clamp(-1, 1),
+        lambda x: torch.clip(x, min=-2, max=2),
+        lambda x: x.clamp(min=0),
+        lambda x: x.clamp_(-1.0, 1.0),
+        lambda x: torch.sign(x.clamp(-1, 1)),
+        lambda x: F.hardtanh(x).sign(),
+        lambda x: (x.sign() - x.clamp(-1, 1)).detach() + x.clamp(-1, 1),
+        lambda x: x.clamp(-1, 1) + (torch.sign(x) - x.clamp(-1, 1)).detach(),
+        lambda x: torch.sign(x).detach() - torch.tanh(x).detach() + torch.tanh(x),
+    ],
+)
+def test_a_clip_is_an_activation_and_around_a_sign_it_is_passed_by(act):
+    """All become what a sign alone becomes: one activation a place, and groups that can be cut."""
+    signs, found = etb.prepare(Activated(torch.sign), X), etb.prepare(Activated(act), X)
+    assert sum(isinstance(part, EvolvingAct) for part in found.modules()) == 2
+    assert set(note_of(found).plan.whole) == set(note_of(signs).plan.whole)
+    torch.testing.assert_close(found(X), signs(X), rtol=0, atol=0)
+    found(X).square().sum().backward()
+    assert all(part.latent.grad.any() for part in found.modules() if isinstance(part, Evolving))
+
+
+@pytest.mark.parametrize(
+    "act", [lambda x: x.clamp(min=1e-3), lambda x: (x.round() - x).detach() + x, lambda x: x.clamp(1, 2)]
+)
+def test_other_clips_and_roundings_stay_what_they_are(act):
+    assert acts(Activated(act)) == 0
+
+
+def test_a_hardtanh_in_front_of_a_sign_is_no_second_activation():
+    class Sign(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sign(x)
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardtanh(), Sign(), nn.Flatten(), nn.Linear(144, 2))
+    assert acts(net) == 1
+    assert acts(net, {"1": etb.Rule(activation="uint2")}) == 2
+
+
+def test_a_tensor_that_is_changed_in_place_and_read_again_is_refused():
+    def act(x: Tensor) -> Tensor:
+        x.clamp_(-1, 1)
+        return x
+
+    with pytest.raises(BadInput, match="in place") as refused:
+        etb.prepare(Activated(act), X)
+    assert "go on with its result" in refused.value.remedy
