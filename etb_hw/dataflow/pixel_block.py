@@ -3,8 +3,8 @@
 A beat then carries all channels of M pixels, so that a row takes 1/M of the beats. A block that does so is
 unrolled (all of a pixel a cycle), its weights and thresholds are constants, and M pixels meet the same ones.
 FINN names the attribute (``M`` of its window generator, ``mmv`` in its matrix units) and builds one pixel
-("not supported yet"): such nodes are of a domain of ours, so that FINN refuses the file instead of building
-something slower.
+("not supported yet"), and it has no form of some blocks that takes even that in a cycle: such nodes are of a
+domain of ours, so that FINN refuses the file instead of building something slower.
 """
 
 from __future__ import annotations
@@ -43,9 +43,8 @@ class PixelBlock(Block):
                 f"the weights of {self.layer} are writable, and several pixels a cycle share constants",
                 "give M = 1, or build it with fixed weights",
             )
-        unrolled = self.folds[-1]
-        if any(getattr(self, key.lower()) != value for key, value in unrolled.items()):
-            wanted = ", ".join(f"{key} = {value}" for key, value in unrolled.items())
+        if any(getattr(self, key.lower()) != value for key, value in self.unrolled.items()):
+            wanted = ", ".join(f"{key} = {value}" for key, value in self.unrolled.items())
             raise BadInput(where, "pixels a cycle need all of each pixel in it", f"give {wanted}")
 
     @property
@@ -54,8 +53,14 @@ class PixelBlock(Block):
         """Numbers of pixels above one that it can handle in a cycle, rising."""
 
     @property
+    def unrolled(self) -> Fold:
+        """The folding that takes all of a pixel in a cycle; one that is not among ``folds`` is ours alone."""
+        return self.folds[-1]
+
+    @property
     def pixel_folds(self) -> tuple[Fold, ...]:
-        return tuple({**self.folds[-1], "M": m} for m in self.pixel_counts)
+        one = () if self.unrolled in self.folds else (1,)
+        return tuple({**self.unrolled, "M": m} for m in (*one, *self.pixel_counts))
 
     @property
     def pixel_parameters(self) -> dict[str, int | str]:
@@ -72,6 +77,6 @@ class PixelBlock(Block):
 
     def finn_node(self) -> FinnNode:
         node = super().finn_node()
-        if self.m == 1:
+        if self.fold in self.folds:
             return node
         return replace(node, domain=OWN_DOMAIN, attributes={**node.attributes, "M": self.m})

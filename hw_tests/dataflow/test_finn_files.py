@@ -12,7 +12,8 @@ import pytest
 from onnx import numpy_helper
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow import DataflowGraph, Target, find_device, finn, finn_model, fold, lower
+from etb_hw.dataflow import DataflowGraph, Effort, Target, find_device, finn, finn_model, fold, lower
+from etb_hw.dataflow.blocks import Concat
 from etb_hw.dataflow.design import design as configured
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import IntegerGraph
@@ -176,3 +177,23 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     config.write_text("[1, 2]")
     with pytest.raises(BadInput, match="object"):
         finn.read_folding_config(config)
+
+
+def test_whole_pixels_of_joined_channels_are_ours_alone() -> None:
+    """FINN joins channels by turns: what takes both pixels at once is of our domain, also with M = 1."""
+    plain = lower(networks.dense_net())
+    design = fold(plain, Target(cycles=100)).graph
+    whole = [block for block in design.blocks if isinstance(block, Concat)]
+    assert [(block.fold, block.cycles) for block in whole] == [({"SIMD": n}, 64) for n in (12, 12, 18)]
+    model = finn.to_onnx(design)
+    domains = {node.name: node.domain for node in model.graph.node}
+    assert {domains[block.name] for block in whole} == {"etb_hw.dataflow"}
+    back = finn.from_onnx(model)
+    assert [(b.name, b.fold) for b in back.blocks] == [(b.name, b.fold) for b in design.blocks]
+    again = finn.apply_folding_config(plain, finn.folding_config(design)).graph
+    assert finn.layer_cycles(again) == finn.layer_cycles(design)
+    with pytest.raises(InfeasibleTarget, match="192 cycles a frame even fully unrolled"):
+        fold(plain, Target(cycles=100), Effort(pixels=False))
+    with pytest.raises(BadInput, match="all of each pixel") as caught:
+        finn.apply_folding_config(plain, {whole[0].name: {"M": 2, "SIMD": 4}})
+    assert "SIMD = 12" in caught.value.remedy

@@ -146,12 +146,18 @@ def bordered(
     )  # fmt: skip
 
 
-def join(channels: tuple[int, int], dtypes: tuple[DataType, DataType], simd: int) -> Concat:
+def join(
+    channels: tuple[int, int],
+    dtypes: tuple[DataType, DataType],
+    simd: int,
+    pixels: tuple[int, ...] = (2, 3),
+    m: int = 1,
+) -> Concat:
     both = dtypes[0]
     if dtypes[0] != dtypes[1]:
         both = DataType.smallest(min(d.min for d in dtypes), max(d.max for d in dtypes))
     return Concat(
-        name="", layer="", channels=channels, dtypes=dtypes, output_dtype=both, pixels=(2, 3), simd=simd
+        name="", layer="", channels=channels, dtypes=dtypes, output_dtype=both, pixels=pixels, simd=simd, m=m
     )
 
 
@@ -252,6 +258,10 @@ PIXELS: list[Block] = [
     replace(thresholding(2, 2, u(4), u(2), (3, 6)), m=3),
     AddStreams(name="", layer="", shape=(2, 6, 3), dtypes=(BIPOLAR, i(4)), output_dtype=i(5), pe=3, m=2),
     DuplicateStreams(name="", layer="", shape=(2, 6, 2), dtype=i(3), copies=3, pe=2, m=3),
+    join((4, 2), (BIPOLAR, BIPOLAR), 6),
+    join((3, 5), (u(2), i(4)), 8, (2, 4), m=2),
+    join((2, 1), (i(3), i(3)), 3, (2, 6), m=3),
+    join((7, 3), (i(5), u(4)), 10, ()),
     replace(channelwise("add", 4, 4, i(6), i(5)), pixels=(2, 6), m=2),
     replace(channelwise("mul", 3, 3, BIPOLAR, u(5)), pixels=(3, 4), m=4),
     *(

@@ -232,6 +232,17 @@ def test_shortcuts_of_several_pixels_a_cycle(simulator_cache: Path) -> None:
     np.testing.assert_array_equal(run.outputs, design.execute(frames))
 
 
+@pytest.mark.parametrize(("cycles", "pixels"), [(100, 1), (50, 2)])
+def test_joined_channels_at_full_speed(cycles: int, pixels: int, simulator_cache: Path) -> None:
+    """Whole pixels of both streams at once, and two of each; lanes that divide them take 192 cycles."""
+    design = _at_full_speed(dense_net(few_bits=True), cycles, simulator_cache)
+    joins = [block for block in design.blocks if isinstance(block, Concat)]
+    assert [block.m for block in joins] == [pixels] * 3
+    frames = np.random.default_rng(2).integers(0, 256, (4, 8, 8, 3))
+    run = simulate(design, frames, stalls=0.3, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs, design.execute(frames))
+
+
 def test_pixels_side_by_side_and_one_at_a_time(simulator_cache: Path) -> None:
     """Between two rates only some blocks take several pixels; converters stand where they meet the others."""
     design = _at_full_speed(conv_net([4, 5], [], (2, 8, 8), pad=0), 40, simulator_cache)

@@ -86,13 +86,20 @@ def in_icarus(design: DataflowGraph, frames: NDArray[np.int64], folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    "network",
-    [lambda: dense_net(few_bits=True), chain, lambda: resnet18((5, 6), size=6, blocks=1)],
-    ids=["joined channels", "borders of zeros", "residual"],
+    ("network", "cycles"),
+    [
+        (lambda: dense_net(few_bits=True), 1200),
+        (lambda: dense_net(few_bits=True), 50),
+        (chain, 1200),
+        (lambda: resnet18((5, 6), size=6, blocks=1), 1200),
+    ],
+    ids=["joined channels", "joined channels, two pixels", "borders of zeros", "residual"],
 )
-def test_icarus_computes_the_same_bits(network: Callable[[], IntegerGraph], tmp_path: Path) -> None:
+def test_icarus_computes_the_same_bits(
+    network: Callable[[], IntegerGraph], cycles: int, tmp_path: Path
+) -> None:
     graph = network()
-    design = size_fifos(fold(lower(graph), Target(cycles=1200)).graph).graph
+    design = size_fifos(fold(lower(graph), Target(cycles=cycles)).graph).graph
     x = np.random.default_rng(0).integers(0, 256, (2, *graph.input.shape))
     found = in_icarus(design, np.moveaxis(x, 1, -1), tmp_path)
     np.testing.assert_array_equal(found, execute(graph, x).reshape(-1))
