@@ -102,7 +102,8 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     lowered = _lowered(graph, build, build.builder)
     if not any(block.tap_by_tap for block in lowered.blocks):
         return _searched(lowered, target, build)
-    # such a block takes a tap at a time; FINN's form, two bits a value, has windows in parallel
+    # weights that are written have one set of thresholds, for a tap at a time; FINN's form, two bits a value,
+    # has whole windows
     wider = _lowered(graph, build, "finn")
     try:
         made = _searched(lowered, target, build)

@@ -86,20 +86,30 @@ def in_icarus(design: DataflowGraph, frames: NDArray[np.int64], folder: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("network", "cycles"),
+    ("network", "cycles", "has"),
     [
-        (lambda: dense_net(few_bits=True), 1200),
-        (lambda: dense_net(few_bits=True), 50),
-        (chain, 1200),
-        (lambda: resnet18((5, 6), size=6, blocks=1), 1200),
+        (lambda: dense_net(few_bits=True), 1200, "etb_concat"),
+        (lambda: dense_net(few_bits=True), 50, "etb_concat_pixels"),
+        (chain, 1200, ".BORDER(1)"),
+        (chain, 111, ".BORDER(2)"),
+        (chain, 50, ".BORDER(2)"),
+        (lambda: resnet18((5, 6), size=6, blocks=1), 1200, "etb_add_streams"),
     ],
-    ids=["joined channels", "joined channels, two pixels", "borders of zeros", "residual"],
+    ids=[
+        "joined channels",
+        "joined channels, two pixels",
+        "borders of zeros",
+        "borders of zeros in whole windows",
+        "borders of zeros, two pixels",
+        "residual",
+    ],
 )
 def test_icarus_computes_the_same_bits(
-    network: Callable[[], IntegerGraph], cycles: int, tmp_path: Path
+    network: Callable[[], IntegerGraph], cycles: int, has: str, tmp_path: Path
 ) -> None:
     graph = network()
     design = size_fifos(fold(lower(graph), Target(cycles=cycles)).graph).graph
     x = np.random.default_rng(0).integers(0, 256, (2, *graph.input.shape))
     found = in_icarus(design, np.moveaxis(x, 1, -1), tmp_path)
+    assert has in (tmp_path / "etb_top.sv").read_text()
     np.testing.assert_array_equal(found, execute(graph, x).reshape(-1))

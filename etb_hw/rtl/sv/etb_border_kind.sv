@@ -25,27 +25,40 @@ module etb_border_kind #(
     input  logic            step,
     output logic [BITS-1:0] kind
 );
-  // taps that have entered the image plus taps that have left it, of a window along x
-  function automatic int passed(input int window);
+  // of window `at` along an axis: taps that have entered the image, plus taps that have left it
+  function automatic int passed(input int at, input int taps, input int stride, input int dilation,
+                                input int first, input int size);
     passed = 0;
-    for (int k = 0; k < KW; k++) begin
-      if (window * SW + k * DW >= LEFT) passed = passed + 1;
-      if (window * SW + k * DW >= LEFT + W) passed = passed + 1;
+    for (int k = 0; k < taps; k++) begin
+      if (at * stride + k * dilation >= first) passed = passed + 1;
+      if (at * stride + k * dilation >= first + size) passed = passed + 1;
     end
   endfunction
-  localparam int ALONG = passed(OW - 1) - passed(0) + 1;
+  localparam int FIRST_X = passed(0, KW, SW, DW, LEFT, W);
+  localparam int FIRST_Y = passed(0, KH, SH, DH, TOP, H);
+  localparam int ALONG   = passed(OW - 1, KW, SW, DW, LEFT, W) - FIRST_X + 1;
+
+  localparam int NX = OW / M;
+  logic [NX*BITS-1:0] numbers_x;
+  logic [OH*BITS-1:0] numbers_y;
+  for (genvar i = 0; i < NX; i++) begin : g_x
+    assign numbers_x[i*BITS+:BITS] = BITS'(passed(i * M + PHASE, KW, SW, DW, LEFT, W) - FIRST_X);
+  end
+  for (genvar i = 0; i < OH; i++) begin : g_y
+    assign numbers_y[i*BITS+:BITS] = BITS'(ALONG * (passed(i, KH, SH, DH, TOP, H) - FIRST_Y));
+  end
 
   logic last_x, last_y, unused;
   logic [BITS-1:0] x, y;
   etb_border_kind_axis #(
-      .K(KW), .S(SW), .D(DW), .O(OW), .BEFORE(LEFT), .SIZE(W), .M(M), .PHASE(PHASE), .BITS(BITS)
+      .N(NX), .BITS(BITS)
   ) u_x (
-      .clk(clk), .rst(rst), .step(step), .kind(x), .last(last_x)
+      .clk(clk), .rst(rst), .step(step), .numbers(numbers_x), .kind(x), .last(last_x)
   );
   etb_border_kind_axis #(
-      .K(KH), .S(SH), .D(DH), .O(OH), .BEFORE(TOP), .SIZE(H), .SCALE(ALONG), .BITS(BITS)
+      .N(OH), .BITS(BITS)
   ) u_y (
-      .clk(clk), .rst(rst), .step(step & last_x), .kind(y), .last(last_y)
+      .clk(clk), .rst(rst), .step(step & last_x), .numbers(numbers_y), .kind(y), .last(last_y)
   );
   assign kind   = y + x;
   assign unused = last_y;
