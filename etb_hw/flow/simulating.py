@@ -13,7 +13,7 @@ from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
 from etb_hw.errors import BadInput
 from etb_hw.flow.proofs import prove_import, prove_rtl, random_inputs
-from etb_hw.integer import IntegerGraph
+from etb_hw.integer import BIPOLAR, DataType, IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.rtl import RtlRun
 from etb_hw.rtl.tools import Origin
@@ -30,19 +30,29 @@ class Fitted:
 
 
 def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int64] | None) -> Fitted:
-    """Images as the model takes them: (N, C, H, W), flat, and bipolar where its input is one bit.
+    """Images as the model takes them: (N, C, H, W) or flat.
 
-    Raises BadInput where the sizes differ.
+    Raises BadInput where the sizes differ, or values are none of the model's input type.
     """
     shape, dtype = graph.input.shape, graph.input.dtype
     if int(np.prod(shape)) != int(np.prod(images.shape[1:])):
         raise BadInput("data", f"images are {images.shape[1:]}, the model takes {shape}", "use other data")
     x = images.reshape(len(images), *shape)
-    if dtype.max < 255:
-        remedy = "give data of that range as .npz, or a model with UINT8 input"
-        if int(x.max(initial=0)) > dtype.max or dtype.step != 1:
-            raise BadInput("data", f"pixels go to {int(x.max())}, the model takes {dtype.name}", remedy)
+    _check_range(x, dtype)
     return Fitted(graph, x, labels)
+
+
+def _check_range(x: NDArray[np.integer], dtype: DataType) -> None:
+    """Raise BadInput where data hold what the input type does not."""
+    held = np.iinfo(x.dtype)
+    if not x.size or (dtype.min <= held.min and held.max <= dtype.max and dtype != BIPOLAR):
+        return
+    low, high = int(x.min()), int(x.max())
+    if dtype.min <= low and high <= dtype.max and (dtype != BIPOLAR or x.all()):
+        return
+    values = "-1 and 1" if dtype == BIPOLAR else f"{dtype.min} to {dtype.max}"
+    remedy = f"give integers of {values} as .npy or .npz, or a model with another input type"
+    raise BadInput("data", f"values go from {low} to {high}, the model takes {dtype.name}", remedy)
 
 
 @dataclass

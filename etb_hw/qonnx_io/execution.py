@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
-from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.transformation.general import GiveUniqueNodeNames
-from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
+from etb_hw.qonnx_io.batched import with_batch, with_shapes
 from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
 
 
@@ -24,24 +22,25 @@ def execute(
 ) -> NDArray[np.generic]:
     """Outputs of qonnx's executor, node by node, for ``x`` of shape (N, ...).
 
-    qonnx's overhead is one onnxruntime session a node and call, so images go in batches: qonnx's own
-    ChangeBatchSize sets the graph's batch (and that of Reshape constants), weights and nodes stay as the
-    file has them. The last batch is filled up with copies, whose results are dropped.
+    qonnx's overhead is one onnxruntime session a node and call, so images go in batches; weights and nodes
+    stay as the file has them, but for the arithmetic of shapes, which is folded. The last batch is filled up
+    with copies, whose results are dropped.
 
     Raises BadInput where qonnx cannot execute the file.
     """
-    proto = copy.deepcopy(model) if isinstance(model, onnx.ModelProto) else read_model(model)
+    proto = model if isinstance(model, onnx.ModelProto) else read_model(model)
     where = "the model" if isinstance(model, onnx.ModelProto) else str(model)
     _check_trusted(proto, where)
     batch = max(1, min(batch, len(x)))
     try:
-        wrapped = ModelWrapper(proto).transform(GiveUniqueNodeNames())
         if any(node.domain == CHANNELS_LAST for node in proto.graph.node):
+            wrapped = ModelWrapper(proto)
             batch = max(
                 1, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value
             )  # qonnx cannot change it
         else:
-            wrapped = wrapped.transform(ChangeBatchSize(batch)).transform(InferShapes())
+            wrapped = with_shapes(with_batch(proto, batch))
+        wrapped = wrapped.transform(GiveUniqueNodeNames())
         source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
         parts = []
         for start in range(0, len(x), batch):

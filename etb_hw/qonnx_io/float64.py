@@ -7,7 +7,6 @@ implementation, and what lies within float64's rounding of a step or of another 
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.bipolar_quant import binary_quant
 from qonnx.custom_op.general.multithreshold import multithreshold
 from qonnx.custom_op.general.quant import quant
 from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
-from qonnx.transformation.change_batchsize import ChangeBatchSize
 
+from etb_hw.qonnx_io.batched import with_batch
 from etb_hw.qonnx_io.model_file import QUANTIZERS
 
 Doubles = NDArray[np.float64]
@@ -35,8 +33,7 @@ def execute_in_float64(model: onnx.ModelProto, x: NDArray[np.generic]) -> Double
 
     Meant for the few samples on which float32 and the integer graph part.
     """
-    proto = ModelWrapper(copy.deepcopy(model)).transform(ChangeBatchSize(1)).model
-    evaluator = ReferenceEvaluator(_doubled(proto), new_ops=list(_OPS))
+    evaluator = ReferenceEvaluator(_doubled(with_batch(model, 1)), new_ops=list(_OPS))
     name = evaluator.input_names[0]
     results = []
     for one in x:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ import onnx
 import pytest
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from etb_hw.cli import main
 from etb_hw.cli.main import COMMANDS
@@ -177,6 +180,42 @@ def test_results_without_labels(model: Path, tmp_path: Path) -> None:
     assert ".csv" in wrong.output
 
 
+def features(dtype: str, path: Path) -> np.ndarray:
+    """A layer over 6 features of a type; its weights."""
+    out = Emitter((6,), dtype)
+    weights = np.random.default_rng(0).choice([-1, 1], (6, 4))
+    onnx.save(out.model(out.node("MatMul", "x", out.const(weights))), str(path))
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "wrong"),
+    [
+        ("INT8", range(-128, 128), 200),
+        ("INT4", range(-8, 8), -9),
+        ("UINT2", range(4), -1),
+        ("TERNARY", (-1, 0, 1), 2),
+        ("BIPOLAR", (-1, 1), 0),
+        ("UINT8", range(256), -3),
+    ],
+)
+def test_features_of_every_input_type(dtype: str, values: Sequence[int], wrong: int, tmp_path: Path) -> None:
+    """Without labels; what is no value of the type is refused, with the values that are."""
+    weights = features(dtype, tmp_path / "m.onnx")
+    x = np.random.default_rng(1).choice(values, (20, 6))
+    np.save(tmp_path / "x.npy", x)
+    call_on = ("simulate", tmp_path / "m.onnx", "--data", tmp_path / "x.npy")
+    done = call(*call_on, "--out", tmp_path / "y.npy")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), x @ weights)
+    x[3, 3] = wrong
+    np.save(tmp_path / "x.npy", x)
+    done = call(*call_on)
+    assert done.exit_code == 2
+    assert f"the model takes {dtype}" in done.output
+    assert f"integers of {min(values)}" in done.output
+
+
 def test_test_files_are_enough(model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mnist"
     folder.mkdir()
@@ -189,6 +228,53 @@ def test_test_files_are_enough(model: Path, tmp_path: Path) -> None:
         assert "accuracy" in done.output
     done = call("simulate", model, "--data", tmp_path / "only.npz")
     assert done.exit_code == 0, done.output
+
+
+def test_a_folder_says_itself_what_it_holds(tmp_path: Path) -> None:
+    """CIFAR-10's test batch alone, and an image a file in a folder a class."""
+    out = Emitter((3, 32, 32), "UINT8")
+    weights = out.const(np.random.default_rng(0).choice([-1, 1], (3072, 10)))
+    onnx.save(out.model(out.node("MatMul", out.node("Flatten", "x"), weights)), str(tmp_path / "m.onnx"))
+    images = RNG.integers(0, 256, (10_000, 3, 32, 32), dtype=np.uint8)
+    rows = np.concatenate([(np.arange(10_000, dtype=np.uint8) % 10)[:, None], images.reshape(10_000, -1)], 1)
+    cifar, classes = tmp_path / "cifar-10-batches-bin", tmp_path / "classes"
+    cifar.mkdir()
+    (cifar / "test_batch.bin").write_bytes(rows.tobytes())
+    for i in range(20):
+        (classes / "test" / f"c{i % 10}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[i].transpose(1, 2, 0)).save(classes / "test" / f"c{i % 10}" / f"{i}.png")
+    shutil.copytree(classes / "test", classes / "train")
+    expected = execute(tmp_path / "m.onnx", images[:20]).argmax(axis=1)
+    for data in (cifar, tmp_path, classes):
+        options = ("--data", data, "--limit", 20, "--out", tmp_path / "r.csv", "--force")
+        done = call("simulate", tmp_path / "m.onnx", *options)
+        assert done.exit_code == 0, done.output
+        found = [int(row.split(",")[1]) for row in (tmp_path / "r.csv").read_text().splitlines()[1:]]
+        assert sorted(found) == sorted(expected), data
+
+
+def test_what_is_said_to_be_forced_can_be(model: Path, tmp_path: Path) -> None:
+    """Every command that names ``--force`` as the remedy takes it, and then replaces what is there."""
+    assert call("build", model, "--target-fps", "1000", "--out", tmp_path / "made").exit_code == 0
+    for arguments, file in (
+        (("build", model, "--target-fps", "1000", "--out", tmp_path / "b"), "b/dataflow.onnx"),
+        (("rtl", tmp_path / "made/dataflow.onnx", "--out", tmp_path / "r"), "r/etb_top.sv"),
+        (("streamline", model, "--out", tmp_path / "s.onnx"), "s.onnx"),
+        (("compare", model, "--target-fps", "1000", "--out", tmp_path / "c"), "c/comparison.json"),
+        (("report", tmp_path / "made", "--out", tmp_path / "p.html"), "p.html"),
+        (("simulate", model, "--limit", "5", "--out", tmp_path / "y.npy"), "y.npy"),
+        (("init", "digits", "--out", tmp_path / "f.toml"), "f.toml"),
+    ):
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("of the user")
+        refused = call(*arguments)
+        assert refused.exit_code == 2, (arguments, refused.output)
+        assert "--force" in refused.output
+        assert path.read_text() == "of the user"
+        forced = call(*arguments, "--force")
+        assert forced.exit_code == 0, (arguments, forced.output)
+        assert path.read_bytes() != b"of the user"
 
 
 def test_bombs_are_not_unpacked(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,11 @@ from onnx import numpy_helper
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, find_device, finn, finn_model, fold, lower
 from etb_hw.dataflow.blocks import Concat
+from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.design import design as configured
+from etb_hw.dataflow.resources import bram_18k
 from etb_hw.errors import BadInput, InfeasibleTarget
-from etb_hw.integer import IntegerGraph
+from etb_hw.integer import BIPOLAR, IntegerGraph
 from etb_hw.report.design_table import block_rows
 from hw_tests import networks
 
@@ -68,6 +70,26 @@ def test_onnx_nodes_carry_finn_attributes(design: DataflowGraph) -> None:
     assert attributes["inputDataType"] == b"BINARY"
     assert attributes["numInputVectors"] == [1, 8, 8]
     assert attributes["backend"] == b"fpgadataflow"
+
+
+def test_signs_that_meet_pixels_are_stored_in_two_bits_as_finn_has_them(design: DataflowGraph) -> None:
+    """FINN widens such weights to INT2: memories are counted for both bits; they come back as signs."""
+    model = finn.to_onnx(design)
+    types = {
+        node.name: next(a.s.decode() for a in node.attribute if a.name == "weightDataType")
+        for node in model.graph.node
+        if node.op_type == "MVAU_hls"
+    }
+    assert types.pop("MVAU_hls_0") == "INT2"
+    assert set(types.values()) == {"BINARY"}
+    first = lower(networks.mlp(512, (256,)))["MVAU_hls_0"].folded({"PE": 8, "SIMD": 32})
+    assert isinstance(first, Mvau)
+    first = replace(first, ram_style="block")
+    one_bit = bram_18k(8 * 32, first.depth)
+    assert (first.resources().bram_18k, one_bit) == (15, 8)
+    (again,) = (block for block in finn.from_onnx(model).blocks if block.name == "MVAU_hls_0")
+    assert isinstance(again, Mvau)
+    assert again.weight_dtype == BIPOLAR
 
 
 def test_xnor_thresholds_in_the_file_count_matches(design: DataflowGraph) -> None:

@@ -68,6 +68,17 @@ def test_it_builds(tmp_path: Path, model: onnx.ModelProto) -> None:
     assert [row["status"] for row in rows] == ["equal", "equal"]
 
 
+@pytest.mark.parametrize(("scale", "signed", "low"), [(0.37, 1, -4), (2.5, 0, 0)])
+def test_an_input_of_any_scale_is_simulated(tmp_path: Path, scale: float, signed: int, low: int) -> None:
+    """Data are the integers of the first quantizer; qonnx, the packed engine and the RTL agree on them."""
+    model = save(tmp_path, quantized_first(scale, signed))
+    np.save(tmp_path / "x.npy", RNG.integers(low, low + 8, (12, 20)))
+    for engine in ("packed", "rtl"):
+        more = ("--against", "qonnx") if engine == "packed" else ("--target-fps", "1000", "--limit", "3")
+        done = call("simulate", model, "--data", tmp_path / "x.npy", "--engine", engine, *more)
+        assert done.exit_code == 0, done.output
+
+
 def test_an_image_comes_out_of_the_rtl(tmp_path: Path) -> None:
     data = tmp_path / "data.npz"
     images = RNG.integers(0, 256, (4, 2, 6, 5)).astype(np.uint8)

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from brevitas.export import export_qonnx
@@ -27,7 +28,7 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, import_model
-from hw_tests.qonnx_io.test_torch_models import randomise
+from hw_tests.qonnx_io.test_torch_models import padded_net, randomise
 
 PUBLISHED = (
     "tfc_1w1a", "tfc_1w2a", "tfc_2w2a", "sfc_1w1a", "sfc_1w2a", "sfc_2w2a", "lfc_1w1a", "lfc_1w2a",
@@ -62,6 +63,38 @@ def test_import_of_an_uncleaned_export(tmp_path: Path, build, bits: int) -> None
     with torch.no_grad():
         golden = module(torch.from_numpy(graph.to_float(x))).numpy()
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
+
+
+class Padded(nn.Module):
+    """Borders of -1, and a shape computed from a tensor: PyTorch exports subgraphs for both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = padded_net()[:8]
+        self.head = padded_net()[9]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.body(x)
+        return self.head(x.view(x.shape[0], -1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_shape_subgraphs_and_outputs_without_a_shape(declared: bool, tmp_path: Path) -> None:
+    path, module = tmp_path / "model.onnx", Padded().eval()
+    export_qonnx(module, args=torch.zeros(1, 3, 8, 8), export_path=str(path), opset_version=13, dynamo=False)
+    model = onnx.load(path)
+    assert {"Pad", "Shape", "Gather"} <= {node.op_type for node in model.graph.node}
+    if not declared:
+        model.graph.ClearField("value_info")
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+        onnx.save(model, str(path))
+    graph = import_model(path, ImportOptions.parse("uint8"))
+    x = random_inputs(graph, 6)
+    assert prove_import(graph, path, x).mismatches == 0
+    with torch.no_grad():
+        golden = module(torch.from_numpy(graph.to_float(x))).numpy()
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), golden)
+    prove_dataflow(lower(graph), graph, x)
 
 
 @pytest.mark.parametrize("activations", [1, 2])
