@@ -25,6 +25,7 @@ class FoldingReport:
     Attributes:
         resources: of the design by each resource model, by resource.
         objective_lut_equivalents, bound_lut_equivalents: what the folding costs, and what none is below.
+        rate_bound: where the highest rate on a device was asked for: block, layer, cycles, reason, remedy.
     """
 
     resource_model: str
@@ -33,6 +34,7 @@ class FoldingReport:
     bound_lut_equivalents: float
     optimal: bool
     fps_bound: float | None = None
+    rate_bound: Mapping[str, str | int] | None = None
     simulated_interval_cycles: int | None = None
     simulated_latency_cycles: int | None = None
 

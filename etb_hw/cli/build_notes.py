@@ -21,6 +21,8 @@ def build_notes(made: Design) -> list[str]:
     else:
         proof = "proved optimal" if folding.optimal else f"not proved: none is below {folding.bound:,.0f}"
         notes = [f"folding: {cost}, {proof}"]
+    if made.rate_bound is not None:
+        notes.append(f"rate:    {made.rate_bound.reason}; to lift it: {made.rate_bound.remedy}")
     if folding.dead_channels:
         added = ", ".join(f"{count} to {layer}" for layer, count in folding.dead_channels.items())
         notes.append(f"dead channels added so that it folds cheaper: {added}")

@@ -13,7 +13,7 @@ from etb_hw.dataflow.blocks import BLOCKS
 from etb_hw.dataflow.comparison import compare
 from etb_hw.dataflow.devices import find_device
 from etb_hw.dataflow.finn.config_file import AppliedConfig, apply_folding_config, read_folding_config
-from etb_hw.dataflow.folding import Effort, Folding, Target, fold
+from etb_hw.dataflow.folding import Effort, Folding, RateBound, Target, fold, rate_bound
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.models import DEFAULT_FAMILY, MODELS, resource_model
@@ -36,6 +36,7 @@ class Design:
         streams: interval, latency and stalls of a cycle-level simulation of the streams.
         config: what became of the user's folding configuration, if one was given.
         builder: who goes on with it.
+        rate_bound: what keeps it from being faster, where the highest rate on a device was asked for.
     """
 
     graph: DataflowGraph
@@ -44,6 +45,7 @@ class Design:
     streams: StreamReport
     config: AppliedConfig | None = None
     builder: Builder = "etb_hw"
+    rate_bound: RateBound | None = None
 
 
 def target_of(build: BuildConfig) -> Target:
@@ -147,7 +149,10 @@ def _searched(lowered: DataflowGraph, target: Target, build: BuildConfig) -> Des
         # depths are known only once the design is folded: leave room for them and fold again
         between = between.most(sized.graph.cost(target.model).less(sized.graph.least_cost(target.model)))
     check_fits(sized.graph, target)
-    return Design(sized.graph, target, folding, sized.report, builder=build.builder)
+    bound = None
+    if target.fps is None:
+        bound = rate_bound(folding, replace(target, limit=limit), effort_of(build))
+    return Design(sized.graph, target, folding, sized.report, builder=build.builder, rate_bound=bound)
 
 
 def _as_configured(
@@ -201,6 +206,7 @@ def quality(made: Design) -> dict[str, Any]:
         "bound_lut_equivalents": folding.bound,
         "optimal": folding.optimal,
         "fps_bound": folding.fps_bound,
+        "rate_bound": None if made.rate_bound is None else asdict(made.rate_bound),
         "unmatched_names": dict(made.config.unmatched) if made.config else {},
         "dead_channels": dict(folding.dead_channels),
         "estimated_interval_cycles": made.graph.bottleneck.cycles,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from etb_hw.cli.build_notes import build_notes
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import finn_model
 from etb_hw.dataflow.design import design, quality
+from etb_hw.dataflow.folding import RateBound
 from etb_hw.dataflow.simulation import simulate_streams
 from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.integer import IntegerGraph
 from hw_tests import networks
 
 
@@ -38,6 +43,34 @@ def test_a_small_device_names_the_limit_and_the_nearest_rate() -> None:
     with pytest.raises(InfeasibleTarget, match="xc7z010") as caught:
         design(graph, wish)
     assert "frames/s" in caught.value.remedy
+
+
+def bound_of(network: IntegerGraph, **build: Any) -> RateBound:
+    made = design(network, BuildConfig(device="Pynq-Z1", **build))
+    assert made.rate_bound is not None
+    assert made.rate_bound.cycles == made.graph.bottleneck.cycles
+    assert made.rate_bound.block in {block.name for block in made.graph.blocks}
+    assert any(made.rate_bound.reason in note for note in build_notes(made))
+    assert quality(made)["rate_bound"]["remedy"] == made.rate_bound.remedy
+    return made.rate_bound
+
+
+def test_a_filled_device_says_what_binds_the_rate() -> None:
+    """The resource that is short at the next rate, or the block that is unrolled as far as it goes."""
+    room = bound_of(networks.conv_net([16, 16, networks.POOL, 24], [10], (3, 12, 12)), max_utilization=0.1)
+    assert re.search(r"; [\d,]+ frames/s take [\d,]+ LUT of [\d,]+", room.reason)
+    assert "larger device" in room.remedy
+    need, has = (int(n.replace(",", "")) for n in re.findall(r"([\d,]+) LUT of ([\d,]+)", room.reason)[0])
+    assert has < need
+    assert has <= 0.1 * 53_200
+    small = networks.conv_net([4, 5], [], (2, 8, 8), pad=0)
+    whole = bound_of(small)
+    assert "even fully unrolled" in whole.reason
+    assert whole.remedy == "a shorter clock period"
+    theirs = bound_of(small, builder="finn")
+    assert theirs.cycles == 64 > whole.cycles
+    assert "our own RTL" in theirs.remedy
+    assert design(small, BuildConfig(device="Pynq-Z1", target_fps=1000)).rate_bound is None
 
 
 def test_neither_rate_nor_device() -> None:

@@ -2,6 +2,7 @@
 
 from etb_hw.dataflow.folding.effort import Effort
 from etb_hw.dataflow.folding.good_counts import CountCost, good_counts
+from etb_hw.dataflow.folding.rate_bound import RateBound, rate_bound
 from etb_hw.dataflow.folding.search import Folding, fold, pareto
 from etb_hw.dataflow.folding.set_folding import set_folding
 from etb_hw.dataflow.folding.target import Target, cycles_for
@@ -12,12 +13,14 @@ __all__ = [
     "CountCost",
     "Effort",
     "Folding",
+    "RateBound",
     "Target",
     "Weights",
     "cycles_for",
     "fold",
     "good_counts",
     "pareto",
+    "rate_bound",
     "set_folding",
     "too_fast",
 ]

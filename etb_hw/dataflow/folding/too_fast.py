@@ -15,6 +15,15 @@ def fastest(block: Block, pixels: bool) -> int:
     return min(block.folded(fold).cycles for fold in block.all_folds(pixels))
 
 
+def lifts(block: Block, pixels: bool) -> tuple[str, ...]:
+    """What makes a block faster than it is fully unrolled, apart from the clock: several pixels a cycle."""
+    if fastest(block.fixed(), pixels) < fastest(block, pixels):
+        return ("build it with fixed weights, which several pixels a cycle can share",)
+    if fastest(block, True) < fastest(block, pixels):
+        return ("build it by our own RTL (without --for), which takes several pixels a cycle",)
+    return ()
+
+
 def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> InfeasibleTarget:
     """The error of a budget of cycles a frame that some block cannot meet however it is folded."""
     limiting = max(strip(graph).blocks, key=lambda block: fastest(block, pixels))
@@ -22,8 +31,7 @@ def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> Infeasib
     best = 1e9 / (graph.clk_ns * least)
     wanted = 1e9 / (graph.clk_ns * cycles) if cycles else float("inf")
     remedy = f"ask for at most {floor(best):,} frames/s, or a shorter clock period"
-    if fastest(limiting.fixed(), pixels) < least:
-        remedy += ", or build it with fixed weights, which several pixels a cycle can share"
+    remedy = ", or ".join((remedy, *lifts(limiting, pixels)))
     return InfeasibleTarget(
         f"target of {wanted:,.0f} frames/s at {graph.clk_ns:g} ns ({cycles} cycles a frame)",
         f"{limiting.name} ({limiting.layer}) takes {least:,} cycles a frame even fully unrolled",

@@ -52,6 +52,8 @@ def pipeline(run: Run) -> Section:
             if run.folding.optimal
             else f" The folding is within {gap:.1%} of the best possible."
         )
+        if (bound := run.folding.rate_bound) is not None:
+            caption += f" What binds the rate: {bound['reason']}. To lift it: {bound['remedy']}."
     if run.rtl is not None and run.rtl.initiation_interval is not None:
         caption += (
             f" In RTL simulation ({run.rtl.simulator}, {run.rtl.frames} frames) a frame took "
