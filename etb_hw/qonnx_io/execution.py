@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.general import GiveUniqueNodeNames
+from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
-from etb_hw.qonnx_io.batched import with_batch, with_shapes
+from etb_hw.qonnx_io.batched import with_batch
 from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
 
 
@@ -23,8 +24,7 @@ def execute(
     """Outputs of qonnx's executor, node by node, for ``x`` of shape (N, ...).
 
     qonnx's overhead is one onnxruntime session a node and call, so images go in batches; weights and nodes
-    stay as the file has them, but for the arithmetic of shapes, which is folded. The last batch is filled up
-    with copies, whose results are dropped.
+    stay as the file has them. The last batch is filled up with copies, whose results are dropped.
 
     Raises BadInput where qonnx cannot execute the file.
     """
@@ -39,7 +39,7 @@ def execute(
                 1, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value
             )  # qonnx cannot change it
         else:
-            wrapped = with_shapes(with_batch(proto, batch))
+            wrapped = ModelWrapper(with_batch(proto, batch)).transform(InferShapes())
         wrapped = wrapped.transform(GiveUniqueNodeNames())
         source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
         parts = []

@@ -153,9 +153,12 @@ def test_pools_and_sums(body: Ending, tmp_path: Path) -> None:
     proved(image(body), tmp_path)
 
 
-def test_a_flat_input_that_becomes_an_image(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [-1, 1])
+def test_a_flat_input_that_becomes_an_image(batch: int, tmp_path: Path) -> None:
+    """Its shape in a node, as PyTorch writes it; qonnx takes more samples at once than a batch of one."""
     out = Emitter((48,), "UINT8")
-    y = out.node("Reshape", "x", out.const([-1, 3, 4, 4], np.int64))
+    shape = onnx.numpy_helper.from_array(np.array([batch, 3, 4, 4]))
+    y = out.node("Reshape", "x", out.node("Constant", value=shape))
     y = quantized(out, out.node("Conv", y, out.const(signs(4, 3, 3, 3))), 64.0)
     graph = proved(out.model(out.node("MatMul", out.node("Flatten", y), out.const(signs(16, 5)))), tmp_path)
     assert graph.input.shape == (3, 4, 4)

@@ -78,16 +78,23 @@ class Padded(nn.Module):
         return self.head(x.view(x.shape[0], -1))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("declared", [True, False])
-def test_shape_subgraphs_and_outputs_without_a_shape(declared: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["as exported", "no shapes declared", "constants in nodes"])
+def test_shape_subgraphs_and_outputs_without_a_shape(form: str, tmp_path: Path) -> None:
     path, module = tmp_path / "model.onnx", Padded().eval()
     export_qonnx(module, args=torch.zeros(1, 3, 8, 8), export_path=str(path), opset_version=13, dynamo=False)
     model = onnx.load(path)
     assert {"Pad", "Shape", "Gather"} <= {node.op_type for node in model.graph.node}
-    if not declared:
+    if form == "no shapes declared":
         model.graph.ClearField("value_info")
         model.graph.output[0].type.tensor_type.ClearField("shape")
-        onnx.save(model, str(path))
+    elif form == "constants in nodes":
+        small = [tensor for tensor in model.graph.initializer if len(tensor.dims) < 2]
+        for tensor in small:
+            model.graph.initializer.remove(tensor)
+            model.graph.node.insert(0, onnx.helper.make_node("Constant", [], [tensor.name], value=tensor))
+            for given in [given for given in model.graph.input if given.name == tensor.name]:
+                model.graph.input.remove(given)
+    onnx.save(model, str(path))
     graph = import_model(path, ImportOptions.parse("uint8"))
     x = random_inputs(graph, 6)
     assert prove_import(graph, path, x).mismatches == 0
