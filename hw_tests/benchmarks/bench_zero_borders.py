@@ -1,7 +1,8 @@
 """Signs padded with 0: matrix units that count border taps for nothing, against ternary streams.
 
-The same network in both forms at one frame rate, every block and FIFO synthesised by the pinned Yosys for the
-7 series (`python -m hw_tests.benchmarks.bench_zero_borders`, a few minutes the first time).
+The same network padded with -1, and with 0 in both forms, at one frame rate, tap by tap and in whole windows;
+every block and FIFO synthesised by the pinned Yosys for the 7 series
+(`python -m hw_tests.benchmarks.bench_zero_borders`, a few minutes the first time).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import replace
 from rich.console import Console
 from rich.table import Table
 
-from etb_hw.config import Builder
 from etb_hw.dataflow import Effort, Target, fold, lower
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.simulation import size_fifos
@@ -21,7 +21,11 @@ from etb_hw.integer import Conv, IntegerGraph
 from etb_hw.rtl import synth
 from hw_tests.networks import POOL, conv_net
 
-CASES = (([16, 16, POOL, 32, 32], 16, 20_000), ([32, 32, POOL, 64, 64], 16, 40_000))
+CASES = (
+    ([16, 16, POOL, 32, 32], 16, 20_000),
+    ([32, 32, POOL, 64, 64], 16, 40_000),
+    ([8, 8, POOL, 16, 16], 16, 350),
+)
 
 
 def zero_padded(graph: IntegerGraph) -> IntegerGraph:
@@ -34,11 +38,15 @@ def main(arguments: Sequence[str] = ()) -> None:
     table = Table(
         "layers", "cycles a frame", "form", "LUT", "estimated", "flip-flops", "RAMB18", title=model.tool
     )
-    builders: dict[Builder, str] = {"etb_hw": "counted for nothing", "finn": "ternary"}
     for widths, size, cycles in CASES:
-        graph = zero_padded(conv_net(widths, [], (3, size, size)))
-        for builder, form in builders.items():
-            lowered = lower(graph, builder=builder)
+        signs = conv_net(widths, [], (3, size, size))
+        zeros = zero_padded(signs)
+        forms = {
+            "padded with -1": lower(signs),
+            "counted for nothing": lower(zeros),
+            "ternary": lower(zeros, builder="finn"),
+        }
+        for form, lowered in forms.items():
             folded = fold(lowered, Target(cycles=cycles, model=model), Effort(time_limit_s=20)).graph
             design = size_fifos(folded).graph
             rows = synth(design, "xc7").rows
