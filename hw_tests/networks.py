@@ -47,15 +47,18 @@ class NetworkBuilder:
     def _bipolar(self, *shape: int) -> np.ndarray:
         return self.rng.choice(np.array([-1, 1], dtype=np.int8), size=shape)
 
-    def conv(self, x: str, channels: int, kernel: int = 3, stride: int = 1, pad: int = 1) -> str:
+    def conv(
+        self, x: str, channels: int, kernel: int = 3, stride: int = 1, pad: int = 1, groups: int = 1
+    ) -> str:
         name = f"conv{sum(isinstance(n, Conv) for n in self.nodes)}"
         node = Conv(
             name=name,
             inputs=(x,),
-            weights=self._bipolar(channels, self.channels[x], kernel, kernel),
+            weights=self._bipolar(channels, self.channels[x] // groups, kernel, kernel),
             weight_dtype=BIPOLAR,
             stride=(stride, stride),
             pads=(pad,) * 4,
+            groups=groups,
             pad_value=-1 if self.dtypes.get(x) == BIPOLAR else 0,
         )
         return self._add(node, channels)
@@ -75,8 +78,12 @@ class NetworkBuilder:
         node = Threshold(name=f"{x}_act", inputs=(x,), thresholds=values, dtype=dtype)
         return self._add(node, self.channels[x], dtype)
 
-    def pool(self, x: str, kernel: int = 2) -> str:
-        node = MaxPool(name=f"{x}_pool", inputs=(x,), kernel=(kernel, kernel), stride=(kernel, kernel))
+    def pool(self, x: str, kernel: int = 2, stride: int = 0, pad: int = 0) -> str:
+        """Windows that tile the image, or overlap where ``stride`` is less than the kernel."""
+        strides = (stride or kernel,) * 2
+        node = MaxPool(
+            name=f"{x}_pool", inputs=(x,), kernel=(kernel, kernel), stride=strides, pads=(pad,) * 4
+        )
         return self._add(node, self.channels[x], self.dtypes.get(x))
 
     def sum_pool(self, x: str) -> str:
@@ -183,6 +190,14 @@ def dense_net(
         tensors.append(net.threshold(net.conv(x, width), dtype))
     x = net.pool(net.threshold(net.conv(net.concat(*tensors), 5)))
     return net.graph(net.dense(net.flatten(x), 10))
+
+
+def depthwise_net(size: int = 8, seed: int = 0) -> IntegerGraph:
+    """Max-pools that overlap, of two bits and of one, and a depthwise convolution between them."""
+    net = NetworkBuilder((3, size, size), seed)
+    x = net.pool(net.threshold(net.conv("input", 4), DataType.unsigned(2)), 3, stride=1, pad=1)
+    x = net.pool(net.threshold(net.conv(x, 4, groups=4)), 3, stride=2, pad=1)
+    return net.graph(net.dense(net.flatten(net.threshold(net.conv(x, 6))), 10))
 
 
 def published_cnv(design: DataflowGraph) -> DataflowGraph:

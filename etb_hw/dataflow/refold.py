@@ -55,9 +55,11 @@ def with_converters(graph: DataflowGraph) -> DataflowGraph:
         source = by_name[edge.source.block]
         if source.fixes_lanes:
             raise BadInput(
-                f"{source.name}.SIMD = {given.lanes}",
-                f"differs from {edge.target.block}.PE = {taken.lanes}, which reads its windows",
-                "give both the same value: depthwise windows have no other order",
+                source.name,
+                f"gives {given.lanes} values a beat, and {edge.target.block}, which reads its windows, takes "
+                f"{taken.lanes}: depthwise windows have no other order",
+                "give its SIMD and that PE the same value; where parallel_window is 1, PE is all values of a "
+                "window, and M the same",
             )
         converter = WidthConverter(
             name="",

@@ -23,6 +23,7 @@ _WINDOW: Spec = {"kind": "SlidingWindow", "h": 6, "k": 3, "s": 1, "parallel": 1,
 _MATRIX: Spec = {"kind": "Mvau", "w": "BIPOLAR", "x": "BIPOLAR", "steps": 1, "style": "distributed"}
 _POOL: Spec = {"kind": "MaxPool", "h": 28, "w": 28}
 _PADDING: Spec = {"kind": "Padding", "h": 32, "w": 32}
+_OVERLAP: Spec = {"kind": "WindowPool", "k": 3, "m": 1}
 # each unrolled: all channels, and all of a matrix, in a cycle
 BLOCKS: tuple[Spec, ...] = (
     {**_WINDOW, "w": 34, "c": 3, "simd": 3, "x": "UINT8"},
@@ -37,6 +38,10 @@ BLOCKS: tuple[Spec, ...] = (
     {**_WINDOW, "w": 32, "c": 64, "simd": 64, "k": 1, "s": 2, "parallel": 0, "x": "BIPOLAR"},
     {"kind": "AddStreams", "c": 64, "pe": 64, "x": "INT9"},
     {"kind": "DuplicateStreams", "c": 64, "pe": 64, "x": "INT9"},
+    {"kind": "Concat", "ca": 64, "cb": 64, "simd": 128, "a": "INT9", "b": "INT4"},
+    {**_OVERLAP, "c": 32, "pe": 288, "x": "BIPOLAR"},
+    {**_OVERLAP, "c": 16, "pe": 144, "x": "UINT2"},
+    {**_OVERLAP, "c": 16, "pe": 144, "x": "UINT4"},
     {"kind": "Channelwise", "c": 32, "pe": 32, "func": "add", "x": "INT10", "bits": 8},
     {"kind": "Channelwise", "c": 16, "pe": 16, "func": "mul", "x": "INT6", "bits": 4},
     {**_MATRIX, "mh": 16, "mw": 72, "pe": 16, "simd": 72, "x": "UINT2", "steps": 3},

@@ -57,6 +57,7 @@ def test_several_pixels(seed: int) -> None:
             **NAME, size=(rows, row), channels=2, pads=(top, left, bottom, row - left), value=1, dtype=signs
         ),
         MaxPool(**NAME, size=(rows * kernel[0], row), channels=3, kernel=kernel, dtype=BIPOLAR),
+        WindowPool(**NAME, size=(rows, row), channels=3, kernel=kernel, dtype=BIPOLAR),
     ]
     for block in blocks:
         assert len(block.pixel_folds) >= 3

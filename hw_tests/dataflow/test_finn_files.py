@@ -12,10 +12,21 @@ import pytest
 from onnx import numpy_helper
 
 from etb_hw.config import BuildConfig
-from etb_hw.dataflow import DataflowGraph, Effort, Target, find_device, finn, finn_model, fold, lower
-from etb_hw.dataflow.blocks import Concat
+from etb_hw.dataflow import (
+    DataflowGraph,
+    Effort,
+    Target,
+    find_device,
+    finn,
+    finn_model,
+    fold,
+    lower,
+    set_folding,
+)
+from etb_hw.dataflow.blocks import Concat, WindowPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.design import design as configured
+from etb_hw.dataflow.graph import Port
 from etb_hw.dataflow.resources import bram_18k
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.integer import BIPOLAR, IntegerGraph
@@ -219,3 +230,26 @@ def test_whole_pixels_of_joined_channels_are_ours_alone() -> None:
     with pytest.raises(BadInput, match="all of each pixel") as caught:
         finn.apply_folding_config(plain, {whole[0].name: {"M": 2, "SIMD": 4}})
     assert "SIMD = 12" in caught.value.remedy
+
+
+def test_whole_depthwise_windows_are_ours_alone() -> None:
+    """A pool of FINN reads a tap a beat; what reads whole windows, and the windows, are of our domain."""
+    plain = lower(networks.depthwise_net())
+    design = fold(plain, Target(cycles=50)).graph
+    model = finn.to_onnx(design)
+    domains = {node.name: node.domain for node in model.graph.node}
+    pools = [block for block in design.blocks if isinstance(block, WindowPool)]
+    windows = [design[design.driver[Port(pool.name)].source.block] for pool in pools]
+    assert [pool.fold for pool in pools] == [{"PE": 36, "M": 2}, {"PE": 36}]
+    assert {domains[block.name] for block in (*pools, *windows)} == {"etb_hw.dataflow"}
+    back = finn.from_onnx(model)
+    assert [(b.name, b.fold) for b in back.blocks] == [(b.name, b.fold) for b in design.blocks]
+    again = finn.apply_folding_config(plain, finn.folding_config(design)).graph
+    assert finn.layer_cycles(again) == finn.layer_cycles(design)
+    with pytest.raises(InfeasibleTarget, match="591 cycles a frame even fully unrolled"):
+        fold(plain, Target(cycles=100), Effort(pixels=False))
+    with pytest.raises(BadInput, match=r"gives 72 values a beat, and Pool_hls_0.* takes 4"):
+        finn.apply_folding_config(design, {pools[0].name: {"PE": 4}})
+    theirs = set_folding(design, 600)
+    assert finn.layer_cycles(theirs) == finn.layer_cycles(set_folding(plain, 600))
+    assert {node.domain for node in finn.to_onnx(theirs).graph.node}.isdisjoint({"etb_hw.dataflow"})

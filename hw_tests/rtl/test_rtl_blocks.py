@@ -146,6 +146,12 @@ def bordered(
     )  # fmt: skip
 
 
+def window_pool(
+    size: tuple[int, int], c: int, kernel: tuple[int, int], dtype: DataType, pe: int, m: int = 1
+) -> WindowPool:
+    return WindowPool(name="", layer="", size=size, channels=c, kernel=kernel, dtype=dtype, pe=pe, m=m)
+
+
 def join(
     channels: tuple[int, int],
     dtypes: tuple[DataType, DataType],
@@ -258,6 +264,12 @@ PIXELS: list[Block] = [
     replace(thresholding(2, 2, u(4), u(2), (3, 6)), m=3),
     AddStreams(name="", layer="", shape=(2, 6, 3), dtypes=(BIPOLAR, i(4)), output_dtype=i(5), pe=3, m=2),
     DuplicateStreams(name="", layer="", shape=(2, 6, 2), dtype=i(3), copies=3, pe=2, m=3),
+    window((5, 8), 3, (3, 3), 3, depthwise=True, parallel_window=1, m=2),
+    window((7, 6), 2, (3, 3), 2, dtype=u(2), stride=(2, 2), depthwise=True, parallel_window=1),
+    window_pool((3, 2), 6, (3, 2), i(4), 36),
+    window_pool((2, 4), 4, (3, 3), BIPOLAR, 36, m=2),
+    window_pool((3, 6), 2, (2, 3), u(3), 12, m=3),
+    window_pool((3, 4), 3, (1, 1), i(2), 3, m=4),
     join((4, 2), (BIPOLAR, BIPOLAR), 6),
     join((3, 5), (u(2), i(4)), 8, (2, 4), m=2),
     join((2, 1), (i(3), i(3)), 3, (2, 6), m=3),
@@ -275,8 +287,8 @@ OTHERS: list[Block] = [
     max_pool(4, 6, 6, (2, 2), BIPOLAR, 2),
     max_pool(6, 6, 3, (3, 2), i(4), 3),
     max_pool(4, 4, 1, (4, 4), u(4), 1),
-    WindowPool(name="", layer="", size=(3, 2), channels=6, kernel=(3, 2), dtype=i(4), pe=2),
-    WindowPool(name="", layer="", size=(2, 2), channels=4, kernel=(3, 3), dtype=BIPOLAR, pe=4),
+    window_pool((3, 2), 6, (3, 2), i(4), 2),
+    window_pool((2, 2), 4, (3, 3), BIPOLAR, 4),
     thresholding(6, 2, i(7), BIPOLAR),
     thresholding(6, 6, u(4), u(2)),
     thresholding(5, 1, i(9), i(3)),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Concat, DuplicateStreams, Mvau, SlidingWindow
+from etb_hw.dataflow.blocks import AddStreams, Concat, DuplicateStreams, Mvau, SlidingWindow, WindowPool
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.design import design as built
 from etb_hw.dataflow.finn.onnx_reader import from_onnx
@@ -22,7 +22,17 @@ from etb_hw.integer import IntegerGraph
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
-from hw_tests.networks import POOL, cnv, conv_net, dense_net, mlp, pruned_vgg_small, resnet18, vgg_small
+from hw_tests.networks import (
+    POOL,
+    cnv,
+    conv_net,
+    dense_net,
+    depthwise_net,
+    mlp,
+    pruned_vgg_small,
+    resnet18,
+    vgg_small,
+)
 
 Case = tuple[DataflowGraph, NDArray[np.int64], NDArray[np.int64]]
 
@@ -238,6 +248,19 @@ def test_joined_channels_at_full_speed(cycles: int, pixels: int, simulator_cache
     design = _at_full_speed(dense_net(few_bits=True), cycles, simulator_cache)
     joins = [block for block in design.blocks if isinstance(block, Concat)]
     assert [block.m for block in joins] == [pixels] * 3
+    frames = np.random.default_rng(2).integers(0, 256, (4, 8, 8, 3))
+    run = simulate(design, frames, stalls=0.3, cache_dir=simulator_cache)
+    np.testing.assert_array_equal(run.outputs, design.execute(frames))
+
+
+@pytest.mark.parametrize(("cycles", "pixels"), [(100, [1, 1]), (50, [2, 2])])
+def test_depthwise_windows_at_full_speed(cycles: int, pixels: list[int], simulator_cache: Path) -> None:
+    """Pools that overlap read whole windows, and those of two pixels; a tap a cycle takes 591 cycles."""
+    design = _at_full_speed(depthwise_net(), cycles, simulator_cache)
+    windows = [block for block in design.blocks if isinstance(block, SlidingWindow) and block.depthwise]
+    assert [(block.parallel_window, block.m) for block in windows] == [(1, m) for m in pixels]
+    pools = [block for block in design.blocks if isinstance(block, WindowPool)]
+    assert [block.cycles for block in pools] == [64 // pixels[0], 16]
     frames = np.random.default_rng(2).integers(0, 256, (4, 8, 8, 3))
     run = simulate(design, frames, stalls=0.3, cache_dir=simulator_cache)
     np.testing.assert_array_equal(run.outputs, design.execute(frames))

@@ -28,5 +28,5 @@ def _folds(graph: DataflowGraph, target: int, widest: int) -> dict[str, dict[str
     folds = {block.name: dict(block.finn_fold(target, widest)) for block in graph.blocks}
     for edge in graph.edges:
         if graph[edge.source.block].fixes_lanes:
-            folds[edge.source.block] = {"SIMD": folds[edge.target.block]["PE"]}
+            folds[edge.source.block]["SIMD"] = folds[edge.target.block]["PE"]
     return folds

@@ -24,20 +24,20 @@ module etb_max_pool_pixels #(
   localparam int JOINED = M < KW ? M : KW;  // pixels of a beat in one window
   localparam int GROUPS = M / JOINED;
   localparam int PIXEL  = C * BITS;
+  localparam int IB     = JOINED > 1 ? $clog2(JOINED) : 1;
   logic [GROUPS*PIXEL-1:0] most;
   for (genvar g = 0; g < GROUPS; g++) begin : g_window
     for (genvar c = 0; c < C; c++) begin : g_channel
-      logic [JOINED*BITS-1:0] best;
-      assign best[BITS-1:0] = in_data[g*JOINED*PIXEL+c*BITS+:BITS];
-      for (genvar j = 1; j < JOINED; j++) begin : g_pixel
-        logic [BITS-1:0] a, b;
-        logic larger;
-        assign a = in_data[(g*JOINED+j)*PIXEL+c*BITS+:BITS];
-        assign b = best[(j-1)*BITS+:BITS];
-        assign larger = SIGNED ? $signed(a) > $signed(b) : a > b;
-        assign best[j*BITS+:BITS] = larger ? a : b;
+      logic [JOINED*BITS-1:0] pixels;
+      logic [IB-1:0] unused;
+      for (genvar j = 0; j < JOINED; j++) begin : g_pixel
+        assign pixels[j*BITS+:BITS] = in_data[(g*JOINED+j)*PIXEL+c*BITS+:BITS];
       end
-      assign most[g*PIXEL+c*BITS+:BITS] = best[(JOINED-1)*BITS+:BITS];
+      etb_largest #(
+          .N(JOINED), .BITS(BITS), .SIGNED(SIGNED)
+      ) u_largest (
+          .x(pixels), .best(most[g*PIXEL+c*BITS+:BITS]), .index(unused)
+      );
     end
   end
 

@@ -2,7 +2,8 @@
 
 Windows have (ky, kx, channel) order; depthwise windows come as (channel fold, ky, kx, SIMD lanes). The
 folding decides how they are made, one file each: ``cyclic`` gives SIMD channels a cycle, ``parallel`` a whole
-window a cycle, or those of M pixels, and a 1x1 kernel only skips pixels (``pointwise``). Cycles are our
+window a cycle, or those of M pixels, and a 1x1 kernel only skips pixels (``pointwise``). Whole windows that
+are depthwise are the others with all channels in a fold; no reader that FINN has takes them. Cycles are our
 RTL's; resources, and ``finn_cycles``, follow FINN's formulas (too few for some strides and small images, a
 little too many elsewhere).
 """
@@ -76,7 +77,7 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
         """Whether whole windows can leave at once."""
         # a line buffer of one word would be read while it is written
         lines = self.kernel[0] == 1 or self.size[1] * self.dilation[0] > 1
-        return lines and not self.depthwise and self.kernel != (1, 1)
+        return lines and self.kernel != (1, 1)
 
     @cached_property
     def form(self) -> Form:
@@ -122,7 +123,12 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
         if not self.may_be_parallel:
             return tuple({"SIMD": simd} for simd in simds)
         slow = tuple({"SIMD": simd, "parallel_window": 0} for simd in simds)
-        return (*slow, {"SIMD": self.channels, "parallel_window": 1})
+        return slow if self.depthwise else (*slow, self.unrolled)
+
+    @property
+    def unrolled(self) -> Fold:
+        whole = {"parallel_window": 1} if self.may_be_parallel else {}
+        return {"SIMD": self.channels, **whole}
 
     def finn_fold(self, target: int, widest: int) -> Fold:
         if not self.may_be_parallel:
@@ -130,7 +136,7 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
         slow = self.folded({"parallel_window": 0})
         simd = slow.raised("SIMD", self.channels, target)
         late = simd == self.channels and slow.folded({"SIMD": simd}).finn_cycles > target
-        return {"SIMD": simd, "parallel_window": int(late)}
+        return {"SIMD": simd, "parallel_window": int(late and not self.depthwise)}
 
     @property
     def beat_bits(self) -> int:
