@@ -27,11 +27,13 @@ class Tally:
 
     Attributes:
         accepted: how many were built, and equal in every engine.
+        kinds: how often each part (``conv3p``, ``joined``, ``map``, ...) stands in those.
         ties: samples of those on which qonnx's float32 rounded a tie.
         refused: how many by (op, reason) without its numbers; ``examples`` has a seed, and the remedy.
     """
 
     accepted: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     ties: int = 0
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     examples: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ def try_field(seeds: Iterable[int]) -> Tally:
         try:
             tally.ties += try_network(net)
             tally.accepted += 1
+            tally.kinds.update(net.described.split())
         except UnsupportedNode as refusal:
             key = (_op(refusal.where), _general(refusal.reason))
             tally.refused[key] += 1

@@ -53,8 +53,7 @@ def field_network(seed: int) -> FieldNet:
     """The network of a seed."""
     draw = random.Random(seed)
     torch.manual_seed(seed)
-    made = _Drawing(draw)
-    return made.network()
+    return _Drawing(draw).network(bare=random.Random(f"bare {seed}"))
 
 
 class _Drawing:
@@ -62,9 +61,10 @@ class _Drawing:
         self.draw = draw
         self.words: list[str] = []
 
-    def network(self) -> FieldNet:
+    def network(self, bare: random.Random) -> FieldNet:
         draw = self.draw
         self.signal = draw.random() < 0.25
+        self.words += ["signal"] * self.signal
         size = (draw.randint(16, 32),) if self.signal else (draw.randint(7, 12),) * 2
         shape = (draw.choice((1, 3)), *size)
         layers: list[nn.Module] = []
@@ -74,7 +74,11 @@ class _Drawing:
             width = draw.choice((4, 6, 8))
             layers.append(self.conv(channels, width, 3, stride, pad))
             channels, extent = width, (extent + 2 * pad - 3) // stride + 1
-            layers += [self.norm(channels), self.activation()]
+            if bare.random() < 0.25:  # sums meet a quantizer as they are: on its steps, float32 rounds
+                self.words.append("bare")
+            else:
+                layers.append(self.norm(channels))
+            layers.append(self.activation())
             if i and draw.random() < 0.5:
                 added = self.branch(channels)
                 channels *= 2 if isinstance(added[0], Joined) else 1
