@@ -15,8 +15,11 @@ from typing import Self
 
 from etb_hw.dataflow.block import Block, FinnNode, Fold
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.lane_block import LaneBlock
+from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import OWN_DOMAIN
 from etb_hw.errors import BadInput
+from etb_hw.integer.datatype import DataType
 
 
 def counts_in(pixels: tuple[int, ...]) -> tuple[int, ...]:
@@ -80,3 +83,17 @@ class PixelBlock(Block):
         if self.fold in self.folds:
             return node
         return replace(node, domain=OWN_DOMAIN, attributes={**node.attributes, "M": self.m})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PixelLaneBlock(PixelBlock, LaneBlock):
+    """Base of those whose one choice for a pixel is how many channels go side by side."""
+
+    @property
+    def lanes(self) -> int:
+        """Values side by side: some channels of a pixel, or all channels of M pixels."""
+        return self.m * int(getattr(self, self.LANES.lower()))
+
+    def stream(self, shape: tuple[int, ...], dtype: DataType) -> Stream:
+        """A stream of such values, for frames of ``shape``."""
+        return Stream(shape, dtype, self.lanes, self.m)

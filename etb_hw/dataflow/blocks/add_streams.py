@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -27,7 +26,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AddStreams(PixelBlock, LaneBlock):
+class AddStreams(PixelLaneBlock):
     """Two streams of one shape (H, W, C) or (C,), each with its own type, to their sum."""
 
     OP: ClassVar[str] = "AddStreams_hls"
@@ -40,11 +39,11 @@ class AddStreams(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return tuple(Stream(self.shape, dtype, self.m * self.pe, self.m) for dtype in self.dtypes)
+        return tuple(self.stream(self.shape, dtype) for dtype in self.dtypes)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.output_dtype, self.m * self.pe, self.m),)
+        return (self.stream(self.shape, self.output_dtype),)
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:
@@ -67,7 +66,7 @@ class AddStreams(PixelBlock, LaneBlock):
         return RtlInstance(
             "add_streams",
             {
-                "PE": self.m * self.pe,
+                "PE": self.lanes,
                 **operand("A", a),
                 **operand("B", b),
                 "OUT_BITS": self.output_dtype.bits,
@@ -94,11 +93,11 @@ class AddStreams(PixelBlock, LaneBlock):
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         # the highest bit of a sum needs no LUT of its own
         bits = max(2 if dtype == BIPOLAR else dtype.bits for dtype in self.dtypes)
-        return {"one": 1, "sums": self.m * self.pe * bits}
+        return {"one": 1, "sums": self.lanes * bits}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         bits = max(dtype.bits for dtype in self.dtypes) + 1
-        return {"one": 1, "sums": self.m * self.pe * bits}
+        return {"one": 1, "sums": self.lanes * bits}
 
     @classmethod
     def samplers(cls) -> tuple[Sampler, ...]:

@@ -33,9 +33,8 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
@@ -46,7 +45,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Channelwise(PixelBlock, LaneBlock):
+class Channelwise(PixelLaneBlock):
     """``y = x + parameters[c]`` or ``y = x * parameters[c]`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "ChannelwiseOp_hls"
@@ -87,11 +86,11 @@ class Channelwise(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.input_dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.pixels, self.channels), self.input_dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.output_dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.pixels, self.channels), self.output_dtype),)
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:
@@ -99,7 +98,7 @@ class Channelwise(PixelBlock, LaneBlock):
 
     def resources(self) -> Resources:
         bits, fold = self.input_dtype.bits, self.channels // self.pe
-        return Resources(lut=bits * self.m * self.pe * (1 + (ceil(fold / 64) if fold > 1 else 0)))
+        return Resources(lut=bits * self.lanes * (1 + (ceil(fold / 64) if fold > 1 else 0)))
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
@@ -125,12 +124,11 @@ class Channelwise(PixelBlock, LaneBlock):
     def rtl(self) -> RtlInstance:
         kind = self.parameter_dtype
         fields, _ = self.parameter_fields()
-        lanes = self.m * self.pe
         return RtlInstance(
             "channelwise",
             {
                 "C": self.m * self.channels,
-                "PE": lanes,
+                "PE": self.lanes,
                 "MULTIPLY": int(self.func == "mul"),
                 **operand("IN", self.input_dtype),
                 "P_BITS": kind.bits,
@@ -138,7 +136,7 @@ class Channelwise(PixelBlock, LaneBlock):
                 "OUT_BITS": self.output_dtype.bits,
                 "WRITABLE": int(self.writable),
             },
-            (RtlMemory("PARAMETERS", lanes * kind.bits, pack_words(fields, kind.bits), self.writable),),
+            (RtlMemory("PARAMETERS", self.lanes * kind.bits, pack_words(fields, kind.bits), self.writable),),
         )
 
     def loadable(self) -> Self:
@@ -179,10 +177,10 @@ class Channelwise(PixelBlock, LaneBlock):
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.func == "mul" and self.output_dtype.bits >= fabric.dsp_bits
-        return self.m * self.pe if wide else 0
+        return self.lanes if wide else 0
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        fold, lanes = self.channels // self.pe, self.m * self.pe
+        fold, lanes = self.channels // self.pe, self.lanes
         amounts: dict[str, float] = {
             "one": 1,
             "counters": counter(fold),

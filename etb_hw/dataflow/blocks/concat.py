@@ -21,9 +21,8 @@ from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, TAKE_SECOND, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -31,7 +30,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(PixelBlock, LaneBlock):
+class Concat(PixelLaneBlock):
     """(H, W, A) and (H, W, B), or (A,) and (B,), to (..., A + B); values are widened to one type.
 
     Bipolar streams meet bipolar ones only, as FINN reads their bits as 0 and 1 beside other types.
@@ -58,8 +57,7 @@ class Concat(PixelBlock, LaneBlock):
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        shape = (*self.pixels, sum(self.channels))
-        return (Stream(shape, self.output_dtype, self.m * self.simd, self.m),)
+        return (self.stream((*self.pixels, sum(self.channels)), self.output_dtype),)
 
     @property
     def whole(self) -> bool:

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import DUPLICATE, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type, vectors
@@ -26,7 +25,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DuplicateStreams(PixelBlock, LaneBlock):
+class DuplicateStreams(PixelLaneBlock):
     """(H, W, C) or (C,) to ``copies`` streams of the same."""
 
     OP: ClassVar[str] = "DuplicateStreams_hls"
@@ -39,7 +38,7 @@ class DuplicateStreams(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream(self.shape, self.dtype, self.m * self.pe, self.m),)
+        return (self.stream(self.shape, self.dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:

@@ -25,9 +25,8 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock
+from etb_hw.dataflow.pixel_block import PixelLaneBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -35,7 +34,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(PixelBlock, LaneBlock):
+class MaxPool(PixelLaneBlock):
     """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride."""
 
     OP: ClassVar[str] = "StreamingMaxPool_hls"
@@ -49,7 +48,7 @@ class MaxPool(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.size, self.channels), self.dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:

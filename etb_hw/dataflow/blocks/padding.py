@@ -22,9 +22,8 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import comparator
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
-from etb_hw.dataflow.pixel_block import PixelBlock
+from etb_hw.dataflow.pixel_block import PixelLaneBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -33,7 +32,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Padding(PixelBlock, LaneBlock):
+class Padding(PixelLaneBlock):
     """(H, W, C) to (H + top + bottom, W + left + right, C), the border filled with ``value``."""
 
     OP: ClassVar[str] = "FMPadding_rtl"
@@ -50,13 +49,13 @@ class Padding(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.m * self.simd, self.m),)
+        return (self.stream((*self.size, self.channels), self.dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
         top, left, bottom, right = self.pads
         shape = (self.size[0] + top + bottom, self.size[1] + left + right, self.channels)
-        return (Stream(shape, self.dtype, self.m * self.simd, self.m),)
+        return (self.stream(shape, self.dtype),)
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:

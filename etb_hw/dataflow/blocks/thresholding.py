@@ -36,9 +36,8 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, every_beat
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels, of_pixels
 from etb_hw.dataflow.stream import Stream
@@ -48,7 +47,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Thresholding(PixelBlock, LaneBlock):
+class Thresholding(PixelLaneBlock):
     """``y = dtype.min + dtype.step * #{t : x >= thresholds[c, t]}`` for every value of (H, W, C) or (C,)."""
 
     OP: ClassVar[str] = "Thresholding_rtl"
@@ -67,11 +66,11 @@ class Thresholding(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.input_dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.pixels, self.channels), self.input_dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.pixels, self.channels), self.output_dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.pixels, self.channels), self.output_dtype),)
 
     @property
     def pixel_counts(self) -> tuple[int, ...]:
@@ -96,8 +95,8 @@ class Thresholding(PixelBlock, LaneBlock):
 
     def resources(self) -> Resources:
         fold, bits = self.channels // self.pe, self._finn_thresholds[1].bits
-        stages, lanes = range(self.output_dtype.bits), self.m * self.pe
-        return Resources(lut=sum(lanes * bits * ceil(fold * 2**stage / 64) for stage in stages))
+        stages = range(self.output_dtype.bits)
+        return Resources(lut=sum(self.lanes * bits * ceil(fold * 2**stage / 64) for stage in stages))
 
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
@@ -124,12 +123,12 @@ class Thresholding(PixelBlock, LaneBlock):
     def rtl(self) -> RtlInstance:
         steps = int(self.thresholds.shape[1])
         fields, bits = self.threshold_fields()
-        width = self.m * self.pe * steps * bits
+        width = self.lanes * steps * bits
         return RtlInstance(
             "thresholding",
             {
                 "C": self.m * self.channels,
-                "PE": self.m * self.pe,
+                "PE": self.lanes,
                 "IN_BITS": self.input_dtype.bits,
                 "IN_SIGNED": int(self.input_dtype.signed),
                 "IN_BIPOLAR": int(self.input_dtype == BIPOLAR),
@@ -175,7 +174,7 @@ class Thresholding(PixelBlock, LaneBlock):
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, bits = self.channels // self.pe, self.threshold_dtype.bits
-        steps, lanes = int(self.thresholds.shape[1]), self.m * self.pe
+        steps, lanes = int(self.thresholds.shape[1]), self.lanes
         constant = fold == 1 and not self.writable
         return {
             "one": 1,

@@ -26,9 +26,8 @@ from etb_hw.dataflow.fabric.memories import (
 )
 from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
-from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, at_the_last
-from etb_hw.dataflow.pixel_block import PixelBlock, counts_in
+from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -36,7 +35,7 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WindowPool(PixelBlock, LaneBlock):
+class WindowPool(PixelLaneBlock):
     """Depthwise windows (OH, OW, taps*C) to (OH, OW, C).
 
     PE is the SIMD of the sliding window before it, or taps*C for one that gives whole windows.
@@ -57,12 +56,11 @@ class WindowPool(PixelBlock, LaneBlock):
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
-        shape = (*self.size, self.taps * self.channels)
-        return (Stream(shape, self.dtype, self.m * self.pe, self.m),)
+        return (self.stream((*self.size, self.taps * self.channels), self.dtype),)
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self._lanes, self.m),)
+        return (Stream((*self.size, self.channels), self.dtype, self._maxima, self.m),)
 
     @property
     def at_once(self) -> int:
@@ -78,7 +76,7 @@ class WindowPool(PixelBlock, LaneBlock):
         return counts_in(self.size)
 
     @property
-    def _lanes(self) -> int:
+    def _maxima(self) -> int:
         """Maxima side by side."""
         return self.m * self.channels if self.at_once > 1 else self.pe
 
@@ -162,15 +160,15 @@ class WindowPool(PixelBlock, LaneBlock):
             return pool_amounts(self.pe, bits, 1, counter(self.taps), fabric)
         if bits == 1:
             # an OR of all taps
-            return {"one": 1, "compared": self._lanes * ceil((self.taps - 1) / (fabric.lut_inputs - 1))}
-        compared = self._lanes * (self.taps - 1)
+            return {"one": 1, "compared": self._maxima * ceil((self.taps - 1) / (fabric.lut_inputs - 1))}
+        compared = self._maxima * (self.taps - 1)
         # of two bits, comparison and choice fit one pair of LUTs
         chosen = compared * bits if bits > 2 else 0
         return {"one": 1, "compared": compared * comparator(bits), "chosen": chosen}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         if self.at_once > 1:
-            return {"one": 1, "best": self._lanes * self.dtype.bits}
+            return {"one": 1, "best": self._maxima * self.dtype.bits}
         return {"one": 1, "counters": bits_of(self.taps), "output": 2 * self.pe * self.dtype.bits}
 
 
