@@ -61,11 +61,11 @@ def command(
 
     target, design = find_board(board), read_design(dataflow_file)
     out = out or dataflow_file.with_name(Path(board).stem)
-    with output.progress("making the gateware") as bar:
-        made = make(
-            design, target, clock_mhz=clock_mhz, place=place, trial=frames, tools=tools, stage=bar.stage
-        )
-    with output_folder(out, "package", force=force) as folder:
+    with output_folder(out, "package", force=force) as folder:  # a place that cannot be written is told first
+        with output.progress("making the gateware") as bar:
+            made = make(
+                design, target, clock_mhz=clock_mhz, place=place, trial=frames, tools=tools, stage=bar.stage
+            )
         made.write(folder)
     if made.proof is not None:
         output.say(

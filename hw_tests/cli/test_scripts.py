@@ -17,6 +17,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from etb_hw import board
 from etb_hw.cli import main
 from etb_hw.cli.main import COMMANDS
 from etb_hw.cli.output import Output
@@ -275,6 +276,21 @@ def test_what_is_said_to_be_forced_can_be(model: Path, tmp_path: Path) -> None:
         forced = call(*arguments, "--force")
         assert forced.exit_code == 0, (arguments, forced.output)
         assert path.read_bytes() != b"of the user"
+
+
+def test_a_package_that_cannot_be_written_is_told_before_it_is_made(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proving and routing take minutes."""
+    assert not call("build", model, "--out", tmp_path, "--target-fps", "1000").exit_code
+
+    def make(*_: object, **__: object) -> None:
+        raise AssertionError("it is made")
+
+    monkeypatch.setattr(board, "package", make)
+    done = call("package", tmp_path / "dataflow.onnx", "--board", "pynq-z2", "--out", model)
+    assert done.exit_code == 2
+    assert f"{model}: file exists" in done.stderr
 
 
 def test_bombs_are_not_unpacked(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
