@@ -141,6 +141,26 @@ class Twice(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Xnor(nn.Module):
+    """XNOR-Net's order (norm, sign, conv, pool), a clip for the gradient, pools that say their outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(8), nn.BatchNorm2d(12), nn.BatchNorm2d(12)])
+        self.convs = nn.ModuleList([nn.Conv2d(8, 12, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1)])
+        self.pool, self.fc = nn.AdaptiveMaxPool2d(4), nn.Linear(48, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for norm, conv in zip(self.norms, self.convs, strict=False):
+            x = norm(x)
+            x = conv((x.sign() - x.clamp(-1, 1)).detach() + x.clamp(-1, 1))
+            x = self.pool(x)
+        x = F.adaptive_avg_pool2d(torch.sign(self.norms[2](x).clamp(-1, 1)), 2)
+        return self.fc(x.flatten(1))
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "cnv": (lambda: CNV(10, 1, 1, 8, 3), (3, 32, 32)),
     "tfc": (lambda: FC(10, 1, 1, 1, in_channels=1, out_features=[64, 64, 64]), (1, 28, 28)),
@@ -150,4 +170,5 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "keywords": (keywords, (40, 30)),
     "branches": (Branches, (3, 8, 8)),
     "twice": (Twice, (3, 8, 8)),
+    "xnor": (Xnor, (3, 8, 8)),
 }
