@@ -58,7 +58,7 @@ def blocks() -> Iterator[tuple[str, PixelBlock]]:
         assert isinstance(block, PixelBlock)
         shapes = " -> ".join("x".join(map(str, s.shape)) for s in (block.inputs[0], block.outputs[0]))
         for m in (1, 2):
-            yield f"{block.kind}, {shapes}, {block.inputs[0].dtype.name}", replace(block, m=m)
+            yield f"{type(block).__name__}, {shapes}, {block.inputs[0].dtype.name}", replace(block, m=m)
 
 
 def main() -> None:

@@ -162,8 +162,8 @@ class WindowPool(PixelLaneBlock):
             # an OR of all taps
             return {"one": 1, "compared": self._maxima * ceil((self.taps - 1) / (fabric.lut_inputs - 1))}
         compared = self._maxima * (self.taps - 1)
-        # of two bits, comparison and choice fit one pair of LUTs
-        chosen = compared * bits if bits > 2 else 0
+        # of two bits, comparison and choice fit a LUT of six inputs with two outputs, or two of four
+        chosen = compared * (bits if bits > 2 else fabric.lut_inputs < 6)
         return {"one": 1, "compared": compared * comparator(bits), "chosen": chosen}
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
