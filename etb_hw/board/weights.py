@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,7 @@ LOADED = (
     "\nBesides, another network was loaded, gave what its blocks compute, and the first one was loaded again."
 )
 _REMEDY = "give a folder that etb-hw package made"
+_BUILD = re.compile(r"[0-9a-f]{16}")  # as describe.build_id gives it
 
 
 def weights_description(design: DataflowGraph) -> dict[str, Any]:
@@ -103,6 +105,6 @@ def _description(path: Path) -> dict[str, Any]:
         found = json.loads(read_bytes(path, 1 << 20, _REMEDY))
     except (ValueError, RecursionError) as error:
         raise BadInput(str(path), f"is no JSON ({error})", _REMEDY) from None
-    if not isinstance(found, dict) or not isinstance(found.get("build"), str):
+    if not isinstance(found, dict) or _BUILD.fullmatch(str(found.get("build"))) is None:
         raise BadInput(str(path), "is no description of an accelerator", _REMEDY)
     return found

@@ -329,11 +329,12 @@ def test_from_two_designs_to_a_file_that_the_packages_host_loads(line: Simulated
     done = call("weights", tmp_path / "1/dataflow.onnx", "--for", folder, "--out", out)
     assert done.exit_code == 2
     assert "is not the design of accelerator.json" in done.output
-    (folder / "accelerator.json").write_text("[]")
-    done = call("weights", tmp_path / "1/dataflow.onnx", "--for", folder, "--out", out)
-    assert done.exit_code == 2
-    assert "is no description of an accelerator" in done.output
-    (folder / "accelerator.json").write_text('{"build": "0"}')
+    for damaged in ("[]", '{"build": 7}', '{"build": "0123456789abcdeg"}', '{"build": "0123"}'):
+        (folder / "accelerator.json").write_text(damaged)
+        done = call("weights", tmp_path / "1/dataflow.onnx", "--for", folder, "--out", out)
+        assert done.exit_code == 2
+        assert "is no description of an accelerator" in done.output
+    (folder / "accelerator.json").write_text('{"build": "0123456789abcdef"}')
     done = call("weights", tmp_path / "1/dataflow.onnx", "--for", folder, "--out", out)
     assert done.exit_code == 2
     assert "its weights are fixed" in done.output
