@@ -78,6 +78,23 @@ class SerialBoard(Table):
             raise ValueError(f"{needed} is missing")
         return self
 
+    @model_validator(mode="after")
+    def _every_site_once(self) -> Self:
+        """Two outputs at one pin would drive against each other."""
+        taken: dict[str, str] = {}
+        for name, site in self.sites().items():
+            if site in taken:
+                raise ValueError(f"pins: {taken[site]} and {name} both lie at {site}")
+            taken[site] = name
+        return self
+
+    def sites(self) -> dict[str, str]:
+        """Ports of the board's top and where they lie. Those held high are ``high_NAME``, which is no word of
+        Verilog and no other port's name, whatever the file calls them."""
+        named: dict[str, str | None] = dict(self.pins)
+        named |= {f"high_{name}": site for name, site in self.high.items()}
+        return {name: site for name, site in named.items() if site}
+
 
 class ZynqBoard(Table):
     """A board with a Zynq: processor and logic on one chip, joined by AXI.
@@ -158,11 +175,12 @@ def _board(table: Any, where: str) -> Board:
         problems = error.errors()
         unknown = [_key(problem) for problem in problems if problem["type"] == "extra_forbidden"]
         if unknown:
-            known = ", ".join(model.model_fields)
+            table = Pins if all(key.startswith("pins.") for key in unknown) else model
+            known = ", ".join(table.model_fields)
             raise BadInput(f"{where}: {', '.join(unknown)}", "no known keys", f"known: {known}") from None
-        raise BadInput(
-            f"{where}: {_key(problems[0])}", problems[0]["msg"], f"compare it with {EXAMPLE}"
-        ) from None
+        at = ": ".join(part for part in (where, _key(problems[0])) if part)
+        reason = problems[0]["msg"].removeprefix("Value error, ")
+        raise BadInput(at, reason, f"compare it with {EXAMPLE}") from None
 
 
 def _key(problem: Any) -> str:

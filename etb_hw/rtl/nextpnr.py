@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from etb_hw.errors import InfeasibleTarget
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.rtl import cache
 from etb_hw.rtl.tools import Tool
 from etb_hw.rtl.yosys import SynthesisError
 
 _USED = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
+# as nextpnr-ecp5 and nextpnr-himbaechel say it
+_NO_SITE = re.compile(r"constrained to pin '(\S+)', which does not exist|Pin (\S+) not found")
+_NO_PACKAGE = re.compile(r"Unsupported package '(\S+)'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,10 @@ def packed(packer: Tool, name: str, arguments: Sequence[str], source: Path, made
 
 
 def route(nextpnr: Tool, arguments: Sequence[str], folder: Path, part: str, timeout: float | None) -> None:
-    """Run a nextpnr in ``folder``. Raises InfeasibleTarget that says what ``part`` has too little of."""
+    """Run a nextpnr in ``folder``.
+
+    Raises InfeasibleTarget that says what ``part`` has too little of, BadInput for a site that it has not.
+    """
     try:
         done = nextpnr.run(arguments, folder, timeout)
     except subprocess.TimeoutExpired:
@@ -95,6 +101,10 @@ def route(nextpnr: Tool, arguments: Sequence[str], folder: Path, part: str, time
             raise InfeasibleTarget(
                 part, f"the design does not fit: {short or reason}", "fold less, or take a larger part"
             )
+        for kind, pattern in (("pin", _NO_SITE), ("package", _NO_PACKAGE)):
+            for groups in pattern.finditer(reason):
+                name = next(filter(None, groups.groups()))
+                raise BadInput(f"{kind} {name}", f"is none that {part} has", "correct the board's file")
         raise SynthesisError("nextpnr", reason, "report this with the design")
 
 

@@ -6,12 +6,21 @@ from collections.abc import Callable, Mapping
 
 from etb_hw.board.boards import SerialBoard
 from etb_hw.board.serial.pll import Pll
-from etb_hw.board.serial.toolchain import CLOCK, Toolchain, sites
+from etb_hw.board.serial.toolchain import CLOCK, Toolchain
 from etb_hw.rtl.nextpnr import Placement
 from etb_hw.rtl.place_ecp5 import place_sources
 from etb_hw.rtl.tools import Origin
 
-PLL = Pll(8, 80, range(1, 129), (400, 800), 3.125)  # Lattice FPGA-TN-02200
+# Lattice FPGA-DS-02012: sysCLOCK PLL timing; FPGA-TN-02200: its dividers
+PLL = Pll(
+    most_divide=128, most_multiply=80, outputs=range(1, 129), given=(8, 400), oscillator=(400, 800),
+    made=(3.125, 400), lowest_compared=3.125,
+)  # fmt: skip
+# Charge pump and loop filter, as ecppll sets them for every frequency. nextpnr takes 0 for what is not given,
+# with which the PLL does not lock.
+LOOP = (
+    '(* ICP_CURRENT="12" *) (* LPF_RESISTOR="8" *) (* MFG_ENABLE_FILTEROPAMP="1" *) (* MFG_GMCREF_SEL="2" *)'
+)
 
 
 def clock_text(board: SerialBoard, mhz: float) -> str:
@@ -24,6 +33,7 @@ module {CLOCK} (
     output logic locked
 );
   (* FREQUENCY_PIN_CLKI="{board.clock_mhz:g}" *) (* FREQUENCY_PIN_CLKOP="{mhz:g}" *)
+  {LOOP}
   EHXPLLL #(
       .CLKI_DIV({divide}), .CLKFB_DIV({multiply}), .CLKOP_DIV({out}), .CLKOP_CPHASE({out - 1}),
       .CLKOP_FPHASE(0), .CLKOP_ENABLE("ENABLED"), .FEEDBK_PATH("CLKOP"), .PLLRST_ENA("DISABLED"),
@@ -41,7 +51,7 @@ endmodule
 def lpf_text(board: SerialBoard) -> str:
     """Pins and clock for nextpnr."""
     lines = [f"# {board.title}. Pins: {board.source}", f'FREQUENCY PORT "clock" {board.clock_mhz:g} MHZ;']
-    for name, site in sites(board).items():
+    for name, site in board.sites().items():
         pull = "UP" if name == "from_host" else "NONE"
         lines.append(f'LOCATE COMP "{name}" SITE "{site}";')
         lines.append(f'IOBUF PORT "{name}" PULLMODE={pull} IO_TYPE=LVCMOS33;')

@@ -16,6 +16,7 @@ from etb_hw.rtl.library import module_text
 SYSTEM, BOARD_TOP = "etb_uart_system", "etb_board"
 MODULES = ("etb_uart_rx", "etb_uart_tx", "etb_loader", "etb_uart_bridge")
 SECONDS_WITHOUT_A_BYTE = 0.1
+WIRED = ("clock", "from_host", "to_host")  # ports of the top; all others have one level
 
 
 def gateware(design: DataflowGraph) -> dict[str, str]:
@@ -70,19 +71,16 @@ endmodule
 
 def top_text(board: SerialBoard, mhz: float) -> str:
     """The board's top: its clock, a reset that waits for it, and the pins."""
-    high = "".join(f",\n    output logic {name}" for name in board.high)
-    held = "".join(f"  assign {name} = 1'b1;\n" for name in board.high)
-    leds = {"led_frame": board.pins.led_frame, "led_error": board.pins.led_error}
-    ports = "".join(f",\n    output logic {name}" for name, site in leds.items() if site)
     off = "~" if board.leds_low else ""
-    lit = "".join(
-        f"  assign {name} = {off}led[{i}];\n" for i, (name, site) in enumerate(leds.items()) if site
-    )
+    driven = {"led_frame": f"{off}led[0]", "led_error": f"{off}led[1]"}
+    driven = {name: driven.get(name, "1'b1") for name in board.sites() if name not in WIRED}
+    ports = "".join(f",\n    output logic {name}" for name in driven)
+    assigned = "".join(f"  assign {name} = {value};\n" for name, value in driven.items())
     return f"""// {board.title}: {board.clock_mhz:g} MHz to {mhz:g} MHz, serial line at {board.baud} baud.
 module {BOARD_TOP} (
     input  logic clock,
     input  logic from_host,
-    output logic to_host{ports}{high}
+    output logic to_host{ports}
 );
   logic clk, locked;
   {CLOCK} u_clock (.clock, .clk, .locked);
@@ -93,7 +91,7 @@ module {BOARD_TOP} (
     rst    <= waited != '1;
   end
   logic [1:0] led;
-{lit}{held}  {SYSTEM} u_system (.clk, .rst, .rx(from_host), .tx(to_host), .led);
+{assigned}  {SYSTEM} u_system (.clk, .rst, .rx(from_host), .tx(to_host), .led);
 endmodule
 """
 
@@ -105,7 +103,7 @@ def clocks_a_bit(board: SerialBoard, mhz: float) -> int:
     if found < 8 or abs(found - exact) > 0.02 * exact:
         raise BadInput(
             f"--clock-mhz {mhz:g}",
-            f"does not give {board.baud} baud (8 clocks a bit or more)",
-            "use another clock",
+            f"does not give {board.baud} baud (8 clocks a bit or more, to 2 %)",
+            f"use {25 * board.baud / 1e6:g} MHz or more, of which a bit is always made to 2 %",
         )
     return found

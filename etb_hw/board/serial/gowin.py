@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 
 from etb_hw.board.boards import SerialBoard
 from etb_hw.board.serial.pll import Pll
-from etb_hw.board.serial.toolchain import CLOCK, Toolchain, sites
+from etb_hw.board.serial.toolchain import CLOCK, Toolchain
 from etb_hw.rtl.nextpnr import Placement
 from etb_hw.rtl.place_gowin import place_gowin
 from etb_hw.rtl.tools import Origin
 
-PLL = Pll(64, 64, (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128), (500, 1250), 3)  # Gowin DS226
+# Gowin DS226, speed grade C8/I7; UG286: its dividers
+PLL = Pll(
+    most_divide=64, most_multiply=64, outputs=(2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128), given=(3, 500),
+    oscillator=(500, 1250), made=(3.90625, 625), lowest_compared=3,
+)  # fmt: skip
 _FIXED = (
     '.DYN_IDIV_SEL("false"), .DYN_FBDIV_SEL("false"), .DYN_ODIV_SEL("false"), .PSDA_SEL("0000"),\n'
     '      .DYN_DA_EN("false"), .DUTYDA_SEL("1000"), .CLKOUT_FT_DIR(1\'b1), .CLKOUTP_FT_DIR(1\'b1),\n'
@@ -46,7 +50,7 @@ endmodule
 def cst_text(board: SerialBoard) -> str:
     """Pins for nextpnr."""
     lines = [f"// {board.title}. Pins: {board.source}"]
-    for name, site in sites(board).items():
+    for name, site in board.sites().items():
         pull = " PULL_MODE=UP" if name == "from_host" else ""
         lines += [f'IO_LOC "{name}" {site};', f'IO_PORT "{name}" IO_TYPE=LVCMOS33{pull};']
     return "\n".join(lines) + "\n"

@@ -26,23 +26,29 @@ class SimulatedLine(PipedModel):
         tools: Origin = "pinned",
         patience: int = 2_000_000,
         seed: int = 1,
+        clocks: int = CLOCKS,
+        host_clocks: int | None = None,
     ) -> None:
-        sources = {**gateware(design), f"{SYSTEM}.sv": system_text(design, build, CLOCKS, TIMEOUT)}
+        """``clocks`` a bit on the board, and on the host where its clock is another."""
+        timeout = TIMEOUT * clocks // CLOCKS
+        sources = {**gateware(design), f"{SYSTEM}.sv": system_text(design, build, clocks, timeout)}
         sources[f"{SIM}.sv"] = (
             f"module {SIM} (input logic clk, input logic rst, input logic rx, output logic tx,\n"
             f"    output logic [1:0] led);\n  {SYSTEM} dut (.*);\nendmodule\n"
         )
         harness = (files("etb_hw.board.serial") / "uart_harness.cpp").read_text(encoding="utf-8")
         model = verilator.build(sources, (), harness=harness, cache_dir=cache.DEFAULT, tools=tools)
-        super().__init__(model, CLOCKS, seed)
-        self.patience = patience
+        super().__init__(model, host_clocks or clocks, seed)
+        self.patience, self.clocks = patience, clocks
 
     def write(self, data: bytes) -> None:
         self.tell("W", len(data), data=data)
 
     def read(self, size: int) -> bytes:
         """Up to ``size`` bytes; fewer when the board says nothing for ``patience`` cycles."""
-        limit = self.patience if size < 4096 else 40 * CLOCKS  # a drain ends as soon as the line is quiet
+        limit = (
+            self.patience if size < 4096 else 40 * self.clocks
+        )  # a drain ends as soon as the line is quiet
         self.tell("R", size, limit)
         return self.answer(self.number())
 

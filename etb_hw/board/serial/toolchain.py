@@ -32,13 +32,3 @@ class Toolchain:
     place: Callable[[Mapping[str, str], str, SerialBoard, float, Origin, Callable[[str], None]], Placement]
     bitfile: str
     commands: Callable[[str, str, SerialBoard, float], str]
-
-
-def sites(board: SerialBoard) -> dict[str, str]:
-    """Ports of the board's top and where they lie."""
-    pins = board.pins
-    named = {
-        "clock": pins.clock, "from_host": pins.from_host, "to_host": pins.to_host,
-        "led_frame": pins.led_frame, "led_error": pins.led_error, **board.high,
-    }  # fmt: skip
-    return {name: site for name, site in named.items() if site}
