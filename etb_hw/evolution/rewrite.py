@@ -57,7 +57,8 @@ def rewritten(
     _refuse_own_products(model, graph)
     calls = _activation_calls(model, graph, rules)
     _refuse_lost(graph, calls)
-    passed = _straight_through(model, graph, rules) + _before_signs(model, graph, rules)
+    lending = _straight_through(model, graph, rules)
+    passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
     rounding = additions == "stream" and any(_floats_added(model, node, rules) for node in graph.nodes)
@@ -66,12 +67,12 @@ def rewritten(
     _same_in_both_modes(model, rules, graph, example)
     made = fx.GraphModule(model, graph, type(model).__name__)
     made.training = model.training
-    for node, source in _straight_through(made, made.graph, rules):
+    for node, source in lending:
         node.replace_all_uses_with(source)
-        erase(made.graph, node)
-    for node, source in _before_signs(made, made.graph, rules):
+        erase(graph, node)
+    for node, source in _before_signs(made, graph, rules):  # by now also those that a sum had read
         node.replace_all_uses_with(source)
-        made.graph.erase_node(node)
+        graph.erase_node(node)
     more: dict[str, Rule] = {}
     if rounding:
         for node in list(made.graph.nodes):

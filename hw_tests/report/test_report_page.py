@@ -103,6 +103,15 @@ def test_page_shows_the_figures_of_the_files(run_dir: Path) -> None:
     assert "noise <b>&" in text  # escaped in the source, whole on the page
 
 
+def test_page_shows_the_zeros_in_what_stays(make_run: Callable[[Path], Path], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert "zero weights, epoch" not in render(run)  # as in files of older versions
+    lines = [json.dumps(row | {"zero_weights": 0.127}) for row in rows]
+    (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert f"zero weights, epoch {rows[-1]['epoch']}: 12.7%" in render(run)
+
+
 def test_missing_parts_name_the_step_that_makes_them(residual_run: Path) -> None:
     page = parsed(render(residual_run))
     text = " ".join(page.text)

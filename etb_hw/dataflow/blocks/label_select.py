@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import (
-    bits_of,
-)
+from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock

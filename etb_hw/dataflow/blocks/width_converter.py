@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Block, Caption, RtlInstance
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import (
-    bits_of,
-)
+from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.resources import Resources

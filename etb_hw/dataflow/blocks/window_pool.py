@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, RtlInstance
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import (
-    bits_of,
-)
+from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine, at_the_last

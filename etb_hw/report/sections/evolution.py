@@ -15,8 +15,9 @@ from etb_hw.report.svg.element import NARROW
 from etb_hw.report.svg.lines import Curve, Mark, line_chart, share_chart
 
 INTRO = (
-    "Every filter starts ternary: its weights may be -1, 0 or +1. Trainable thresholds then pull each filter "
-    "to one side: it becomes binary and stays, or zero and is cut out, together with its output channel."
+    "Every filter starts ternary: its weights may be -1, 0 or +1. It becomes binary and stays, or zero and is "
+    "cut out, together with its output channel. The gradients of trainable thresholds rank the filters, and a "
+    "schedule moves them."
 )
 WIDE = 520.0
 KINDS: Mapping[str, Callable[[Epoch], Mapping[str, float]]] = {
@@ -34,6 +35,7 @@ def evolution(run: Run) -> Section:
     epochs, marks = run.epochs, _phases(run.epochs)
     loss = _curve(epochs, "loss", "c4", lambda e: e.loss)
     given_up = _curve(epochs, "given up", "c3", lambda e: e.pruned)
+    zeros = _curve(epochs, "zero weights", "c5", lambda e: e.zero_weights)
     counted = run.pruning.count if run.pruning else "target quantity"
     # two columns: the thresholds stand under the shares of the filters that they move, over the same epochs
     pictures = [
@@ -53,9 +55,11 @@ def evolution(run: Run) -> Section:
         ),
         _figure(
             lambda width: line_chart(
-                "Share given up", [given_up], x_label="epoch", percent=True, low=0.0, marks=marks, width=width
-            ),
-            f"Share of the {counted} that is given up: what the ratio controller steers.",
+                "Share given up, and zeros in what stays", [given_up, zeros],
+                x_label="epoch", percent=True, low=0.0, marks=marks, width=width,
+            ),  # fmt: skip
+            f"Share of the {counted} that is given up: what the ratio controller steers; and the share of the "
+            "weights of filters that stay which are still zero.",
         ),
         _figure(
             lambda width: line_chart(
