@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etb_hw.data.dataset import Dataset
 from etb_hw.errors import BadInput
+
+log = logging.getLogger("etb_hw")
+FEW = 5  # classes that a message names
 
 
 def check_sense(data: Dataset) -> None:
@@ -38,9 +43,28 @@ def check_trained(data: Dataset, where: str, remedy: str) -> None:
     """Raise BadInput for a class that no training image has: labels that count from 1 would make an output
     that nothing trains.
     """
-    absent = np.setdiff1d(np.arange(len(data.classes)), data.train_y)
+    absent = _untrained(data)
     if len(absent):
-        few = ", ".join(str(label) for label in absent[:5]) + (", ..." if len(absent) > 5 else "")
+        few = ", ".join(str(label) for label in absent[:FEW]) + (", ..." if len(absent) > FEW else "")
         raise BadInput(
             where, f"has labels up to {len(data.classes) - 1}, but no training image of label {few}", remedy
         )
+
+
+def tell_untrained(data: Dataset) -> None:
+    """Warn of named classes without a training image: allowed, since a class may be named for later data or
+    lie behind ``train_limit``, but nothing trains its output.
+    """
+    absent = _untrained(data)
+    if len(absent):
+        few = ", ".join(repr(data.classes[label]) for label in absent[:FEW])
+        more = f" and {len(absent) - FEW} more" if len(absent) > FEW else ""
+        log.warning(
+            "%s has no training image of class %s%s, so nothing trains that output: add images, name only "
+            "classes that have some, or raise data.train_limit",
+            data.source, few, more,
+        )  # fmt: skip
+
+
+def _untrained(data: Dataset) -> NDArray[np.int64]:
+    return np.setdiff1d(np.arange(len(data.classes)), data.train_y)

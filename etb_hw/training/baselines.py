@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from etb_hw.artifacts.run_file import read_json
 from etb_hw.artifacts.study import TITLES, BaselineRun, Baselines, Method
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -28,6 +30,18 @@ Estimate: TypeAlias = Callable[[HardNet], Mapping[str, float]]
 
 METHODS: tuple[Method, ...] = ("dense", "small", "l1", "random", "etb")
 UNMOVED = 1e-12  # a learning rate at which a threshold stays where it starts
+log = logging.getLogger("etb_hw")
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What of baselines.json tells a later call which runs are done."""
+
+    key: str
+    runs: tuple[BaselineRun, ...]
+
+
+_KEPT: TypeAdapter[_Kept] = TypeAdapter(_Kept)
 
 
 def compare_methods(
@@ -180,8 +194,10 @@ def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, da
 
 
 def _load(path: Path, key: str) -> tuple[BaselineRun, ...]:
+    """The runs that are done by these settings. What a damaged file held is known from the runs' folders."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(BaselineRun(**run) for run in values["runs"]) if values["key"] == key else ()
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = read_json(path, _KEPT)
+    except BadInput as error:
+        log.warning("%s is damaged (%s): its rows are made again", error.where, error.reason)
         return ()
+    return () if kept is None or kept.key != key else kept.runs

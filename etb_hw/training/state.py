@@ -118,7 +118,7 @@ def load_snapshot(path: Path, key: str) -> Snapshot | None:
 
 def _read(path: Path, key: str) -> Snapshot | None:
     """The snapshot in a file, None if it is of another run. Raises BadInput if damaged."""
-    remedy = "delete it, or start anew with --force"
+    remedy = "delete it: what it held is trained anew"
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from etb_hw.config import TrainingConfig
-from etb_hw.errors import BadInput
 from etb_hw.evolution.team import total
 from etb_hw.models import FloatTwin
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import halved
-from etb_hw.training.loss import loss_of
+from etb_hw.training.loss import check_loss, loss_of
 from etb_hw.training.run import Run
 from etb_hw.training.teacher import lesson
 from etb_hw.training.whole_steps import WholeSteps
@@ -28,8 +27,7 @@ def train_step(
     value, right, asked = total(run.team, x.device, float(loss.detach()), right, float(steps.asked))
     steps.agree(asked > 0)
     value /= run.team.ranks
-    if value != value:  # before it reaches the weights: what was saved stays fit to go on from
-        raise BadInput("training.lr", f"training diverged at step {run.step} (loss is NaN)", "lower it")
+    check_loss("training.lr", value, run.step)
     loss.backward()
     factor = run.schedule.learning_rate(run.step)
     run.optimizers.step(factor)

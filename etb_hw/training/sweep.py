@@ -6,7 +6,6 @@ process, so a point whose process died is simply open again, and the next one go
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
 
+from pydantic import TypeAdapter
+
+from etb_hw.artifacts.run_file import read_json
 from etb_hw.artifacts.study import Point, Sweep
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -38,6 +40,7 @@ LOCKS = ".trials"  # a run holds its own folder, so whose a trial is stands besi
 Trial: TypeAlias = Callable[[float, int, Path, Callback | None], Point]
 Place: TypeAlias = tuple[float, int]  # ratio and seed
 Announce: TypeAlias = Callable[[str], Callback | None]
+_POINT: TypeAdapter[Point] = TypeAdapter(Point)
 
 
 class WorkersDied(EtbError):
@@ -190,8 +193,8 @@ def _finished(task: Task, folder: Path, place: Place) -> Point | None:
 def _read(path: Path) -> Point | None:
     """A finished point; None where there is none, or a damaged one: it is trained again."""
     try:
-        return Point(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return read_json(path, _POINT)
+    except BadInput:
         return None
 
 

@@ -20,6 +20,7 @@ from etb_hw.training.batches import Batches
 from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.devices import halved, prepare
 from etb_hw.training.distributed import share_buffers, wrapped
+from etb_hw.training.loss import check_loss
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
 from etb_hw.training.state import Snapshot, key_of, save_snapshot
@@ -39,7 +40,8 @@ def teach(
 ) -> FloatTwin | None:
     """The teacher that ``training.teacher`` asks for, in evaluation mode; None where it asks for none.
 
-    One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there.
+    One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there. Raises BadInput
+    where its training diverges.
 
     Args:
         model: the unpruned network that is to be taught.
@@ -101,17 +103,19 @@ def _train(
                     with halved(x, training.amp):
                         output = trained(x)
                     loss = F.cross_entropy(output.float(), y, label_smoothing=training.label_smoothing)
+                    value, asked = total(team, device, float(loss.detach()), float(whole.asked))
+                    whole.agree(asked > 0)
+                    value /= team.ranks
+                    check_loss("training.teacher.lr", value, step)
                     loss.backward()
                     optimizers.step(cosine(step, FLAT * steps, steps))
-                    [asked] = total(team, device, float(whole.asked))
-                    whole.agree(asked > 0)
                     step += 1
                 if time.monotonic() - saved >= training.checkpoint_seconds:
                     save()
                     saved = time.monotonic()
                 if progress is not None and (step % UPDATE_STEPS == 0 or step == steps):
                     nothing = Shares(0.0, 0.0, 0.0)
-                    progress(Progress(step, steps, "teacher", float(loss.detach()), None, nothing, 0.0))
+                    progress(Progress(step, steps, "teacher", value, None, nothing, 0.0))
         finally:
             if whole.whole:
                 share_buffers(net, team)

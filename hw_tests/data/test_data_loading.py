@@ -412,6 +412,22 @@ def test_npz_labels_that_nothing_trains_are_refused_unless_named(
     assert load(DataConfig(name="npz", path=str(path))).classes[9] == "é9"
 
 
+def test_a_named_class_that_nothing_trains_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    x, y = RNG.integers(0, 256, (6, 1, 5, 5), dtype=np.uint8), np.array([0, 0, 2, 2, 1, 1])
+    names = np.array(["cat", "dog", "eel", "fox"])
+    config = DataConfig(name="npz", path=str(tmp_path / "d.npz"))
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=y, test_x=x, test_y=y, classes=names)
+    assert len(load(config).classes) == 4
+    assert "d has no training image of class 'fox', so nothing" in caplog.text
+    assert "'dog'" not in caplog.text
+    load(config.model_copy(update={"train_limit": 4}))
+    assert "no training image of class 'dog', 'fox'" in caplog.text
+    caplog.clear()
+    np.savez(tmp_path / "d.npz", train_x=x, train_y=y, test_x=x, test_y=y, classes=names[:3])
+    load(config)
+    assert not caplog.records
+
+
 def test_labels_that_are_names_or_rows_are_told_how_to_become_numbers(tmp_path: Path) -> None:
     x, names, rows = np.zeros((2, 5, 5), np.uint8), np.array(["cat", "dog"]), np.eye(2, dtype=np.int64)
     for labels, message in ((names, "type <U3"), (rows, r"shape \(2, 2\)")):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -120,11 +121,28 @@ def test_workers_that_always_die_are_reported(digits, tmp_path, monkeypatch):
     assert begun == [2, 2, 2]
 
 
-def test_a_damaged_result_is_made_again(digits, tmp_path):
+def cut_short(file):
+    file.write_bytes(file.read_bytes()[:30])
+
+
+def garbled(file):
+    file.write_bytes(b"\xff\x00{[")
+
+
+def retyped(file):
+    """Still JSON, of the right names, but no figures."""
+    file.write_text(re.sub(r'"accuracy": [0-9.]+', '"accuracy": "x"', file.read_text()))
+
+
+DAMAGES = pytest.mark.parametrize("damage", [cut_short, garbled, retyped])
+
+
+@DAMAGES
+def test_a_damaged_result_is_made_again(digits, tmp_path, damage):
     task = sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits)
     first = sweep.sweep_ratios(task, tmp_path, [0.3])
     (result,) = tmp_path.rglob("point-*.json")
-    result.write_bytes(result.read_bytes()[:30])
+    damage(result)
     assert sweep.sweep_ratios(task, tmp_path, [0.3]) == first
 
 
@@ -166,6 +184,30 @@ def test_bad_ratios_are_refused(digits, tmp_path):
 def test_two_comparisons_never_train_in_one_folder(digits, tmp_path):
     with locked(tmp_path / "dense-0"), pytest.raises(BadInput, match="is trained by another process"):
         baselines.compare_methods(MODEL, TRAINING, EvolutionConfig(), digits, tmp_path, [0], ["dense"])
+
+
+@DAMAGES
+def test_a_table_that_is_damaged_on_the_way_is_whole_in_the_end(digits, tmp_path, damage, caplog):
+    """In the midst of a comparison, and again behind it: no row is lost, and no run is trained twice."""
+
+    def compare(on_result):
+        return baselines.compare_methods(
+            MODEL, TRAINING, EvolutionConfig(), digits, tmp_path, [0, 1], ["etb"], on_result=on_result
+        )
+
+    table = compare(lambda table: damage(tmp_path / "baselines.json"))
+    assert len(table.runs) == 2
+    assert "baselines.json is damaged" in caplog.text
+    assert "made again" in caplog.text
+    again = []
+    told = compare(lambda table: again.append(len(table.runs)))
+    assert again == [1, 2]  # the last damage took both rows; their runs are read from their folders
+
+    def figures(runs):
+        return [(run.seed, run.accuracy, run.parameters, run.seconds) for run in runs]
+
+    assert figures(told.runs) == figures(table.runs)
+    assert len(json.loads((tmp_path / "baselines.json").read_text())["runs"]) == 2
 
 
 def test_baselines_compare_all_methods_and_resume(digits, tmp_path):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from etb_hw import data, training
 from etb_hw.artifacts.run_files import TEACHER_STATE
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
+from etb_hw.errors import BadInput
 from etb_hw.models import TOPOLOGIES, BinaryNet, FloatTwin
 from etb_hw.training.loss import loss_of
 from etb_hw.training.optim import evolving_optimizers
@@ -71,6 +72,21 @@ def test_an_interrupted_teacher_goes_on_identically(digits, tmp_path):
         training.teach(MODEL, longer, digits, tmp_path, interrupt)
     assert same(training.teach(MODEL, longer, digits, tmp_path), training.teach(MODEL, longer, digits))
     assert not same(through, training.teach(MODEL, longer, digits, tmp_path))
+
+
+def test_one_step_of_nan_is_no_end_of_a_teacher(digits, tmp_path, monkeypatch):
+    config, right, count = SETTINGS.model_copy(update={"checkpoint_seconds": 0.0}), F.cross_entropy, 0
+
+    def broken(*arguments, **options):
+        nonlocal count
+        count += 1
+        return right(*arguments, **options) * (float("nan") if count == 4 else 1.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(F, "cross_entropy", broken)
+        with pytest.raises(BadInput, match=r"training\.teacher\.lr: training diverged at step 3"):
+            training.teach(MODEL, config, digits, tmp_path)
+    assert same(training.teach(MODEL, config, digits, tmp_path), training.teach(MODEL, config, digits))
 
 
 def test_a_flipped_bit_in_a_teacher_is_noticed_and_trained_again(digits, tmp_path, caplog):

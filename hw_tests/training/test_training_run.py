@@ -213,20 +213,22 @@ def test_an_error_within_a_step_leaves_the_state_before_it(digits, tmp_path, mon
     assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
 
 
-def test_one_step_of_nan_is_no_end(digits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("wrong", ["nan", "inf"])
+def test_one_step_of_nan_is_no_end(digits, tmp_path, monkeypatch, wrong):
     evolution, right, count = EvolutionConfig(ratio=0.4), loss_of, 0
+    config = settings(checkpoint_seconds=0)
 
     def broken(*arguments):
         nonlocal count
         count += 1
-        return right(*arguments) * (float("nan") if count == 12 else 1.0)
+        return right(*arguments) * (float(wrong) if count == 12 else 1.0)
 
     with monkeypatch.context() as patched:
         patched.setattr(train_step_file, "loss_of", broken)
-        with pytest.raises(BadInput, match="diverged at step 11"):
-            training.train(MODEL, settings(), evolution, digits, tmp_path)
-    resumed = training.train(MODEL, settings(), evolution, digits, tmp_path)
-    assert same_network(resumed, training.train(MODEL, settings(), evolution, digits))
+        with pytest.raises(BadInput, match=rf"diverged at step 11 \(loss is {wrong}\)"):
+            training.train(MODEL, config, evolution, digits, tmp_path)
+    resumed = training.train(MODEL, config, evolution, digits, tmp_path)
+    assert same_network(resumed, training.train(MODEL, config, evolution, digits))
 
 
 def test_a_second_ctrl_c_ends_at_once():
