@@ -40,12 +40,13 @@ def teach(
 ) -> FloatTwin | None:
     """The teacher that ``training.teacher`` asks for, in evaluation mode; None where it asks for none.
 
-    One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there. Raises BadInput
-    where its training diverges.
+    One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there.
 
     Args:
         model: the unpruned network that is to be taught.
         progress: called every few steps.
+
+    Raises BadInput where its training diverges.
     """
     config = training.teacher
     if not config.epochs:

@@ -15,9 +15,9 @@ from etb_hw.report.svg.element import NARROW
 from etb_hw.report.svg.lines import Curve, Mark, line_chart, share_chart
 
 INTRO = (
-    "Every filter starts ternary: its weights may be -1, 0 or +1. It becomes binary and stays, or zero and is "
-    "cut out, together with its output channel. The gradients of trainable thresholds rank the filters, and a "
-    "schedule moves them."
+    "Every filter starts ternary: its weights may be -1, 0 or +1. It becomes binary and stays, or zero and "
+    "is cut out, together with its output channel. The gradients of trainable thresholds rank the filters, "
+    "and a schedule moves them."
 )
 WIDE = 520.0
 KINDS: Mapping[str, Callable[[Epoch], Mapping[str, float]]] = {
@@ -55,11 +55,16 @@ def evolution(run: Run) -> Section:
         ),
         _figure(
             lambda width: line_chart(
-                "Share given up, and zeros in what stays", [given_up, zeros],
-                x_label="epoch", percent=True, low=0.0, marks=marks, width=width,
-            ),  # fmt: skip
-            f"Share of the {counted} that is given up: what the ratio controller steers; and the share of the "
-            "weights of filters that stay which are still zero.",
+                "Share given up, and zeros in what stays",
+                [given_up, zeros],
+                x_label="epoch",
+                percent=True,
+                low=0.0,
+                marks=marks,
+                width=width,
+            ),
+            f"Share of the {counted} that is given up: what the ratio controller steers; and the share of "
+            "the weights of filters that stay which are still zero.",
         ),
         _figure(
             lambda width: line_chart(
