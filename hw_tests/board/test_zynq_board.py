@@ -15,12 +15,14 @@ import pytest
 from click.testing import CliRunner
 
 from etb_hw.board import boards, find_board, package, random_trial
+from etb_hw.board.host import zynq
 from etb_hw.board.host.frames import BoardError, from_bytes, to_bytes
 from etb_hw.board.host.zynq import CONTROL, PACKET, RECEIVE, SEND, SOFT_RESET, START, STATUS, Accelerator
-from etb_hw.board.zynq.c_driver import design_header
+from etb_hw.board.zynq.c_driver import design_header, driver_sources
 from etb_hw.board.zynq.gateware import gateware, ports
 from etb_hw.board.zynq.ipxact import SPIRIT
 from etb_hw.board.zynq.package import description
+from etb_hw.board.zynq.registers import registers
 from etb_hw.board.zynq.simulated import SimulatedZynq
 from etb_hw.cli import main
 from etb_hw.dataflow import DataflowGraph, finn
@@ -31,6 +33,7 @@ from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.rtl.tools import find_compiler
 from hw_tests.board.designs import colour, large, small, unrolled
 from hw_tests.board.packaged import host_of
+from hw_tests.board.pynq_stub import pynq_stub
 from hw_tests.board.reloading import hardware, network
 from hw_tests.networks import pruned_vgg_small
 
@@ -281,6 +284,61 @@ def test_what_never_comes_is_an_error_and_the_next_call_is_right(case: Case, boa
         accelerator.infer(case.images - 300)
 
 
+@pytest.mark.parametrize("case", [CASES["small"]])
+def test_the_driver_uses_pynq_as_it_is(
+    case: Case, board: SimulatedZynq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call and attribute of PYNQ that it takes; a bitfile that is loaded and freed."""
+    loaded: list[str] = []
+    monkeypatch.setitem(sys.modules, "pynq", pynq_stub(board, loaded))
+    with Accelerator(Path("etb.bit"), case.about, batch=3) as accelerator:
+        np.testing.assert_array_equal(accelerator.infer(case.images), case.expected)
+        assert accelerator.info()["frames_out"] == FRAMES
+        assert loaded == ["etb.bit"]
+    assert loaded == ["etb.bit", "free"]
+
+
+# -- registers: in gates, in both drivers, and in what Vivado and people read
+
+
+@pytest.mark.parametrize("case", [CASES["small"]])
+def test_what_is_read_only_stays_and_nothing_else_answers(case: Case, board: SimulatedZynq) -> None:
+    listed = {register.offset: register for register in registers(writable=False)}
+    assert len(listed) == 16
+    for address in range(0, 128, 4):
+        before = board.registers.read(address)
+        if address in listed and listed[address].access == "read-write":
+            continue
+        assert address in listed or before == 0
+        board.registers.write(address, 0xFFFFFFFF)
+        assert board.registers.read(address) == before
+    by_name = {register.name: board.registers.read(offset) for offset, register in listed.items()}
+    assert by_name["identity"] == int.from_bytes(b"ETB1", "big")
+    assert f"{by_name['build_high']:08x}{by_name['build_low']:08x}" == case.about["build"]
+    assert by_name["bytes_in"] == case.about["input"]["bytes"]
+    assert by_name["bytes_out"] == case.about["output"]["bytes"]
+
+
+def test_one_map_of_registers() -> None:
+    """The table, the Python driver, the C driver and the head of the gates say the same addresses."""
+    offsets = {register.name: register.offset for register in registers(writable=True)}
+    assert list(offsets.values()) == list(range(0, 0x50, 4))
+    ours = {
+        "identity": zynq.IDENTITY, "control": zynq.CONTROL, "status": zynq.STATUS, "packet": zynq.PACKET,
+        "load": zynq.LOAD, "load_word": zynq.LOAD_WORD, "load_crc": zynq.LOAD_CRC, **zynq.COUNTS,
+    }  # fmt: skip
+    assert ours.items() <= offsets.items()
+    source = "\n".join(driver_sources().values())
+    of_c = {name.lower(): int(value, 16) for name, value in re.findall(r"([A-Z_]+) = (0x\w+)", source)}
+    for name in ("identity", "build_low", "build_high", "control", "status", "packet", "load", "load_crc"):
+        assert of_c[name] == offsets[name]
+    assert of_c["load_word"] == offsets["load_word"]
+    counted = re.findall(r"c\.(\w+) = etb_read32\(a->registers \+ COUNTS(?: \+ (\d+))?\)", source)
+    assert {name: of_c["counts"] + int(more or 0) for name, more in counted} == dict(zynq.COUNTS)
+    gates = gateware(SMALL.design)[0]["etb_axi_registers.sv"]
+    assert {4 * int(found, 16) for found in re.findall(r"5'h(\w\w)", gates)} == set(offsets.values())
+
+
 # -- what Vivado is given
 
 SMALL = CASES["small"]
@@ -326,6 +384,22 @@ def test_the_component_follows_the_rules_of_ip_xact(packages: dict[str, dict[str
     )
     for path in texts("./fileSets/fileSet/file/name"):
         assert f"ip/{path}" in files
+    block = root.find(".//s:addressBlock", {"s": SPIRIT})
+    assert block is not None
+    order = "name baseAddress range width usage access" + " register" * len(registers(writable=False))
+    assert tags(block) == order.split()
+    assert texts("./memoryMaps/memoryMap/addressBlock/range") == ["4096"]  # no slave of AXI may have less
+    for register, each in zip(
+        registers(writable=False), block.findall("s:register", {"s": SPIRIT}), strict=True
+    ):
+        assert tags(each) == ["name", "description", "addressOffset", "size", "access"]
+        values = [str(child.text) for child in each]
+        assert (values[0], int(values[2], 16), values[3]) == (register.name, register.offset, "32")
+        assert values[4] in ("read-only", "read-write", "write-only")
+        assert f"| {register.offset:02X} | `{register.name}` |" in files["README.md"]
+    assert texts("./busInterfaces/busInterface/parameters/parameter/name") == [
+        "ASSOCIATED_BUSIF", "ASSOCIATED_RESET", "POLARITY", "PROTOCOL",
+    ]  # fmt: skip
     assert {path.removeprefix("ip/") for path in files if path.startswith("ip/hdl/")} <= set(
         texts("./fileSets/fileSet/file/name")
     )
@@ -345,6 +419,7 @@ def test_ports_and_their_attributes(packages: dict[str, dict[str, str]]) -> None
         assert (port.direction, port.bits) == (direction, int(left or 0) + 1)
     assert "ASSOCIATED_BUSIF s_axi:s_axis:m_axis" in text
     assert "POLARITY ACTIVE_LOW" in text
+    assert text.count("PROTOCOL AXI4LITE") == 1
     constraints = packages["pynq-z2"]["ip/constraints/etb_accelerator_ooc.xdc"]
     named = re.findall(r"get_ports (\w+)", constraints)
     assert named == ["aclk"]
@@ -357,15 +432,17 @@ def interpreter() -> Any:
     tkinter = pytest.importorskip("tkinter", reason="this Python has no Tcl")
     tcl = tkinter.Tcl()
     commands = """create_project set_property add_files get_files update_compile_order current_fileset
-        ipx::package_project ipx::current_core ipx::update_checksums ipx::save_core close_project
-        current_project update_ip_catalog create_bd_design create_bd_cell apply_bd_automation get_bd_cells
+        ipx::package_project ipx::current_core ipx::create_xgui_files ipx::update_checksums
+        ipx::save_core close_project current_project update_ip_catalog create_bd_design
+        create_bd_cell apply_bd_automation get_bd_cells
         connect_bd_intf_net get_bd_intf_pins connect_bd_net get_bd_pins assign_bd_address validate_bd_design
         save_bd_design generate_target make_wrapper launch_runs wait_on_run get_runs open_run get_timing_paths
         report_utilization write_hw_platform get_board_parts get_property"""
     tcl.eval("set called {}; namespace eval ipx {}")
     for name in commands.split():
         tcl.eval(f"proc {name} args {{ lappend ::called [concat {name} $args]; return {name}_0 }}")
-    tcl.eval('proc get_property {name args} { return [expr {$name eq "PROGRESS" ? "100%" : 0.5}] }')
+    tcl.eval("proc get_timing_paths args { return [lindex $args 1] }; array set worst {max 0.5 min 0.1}")
+    tcl.eval('proc get_property {name of} { return [expr {$name eq "PROGRESS" ? "100%" : $::worst($of)}] }')
     tcl.eval("proc get_board_parts args { return $::parts }; set parts {}; proc puts args {}")
     tcl.eval("proc file_for_real args {}; rename file real_file; rename glob real_glob")
     tcl.eval(
@@ -399,6 +476,23 @@ def test_the_scripts_are_tcl_and_wire_everything(
     assert len(set(pins) - {"reset/peripheral_aresetn"}) == len(pins) - 1
     mine = {pin.split("/")[1] for pin in pins if pin.startswith("etb_accelerator_0/")}
     assert mine == {port.interface for port in ports(SMALL.design)}
+    added = [call for call in calls if call[0] == "add_files" and "constrs_1" in call]
+    assert [Path(call[-1]).name for call in added] == ["etb_accelerator_ooc.xdc"]
+    used = next(call for call in calls if call[:2] == ("set_property", "USED_IN"))
+    assert "out_of_context" in used[2]
+
+
+@pytest.mark.parametrize(("kind", "paths"), [("setup", "max"), ("hold", "min")])
+def test_the_build_stops_where_timing_is_not_met(
+    packages: dict[str, dict[str, str]], tmp_path: Path, kind: str, paths: str
+) -> None:
+    tcl = interpreter()
+    for script in ("package_ip.tcl", "build.tcl"):
+        (tmp_path / script).write_text(packages["pynq-z2"][f"vivado/{script}"])
+    tcl.eval(f"set worst({paths}) -0.01")
+    with pytest.raises(Exception, match=rf"timing \({kind}\) is not met at 100 MHz"):
+        tcl.eval(f"source {{{tmp_path / 'build.tcl'}}}")
+    assert "write_hw_platform" not in tcl.eval("set called")
 
 
 def test_a_damaged_script_is_noticed(packages: dict[str, dict[str, str]], tmp_path: Path) -> None:

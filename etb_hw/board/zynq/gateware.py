@@ -92,18 +92,21 @@ INTERFACES = {
 PARAMETERS = {
     "aclk": "ASSOCIATED_BUSIF s_axi:s_axis:m_axis, ASSOCIATED_RESET aresetn",
     "aresetn": "POLARITY ACTIVE_LOW",
+    "s_axi": "PROTOCOL AXI4LITE",
 }
+SIGNALS = ("aclk", "aresetn")  # interfaces of one port, which are named with it
 
 
 def top_text(design: DataflowGraph) -> str:
     """The top in plain Verilog, as block designs need it, with the attributes that name its interfaces."""
-    lines = []
+    lines, told = [], set()
     for port in ports(design):
         name = INTERFACES[port.interface]
-        info = name if port.interface in PARAMETERS else f"{name} {port.signal}"
+        info = name if port.interface in SIGNALS else f"{name} {port.signal}"
         attributes = f'X_INTERFACE_INFO = "{info}"'
-        if port.interface in PARAMETERS:
+        if port.interface in PARAMETERS and port.interface not in told:
             attributes += f', X_INTERFACE_PARAMETER = "{PARAMETERS[port.interface]}"'
+            told.add(port.interface)
         width = f"[{port.bits - 1}:0] " if _is_vector(port) else ""
         lines.append(f"    (* {attributes} *)\n    {port.direction} wire {width}{port.name}")
     heads = ",\n".join(lines)

@@ -19,12 +19,14 @@ from etb_hw.board.zynq.c_driver import design_header, driver_sources
 from etb_hw.board.zynq.gateware import bus_of, gateware, ports
 from etb_hw.board.zynq.ipxact import component_xml
 from etb_hw.board.zynq.readme import readme_text
+from etb_hw.board.zynq.registers import registers
 from etb_hw.board.zynq.simulated import CDriver, SimulatedZynq
 from etb_hw.board.zynq.vivado import CLOCK_XDC, build_tcl, clock_xdc, package_tcl
 from etb_hw.dataflow.design import check_fits
 from etb_hw.dataflow.devices import find_device
 from etb_hw.dataflow.folding import Target
 from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.dataflow.load_image import is_writable
 from etb_hw.dataflow.models import resource_model
 from etb_hw.errors import BadInput
 from etb_hw.rtl.tools import Origin
@@ -61,7 +63,10 @@ def package(
     texts |= {
         f"ip/constraints/{CLOCK_XDC}": clock_xdc(clock_mhz),
         "ip/component.xml": component_xml(
-            ports(design), [f"hdl/{name}" for name in sources], f"constraints/{CLOCK_XDC}"
+            ports(design),
+            registers(is_writable(design)),
+            [f"hdl/{name}" for name in sources],
+            f"constraints/{CLOCK_XDC}",
         ),
         "vivado/package_ip.tcl": package_tcl(board),
         "vivado/build.tcl": build_tcl(board, clock_mhz, bus_of(design.input_stream)),

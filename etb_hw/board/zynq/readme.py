@@ -8,6 +8,7 @@ from typing import Any
 from etb_hw.board.boards import ZynqBoard
 from etb_hw.board.contents import Trial
 from etb_hw.board.weights import LOADED, writable_text
+from etb_hw.board.zynq.registers import registers_text
 from etb_hw.board.zynq.vivado import DESIGN
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.verification import Proof
@@ -38,12 +39,13 @@ Build `{described["build"]}`, clock {mhz:g} MHz, {cycles:,} cycles a frame:
     cd vivado
     vivado -mode batch -source build.tcl
 
-leaves `{DESIGN}.bit`, `{DESIGN}.hwh` and `{DESIGN}.xsa`. With the board's files installed
-(`{board.board_part}`) the processor is set up for the board; PYNQ does without.
+(Vivado 2019.2 or newer) leaves `{DESIGN}.bit`, `{DESIGN}.hwh` and `{DESIGN}.xsa`. With the board's files
+installed (`{board.board_part}`) the processor is set up for the board; PYNQ does without.
 
 ## Run it under PYNQ
 
 Copy `host`, `accelerator.json`, `{DESIGN}.bit` and `{DESIGN}.hwh` into one folder of the board, and there
+(PYNQ 2.6 or newer)
 
 ```python
 from host import Accelerator
@@ -65,10 +67,12 @@ channels innermost, values from the lowest bit on, a bipolar value one bit.
 
 ## Registers
 
-`ip/hdl/etb_axi_registers.sv` lists them: identity and build, start, idle, soft reset, frames in and out,
-cycles that either side waited, damaged packets. `packet` says how many frames lie between two TLASTs. A
-packet that ends early is filled with zeros, one that does not end is cut; both are counted, and the next one
-is right.
+32 bits each, by byte address (hexadecimal):
+
+{registers_text("weights" in described)}
+
+A soft reset brings all counts to 0 and `packet` to 1. A packet that ends early is filled with zeros, one that
+does not end is cut at its next TLAST; both are counted, and the next one is right.
 
 ## Try it in your own simulator
 

@@ -75,6 +75,8 @@ create_project -force pack [file join $here pack_project] -part {board.part}
 add_files -norecurse [glob [file join $home hdl *]]
 set memories [glob -nocomplain [file join $home hdl *.mem]]
 if {{[llength $memories]}} {{ set_property file_type {{Memory File}} [get_files $memories] }}
+add_files -fileset constrs_1 -norecurse [file join $home constraints {CLOCK_XDC}]
+set_property USED_IN {{synthesis implementation out_of_context}} [get_files {CLOCK_XDC}]
 set_property top {ACCELERATOR} [current_fileset]
 update_compile_order -fileset sources_1
 ipx::package_project -root_dir $home -vendor {VENDOR} -library {LIBRARY} -taxonomy /UserIP
@@ -82,6 +84,7 @@ set core [ipx::current_core]
 set_property name {ACCELERATOR} $core
 set_property version {VERSION} $core
 set_property display_name {{Binary neural network accelerator (etb_hw)}} $core
+ipx::create_xgui_files $core
 ipx::update_checksums $core
 ipx::save_core $core
 close_project
@@ -165,13 +168,18 @@ launch_runs impl_1 -to_step write_bitstream -jobs 4
 wait_on_run impl_1
 if {{[get_property PROGRESS [get_runs impl_1]] ne "100%"}} {{ error "implementation failed: see project/" }}
 open_run impl_1
-set slack [get_property SLACK [get_timing_paths -max_paths 1]]
-puts "worst slack: $slack ns"
-if {{$slack < 0}} {{ error "timing is not met at {mhz:g} MHz: package the design with a lower --clock-mhz" }}
+foreach {{kind paths}} {{setup max hold min}} {{
+  set slack [get_property SLACK [get_timing_paths -delay_type $paths -max_paths 1]]
+  puts "worst $kind slack: $slack ns"
+  if {{$slack < 0}} {{
+    error "timing ($kind) is not met at {mhz:g} MHz: package the design with a lower --clock-mhz"
+  }}
+}}
 report_utilization -hierarchical -file [file join $here utilization.txt]
 file copy -force [glob [file join $here project *.runs impl_1 {DESIGN}_wrapper.bit]] \\
   [file join $here {DESIGN}.bit]
-file copy -force [glob [file join $here project *.gen sources_1 bd {DESIGN} hw_handoff {DESIGN}.hwh]] \\
-  [file join $here {DESIGN}.hwh]
+# before Vivado 2020.2 it lay in .srcs
+set handoff [glob [file join $here project *.{{gen,srcs}} sources_1 bd {DESIGN} hw_handoff {DESIGN}.hwh]]
+file copy -force [lindex $handoff 0] [file join $here {DESIGN}.hwh]
 write_hw_platform -fixed -include_bit -force [file join $here {DESIGN}.xsa]
 """
