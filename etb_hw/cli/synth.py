@@ -40,12 +40,13 @@ def command(
 ) -> None:
     """Synthesise DATAFLOW_FILE (the dataflow.onnx of run or build) with Yosys and count what it takes.
 
-    Blocks are synthesised one by one and kept by content: the second time is fast. With --place, nextpnr
+    Blocks are synthesised one by one and kept by content: the second time is fast. With --whole, the longest
+    path between registers is told too (7 series; wires are reckoned all alike). With --place, nextpnr
     routes the whole design on an ECP5, behind six pins, and says how fast it runs; --out then is the folder
     of the configuration, which fits no board.
     """
     from etb_hw.cli.placing import run_placement
-    from etb_hw.cli.synth_table import synth_rows, synth_table
+    from etb_hw.cli.synth_table import path_line, synth_rows, synth_table
     from etb_hw.dataflow.finn.onnx_reader import read as read_design
     from etb_hw.files import write_json
     from etb_hw.flow.outputs import output_file
@@ -57,7 +58,7 @@ def command(
         return run_placement(design, place, out, tools, force, output)
     with output.progress("synthesising") as bar:
         report = synth(design, family, whole=whole, yosys=find_yosys(tools), progress=bar.update)
-    output.say(synth_table(report, design))
+    output.say(synth_table(report, design), *([path_line(report.path)] if report.path is not None else []))
     output.document(synth_rows(report))
     if out is not None:
         with output_file(out, "synth", force=force) as path:

@@ -13,12 +13,24 @@ from etb_hw.dataflow.calibrated import CALIBRATED
 from etb_hw.dataflow.models import resource_model
 from etb_hw.dataflow.resources import ResourceModel
 from etb_hw.rtl import SynthReport, Usage
+from etb_hw.rtl.longest_path import WIRE_PS, LongestPath
 
 
 def synth_rows(report: SynthReport) -> dict[str, Any]:
     """The content of ``--out``: tool, family, a row a block."""
     rows = [{"name": row.name, "layer": row.layer, **asdict(row.usage)} for row in report.rows]
-    return {"tool": report.tool, "family": report.family, "whole": report.whole, "rows": rows}
+    made = {"tool": report.tool, "family": report.family, "whole": report.whole, "rows": rows}
+    if report.path is not None:
+        made["longest_path"] = {**asdict(report.path), "mhz": report.path.mhz}
+    return made
+
+
+def path_line(path: LongestPath) -> str:
+    """The longest path in a sentence."""
+    return (
+        f"longest path: {path.ps / 1000:.2f} ns ({path.mhz:.0f} MHz) over {path.levels} cells "
+        f"from {path.start} to {path.end}, before place and route, with {WIRE_PS / 1000} ns a wire"
+    )
 
 
 def synth_table(report: SynthReport, design: DataflowGraph) -> Table:

@@ -70,7 +70,7 @@ CELLS: Mapping[str, Mapping[str, Takes]] = {
     "gw2a": _GW2A,
 }
 # no logic: clock buffers, constants, and Yosys' notes on the hierarchy that it flattened
-_FREE = ("BUFG", "GND", "VCC", "$scopeinfo")
+FREE = ("BUFG", "GND", "VCC", "$scopeinfo")
 # what one unit of `bram` is
 BRAM_KBIT: Mapping[str, int] = {"xc7": 18, "xcup": 18, "ecp5": 18, "ice40": 4, "gw2a": 18}
 
@@ -124,6 +124,6 @@ def count(cells: Mapping[str, int], family: str) -> Usage:
                 sums[item] += number * units
         elif name.startswith("SB_DFF"):
             sums["ff"] += number
-        elif name not in _FREE:
+        elif name not in FREE:
             other[name] = other.get(name, 0) + number
     return Usage(**sums, other=other)

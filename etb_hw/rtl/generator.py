@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def source_wires(design: DataflowGraph) -> tuple[Wire, ...]:
     )
 
 
+def instance_names(design: DataflowGraph) -> Mapping[str, str]:
+    """What each block and FIFO is called in the design's text, by its name in the graph."""
+    return identifiers(
+        [*(block.name for block in design.blocks), *(fifo.name for fifo in design.fifos.values())]
+    )
+
+
 def generate(design: DataflowGraph) -> dict[str, str]:
     """All files of the design by name: modules, top, memories, file list, README.
 
@@ -56,7 +64,7 @@ def generate(design: DataflowGraph) -> dict[str, str]:
     instances = [block.rtl() for block in design.blocks]
     modules = needed_modules([f"etb_{instance.module}" for instance in instances] + ["etb_fifo"])
     texts = {f"{name}.sv": module_text(name) for name in modules}
-    names = identifiers(block.name for block in design.blocks)
+    names = instance_names(design)
     for block, instance in zip(design.blocks, instances, strict=True):
         for memory in instance.memories:
             texts[memory_file(names[block.name], memory)] = memory_text(memory)
@@ -79,7 +87,7 @@ def top_text(design: DataflowGraph) -> str:
     """The top module: every block, and a FIFO on every edge that has a depth."""
     wires = {wire.source: wire for wire in source_wires(design)}
     taken = {edge.source: edge for edge in design.edges}
-    names = identifiers(block.name for block in design.blocks)
+    names = instance_names(design)
     body: list[str] = []
     declared: list[str] = []
 
@@ -99,11 +107,12 @@ def top_text(design: DataflowGraph) -> str:
             name = f"f{wire.name[1:]}"
             declare(name, wire.stream.width)
             feeds[edge.target] = name
+            fifo = design.fifos[wire.source]
             body.append(
                 instance_text(
                     "etb_fifo",
-                    f"u_{name}",
-                    design.fifos[wire.source].rtl().parameters,
+                    f"u_{names[fifo.name]}",
+                    fifo.rtl().parameters,
                     [*clocks(), *stream_ports("in", wire.name), *stream_ports("out", name)],
                 )
             )

@@ -14,10 +14,12 @@ from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.rtl import cache
+from etb_hw.rtl.cell_delays import LIBRARIES, CellDelays, cell_delays
 from etb_hw.rtl.cells import CELLS, Usage, count
 from etb_hw.rtl.generator import TOP, block_ports, generate
 from etb_hw.rtl.instance import CHAIN_BITS, block_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
+from etb_hw.rtl.longest_path import LongestPath, longest_path
 from etb_hw.rtl.tools import Tool, find_yosys
 
 BLOCK_TOP, BATCH_TOP = "etb_block", "etb_batch"
@@ -83,12 +85,14 @@ class SynthReport:
     Attributes:
         tool: Yosys and its version.
         whole: whether the rows come from one flattened synthesis of the whole design.
+        path: its longest path, of a whole design on a family whose cells' delays are known.
     """
 
     family: str
     tool: str
     rows: tuple[SynthRow, ...]
     whole: bool
+    path: LongestPath | None = None
 
     @property
     def total(self) -> Usage:
@@ -120,8 +124,12 @@ def synth(
     """
     tool = yosys or find_yosys()
     if whole:
-        usage = synth_sources(generate(design), TOP, family, cache_dir=cache_dir, yosys=tool, timeout=timeout)
-        return SynthReport(family, tool.version, (SynthRow(TOP, "", usage),), True)
+        timed = family in LIBRARIES
+        folder = netlist(
+            generate(design), TOP, family, keep=timed, cache_dir=cache_dir, yosys=tool, timeout=timeout
+        )
+        path = _path(folder, cell_delays(family, tool, cache_dir)) if timed else None
+        return SynthReport(family, tool.version, (SynthRow(TOP, "", _load(folder, family)),), True, path)
     named: list[tuple[str, str, Block]] = [(block.name, block.layer, block) for block in design.blocks]
     targets = {edge.source: edge.target.block for edge in design.edges}
     for source, fifo in design.fifos.items():
@@ -132,6 +140,11 @@ def synth(
     )  # fmt: skip
     rows = [SynthRow(name, layer, usage) for (name, layer, _), usage in zip(named, usages, strict=True)]
     return SynthReport(family, tool.version, tuple(rows), False)
+
+
+def _path(folder: Path, delays: Mapping[str, CellDelays]) -> LongestPath | None:
+    kept = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
+    return longest_path(kept["modules"][TOP], delays)
 
 
 def synth_block(
@@ -205,20 +218,6 @@ def _synth_batch(
         stat = _run(sources, BATCH_TOP, family, Path(scratch), tool, timeout, where=", ".join(names))
     modules = {name.lstrip("\\"): made["num_cells_by_type"] for name, made in stat["modules"].items()}
     return {key: modules[f"etb_u{number}"] for number, (key, _) in enumerate(batch)}
-
-
-def synth_sources(
-    sources: Mapping[str, str],
-    top: str,
-    family: Family,
-    *,
-    cache_dir: Path = cache.DEFAULT,
-    yosys: Tool | None = None,
-    timeout: float | None = None,
-) -> Usage:
-    """Resources of module ``top`` of ``sources`` (texts by file name)."""
-    folder = netlist(sources, top, family, cache_dir=cache_dir, yosys=yosys, timeout=timeout)
-    return _load(folder, family)
 
 
 def netlist(

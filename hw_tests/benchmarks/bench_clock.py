@@ -1,6 +1,7 @@
-"""How fast a published network routes on an ECP5-45 with and without ``--memory-registers``: nextpnr's seeds.
+"""How fast a published network is with and without ``--memory-registers``.
 
-python -m hw_tests.benchmarks.bench_clock --network digits    # a quarter of an hour; vgg: two hours
+python -m hw_tests.benchmarks.bench_clock --network digits  # routed on an ECP5-45: 15 minutes; vgg: two hours
+python -m hw_tests.benchmarks.bench_clock --family xc7      # the longest path on the 7 series, not routed
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from rich.table import Table
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
+from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io.export import exported_model
+from etb_hw.rtl import synth
 from etb_hw.rtl.place_ecp5 import place_ecp5
 
 PRETRAINED = Path(__file__).parents[2] / "flows/pretrained"
@@ -33,28 +36,45 @@ TARGET_MHZ = 140.0
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", choices=tuple(NETWORKS), default="digits")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of nextpnr")
+    parser.add_argument("--family", choices=("ecp5", "xc7"), default="ecp5")
     options = parser.parse_args(list(arguments))
     folder, fps = NETWORKS[options.network]
     hard, _ = load_checkpoint(PRETRAINED / folder / "checkpoint.safetensors")
     module = deployable(hard)
     network = qonnx_io.import_model(exported_model(module, module.input_shape))
+    graphs = {
+        kind: design(network, BuildConfig(target_fps=fps, memory_registers=registers)).graph
+        for kind, registers in (("no", False), ("yes", True))
+    }
+    table = routed_table(graphs, options.seeds) if options.family == "ecp5" else path_table(graphs)
+    Console(width=130).print(table)
+
+
+def routed_table(graphs: Mapping[str, DataflowGraph], seeds: Sequence[int]) -> Table:
     table = Table("registers", "MHz, by seed", "median", "cells", "flip-flops", "block RAMs")
-    for registers in (False, True):
-        graph = design(network, BuildConfig(target_fps=fps, memory_registers=registers)).graph
+    for registers, graph in graphs.items():
         routed = [
-            place_ecp5(graph, "45k", target_mhz=TARGET_MHZ, bitstream=False, seed=seed)
-            for seed in options.seeds
+            place_ecp5(graph, "45k", target_mhz=TARGET_MHZ, bitstream=False, seed=seed) for seed in seeds
         ]
         speeds = [placement.fmax_mhz for placement in routed]
         used = (f"{routed[0].utilization[kind][0]:,}" for kind in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD"))
+        by_seed = " ".join(f"{speed:.1f}" for speed in speeds)
+        table.add_row(registers, by_seed, f"{median(speeds):.1f}", *used)
+    return table
+
+
+def path_table(graphs: Mapping[str, DataflowGraph]) -> Table:
+    table = Table("registers", "ns", "MHz", "cells between", "from", "to", "LUT", "flip-flops")
+    for registers, graph in graphs.items():
+        report = synth(graph, "xc7", whole=True)
+        path = report.path
+        assert path is not None
         table.add_row(
-            "yes" if registers else "no",
-            " ".join(f"{speed:.1f}" for speed in speeds),
-            f"{median(speeds):.1f}",
-            *used,
-        )
-    Console(width=110).print(table)
+            registers, f"{path.ps / 1000:.2f}", f"{path.mhz:.0f}", str(path.levels), str(path.start),
+            str(path.end), f"{report.total.luts:,}", f"{report.total.ff:,}",
+        )  # fmt: skip
+    return table
 
 
 if __name__ == "__main__":

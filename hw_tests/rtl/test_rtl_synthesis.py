@@ -24,7 +24,7 @@ from etb_hw.rtl import SynthesisError, Usage, synth, synth_block
 from etb_hw.rtl.cells import count
 from etb_hw.rtl.place_ecp5 import place_ecp5
 from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import Family, synth_blocks, synth_sources
+from etb_hw.rtl.yosys import Family, netlist, synth_blocks
 from hw_tests.networks import mlp
 
 XC7, ECP5 = FABRICS["xc7"], FABRICS["ecp5"]
@@ -68,13 +68,19 @@ def test_other_families(family: str, synthesis_cache: Path) -> None:
 @pytest.mark.parametrize("family", ["xc7", "xcup", "ecp5", "ice40"])
 def test_a_design_in_one_piece(tiny: DataflowGraph, family: Family, synthesis_cache: Path) -> None:
     """Flattened, it takes about what its blocks take one by one: nothing is lost or counted twice."""
-    whole = synth(tiny, family, whole=True, cache_dir=synthesis_cache).total
+    report = synth(tiny, family, whole=True, cache_dir=synthesis_cache)
+    whole = report.total
     parts = synth(tiny, family, cache_dir=synthesis_cache).total
     assert not whole.other
     assert not parts.other
     assert 0.85 * parts.luts <= whole.luts <= 1.1 * parts.luts
     assert 0.85 * parts.ff <= whole.ff <= 1.1 * parts.ff
     assert whole.bram == parts.bram
+    assert (report.path is not None) == (family == "xc7")
+    if report.path is not None:
+        instances = {block.name for block in tiny.blocks} | {fifo.name for fifo in tiny.fifos.values()}
+        assert {report.path.start.block, report.path.end.block} <= {"", *instances}
+        assert report.path.levels > 0
 
 
 @pytest.mark.slow
@@ -111,7 +117,7 @@ def test_bad_family_and_bad_source(synthesis_cache: Path) -> None:
     with pytest.raises(BadInput, match="xc7"):
         synth_block(POOL, "virtex2", cache_dir=synthesis_cache)  # type: ignore[arg-type]
     with pytest.raises(SynthesisError, match="syntax error"):
-        synth_sources({"a.sv": "module a (; endmodule"}, "a", "xc7", cache_dir=synthesis_cache)
+        netlist({"a.sv": "module a (; endmodule"}, "a", "xc7", cache_dir=synthesis_cache)
 
 
 def test_cells_are_counted_as_the_vendor_counts_them() -> None:
