@@ -205,8 +205,9 @@ class BuildConfig(Section):
     time_limit_s: float = Field(30.0, gt=0, description="for the folding search; then the best design so far")
     memory_registers: bool = Field(
         False,
-        description="more registers in our RTL, behind weight memories, within wide counts, and behind deep "
-        "window buffers and FIFOs: a faster clock for flip-flops and one to four cycles of latency a layer",
+        description="more registers in our RTL, behind weight memories, within wide counts, behind deep "
+        "window buffers and FIFOs, and between the comparisons of label select: a faster clock, for "
+        "flip-flops and one to four cycles of latency a layer",
     )
     weights: Literal["fixed", "writable"] = Field(
         "fixed",

@@ -41,8 +41,8 @@ def every_beat(latency: int = 1) -> tuple[Machine, ...]:
     return (Machine(PATTERN, np.array([TAKE | SEND], dtype=np.uint8), latency),)
 
 
-def at_the_last(steps: int) -> tuple[Machine, ...]:
+def at_the_last(steps: int, latency: int = 1) -> tuple[Machine, ...]:
     """A block that takes so many beats and sends one for the last of them."""
     pattern = np.full(steps, TAKE, dtype=np.uint8)
     pattern[-1] |= SEND
-    return (Machine(PATTERN, pattern),)
+    return (Machine(PATTERN, pattern, latency),)

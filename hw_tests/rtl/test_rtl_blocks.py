@@ -327,7 +327,14 @@ BUFFERS: list[Block] = [
     fifo(140, "distributed", (9, 9)),
     fifo(40, "block"),
 ]
-REGISTERED = [block.registered() for block in (*MVAUS[::2], *BORDERS[::2], BORDERS[3], DEEP, *BUFFERS)]
+# trees of comparisons: none, one with a branch that is short by two levels, whole ones
+LABELS = [
+    LabelSelect(name="", layer="", labels=labels, dtype=dtype, pe=pe)
+    for labels, pe, dtype in ((10, 1, i(6)), (10, 5, u(6)), (10, 10, i(6)), (8, 2, i(3)), (16, 8, i(4)))
+]
+REGISTERED = [
+    block.registered() for block in (*MVAUS[::2], *BORDERS[::2], BORDERS[3], DEEP, *BUFFERS, *LABELS)
+]
 RANDOM = draws(seed=1, each=1, most_cycles=1500)
 
 

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow import DataflowGraph, Effort, Target, fold, lower
-from etb_hw.dataflow.blocks import AddStreams, Concat, DuplicateStreams, Mvau, SlidingWindow, WindowPool
+from etb_hw.dataflow.blocks import (
+    AddStreams,
+    Concat,
+    DuplicateStreams,
+    LabelSelect,
+    Mvau,
+    SlidingWindow,
+    WindowPool,
+)
 from etb_hw.dataflow.calibrated import load_calibration
 from etb_hw.dataflow.design import design as built
 from etb_hw.dataflow.finn.onnx_reader import from_onnx
@@ -19,6 +27,7 @@ from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.simulation import FifoSizing, simulate_streams, size_fifos
 from etb_hw.errors import BadInput
 from etb_hw.integer import IntegerGraph
+from etb_hw.integer.datatype import DataType
 from etb_hw.integer.reference import execute
 from etb_hw.rtl import RtlRun, first_difference, simulate
 from etb_hw.rtl.verilator import SimulationError
@@ -133,6 +142,21 @@ def test_registers_behind_memories(simulator_cache: Path) -> None:
     assert first_difference(made, frames, run.traces) is None
     assert run.ii == before.ii == plain.bottleneck.cycles
     assert run.latency == size_fifos(made).report.latency == before.latency + 3
+
+
+@pytest.mark.parametrize("pe", [1, 5, 10])
+def test_registers_between_comparisons(simulator_cache: Path, pe: int) -> None:
+    """A cycle later for each level of the tree: the same labels and interval; they outlive the file."""
+    block = LabelSelect(name="LabelSelect_hls_0", layer="l", labels=10, dtype=DataType.parse("INT9"), pe=pe)
+    plain, made = DataflowGraph((block,), ()), DataflowGraph((block.registered(),), ())
+    made = from_onnx(to_onnx(made))
+    frames = np.random.default_rng(pe).integers(-9, 9, (7, 10))
+    run, before = (simulate(graph, frames, cache_dir=simulator_cache) for graph in (made, plain))
+    np.testing.assert_array_equal(run.outputs.reshape(-1), frames.argmax(axis=1))
+    assert run.ii == before.ii == 10 // pe
+    levels = (pe - 1).bit_length()
+    assert run.latency == size_fifos(made).report.latency == before.latency + levels
+    assert (made.blocks[0].registers > 0) == (levels > 0)
 
 
 def test_registers_behind_deep_buffers(simulator_cache: Path) -> None:

@@ -20,6 +20,7 @@ from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import Machine, at_the_last
+from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.sampling import Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
@@ -27,8 +28,11 @@ from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LabelSelect(LaneBlock):
-    """(C,) logits to (1,) label."""
+class LabelSelect(LaneBlock, RegisteredBlock):
+    """(C,) logits to (1,) label.
+
+    ``register``: whether our RTL has a register behind each level of comparisons, for a faster clock.
+    """
 
     OP: ClassVar[str] = "LabelSelect_hls"
     CAPTION: ClassVar[Caption] = Caption("Largest logit", "pool")
@@ -69,6 +73,7 @@ class LabelSelect(LaneBlock):
                 "PE": self.pe,
                 "BITS": self.dtype.bits,
                 "SIGNED": int(self.dtype.twos_complement),
+                "REGISTER": int(self.register),
                 "OUT_BITS": self.outputs[0].dtype.bits,
             },
         )
@@ -77,11 +82,25 @@ class LabelSelect(LaneBlock):
         return (frames[0].argmax(axis=-1)[:, None],)
 
     def machines(self) -> tuple[Machine, ...]:
-        return at_the_last(self.labels // self.pe)
+        return at_the_last(self.labels // self.pe, 1 + self._levels)
+
+    @property
+    def _levels(self) -> int:
+        """Registers on the way through the tree."""
+        return bits_of(self.pe) if self.register else 0
+
+    @property
+    def registers(self) -> int:
+        # where a beat holds all values, nothing compares the largest of it
+        unread = self.dtype.bits if self._levels and self.labels == self.pe else 0
+        return super().registers + self._levels + _kept(self.pe, self._levels, self.dtype.bits) - unread
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:
-        return cls(**f.names, labels=f["Labels"], dtype=f.dtype("inputDataType"), pe=f["PE"])
+        return cls(
+            **f.names, labels=f["Labels"], dtype=f.dtype("inputDataType"), pe=f["PE"],
+            register=f.flag("etb_register"),
+        )  # fmt: skip
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, pe, index, bits = self.labels // self.pe, self.pe, self._index_bits, self.dtype.bits
@@ -115,6 +134,17 @@ class LabelSelect(LaneBlock):
     @classmethod
     def from_spec(cls, spec: Spec, rng: np.random.Generator) -> Self:
         return cls(**common(spec), labels=spec["c"], dtype=DataType.parse(spec["x"]), pe=spec["pe"])
+
+
+def _kept(values: int, levels: int, bits: int) -> int:
+    """Flip-flops of a tree of ``etb_largest``: each node keeps a value, and its index where it compares."""
+    if levels == 0:
+        return 0
+    if values == 1:
+        return levels * bits
+    low = 1 << (bits_of(values) - 1)
+    below = _kept(low, levels - 1, bits) + _kept(values - low, levels - 1, bits)
+    return bits + bits_of(values) + below
 
 
 def _label(draw: random.Random) -> Spec:

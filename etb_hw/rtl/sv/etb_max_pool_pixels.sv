@@ -36,7 +36,7 @@ module etb_max_pool_pixels #(
       etb_largest #(
           .N(JOINED), .BITS(BITS), .SIGNED(SIGNED)
       ) u_largest (
-          .x(pixels), .best(most[g*PIXEL+c*BITS+:BITS]), .index(unused)
+          .clk(clk), .en(1'b1), .x(pixels), .best(most[g*PIXEL+c*BITS+:BITS]), .index(unused)
       );
     end
   end
