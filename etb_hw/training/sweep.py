@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +27,7 @@ from etb_hw.training.loop import train
 from etb_hw.training.metrics import Callback
 from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
+from etb_hw.training.workers import ProcessDied, in_processes
 
 RESULT_FILE = "sweep.json"
 ATTEMPTS = 3  # of processes that die without finishing a point
@@ -85,11 +83,12 @@ def sweep_ratios(
     over.
 
     Args:
-        jobs: processes that this call starts; with 1 it trains here. A process that is killed is replaced.
+        jobs: processes that this call starts; with 1 it trains here. A process that is killed is replaced;
+            where a run fails, the others stop, and go on when the sweep is called again.
         progress: called with a title before each run (only where this process trains).
 
     Raises:
-        BadInput: no shares of 0 to 1.
+        BadInput: no shares of 0 to 1. What a run raises, told with the run's folder.
         WorkersDied: the processes were killed ``ATTEMPTS`` times in a row before they finished a point.
     """
     if not ratios or not all(0 <= ratio < 1 for ratio in ratios):
@@ -111,11 +110,9 @@ def _train_in_processes(task: Task, out_dir: Path, wanted: Sequence[Place], jobs
     while True:
         before = len(_open(task, out_dir, wanted))
         try:
-            with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-                for done in [pool.submit(_train_open, task, out_dir, wanted, None) for _ in range(jobs)]:
-                    done.result()
+            in_processes(jobs, _train_open, (task, out_dir, wanted, None))
             return
-        except BrokenProcessPool:
+        except ProcessDied:
             attempts = attempts + 1 if len(_open(task, out_dir, wanted)) == before else 0
         if attempts == ATTEMPTS:
             reason = f"its processes were killed {ATTEMPTS} times in a row, perhaps for want of memory"
@@ -132,7 +129,11 @@ def _train_open(task: Task, out_dir: Path, wanted: Sequence[Place], progress: An
             with locked(out_dir / LOCKS / folder.name) as mine:
                 if mine and _finished(task, folder, place) is None:
                     show = progress(f"ratio {place[0]:.0%}, seed {place[1]}") if progress else None
-                    point = _train(task, place, folder, show)
+                    try:
+                        point = _train(task, place, folder, show)
+                    except EtbError as error:
+                        where = f"{folder.name}: {error.where}"
+                        raise type(error)(where, error.reason, error.remedy) from error
                     write_json(_file(task, folder), asdict(point))
                     trained, waiting = True, False
         if not trained:

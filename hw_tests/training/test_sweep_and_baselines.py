@@ -3,24 +3,26 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from etb_hw import data
+from etb_hw.artifacts.run_files import METRICS, TRAINING_STATE
 from etb_hw.artifacts.study import TITLES, Point
 from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.files import locked
 from etb_hw.models import specify
 from etb_hw.report.baseline_table import baseline_table
 from etb_hw.report.pareto import pareto_picture
 from etb_hw.training import baselines, sweep
+from etb_hw.training.workers import ProcessDied
 
 MODEL = ModelConfig(widths=(4, 4, 6, 6, 8, 8))
 TRAINING = TrainingConfig(epochs=1, batch=32, threads=1)
@@ -99,23 +101,60 @@ t.sweep.sweep_ratios(task, t.Path({str(tmp_path)!r}), [0.3])
     assert len(sweep.sweep_ratios(task, tmp_path, [0.3]).points) == 1
 
 
+def long_task(digits):
+    """What takes minutes, so that a test sees the midst of it."""
+    return sweep.Task(MODEL, TRAINING.model_copy(update={"epochs": 1000}), EvolutionConfig(), digits)
+
+
+def test_a_run_that_fails_stops_the_others_and_is_named(digits, tmp_path):
+    with pytest.raises(InfeasibleTarget, match=r"^ratio-0\.999-seed-0: evolution\.ratio: 100%"):
+        sweep.sweep_ratios(long_task(digits), tmp_path, [0.999, 0.2], jobs=2)
+    assert not list(tmp_path.rglob("point-*.json"))
+    for name in ("ratio-0.999-seed-0", "ratio-0.2-seed-0"):
+        with locked(tmp_path / sweep.LOCKS / name) as free:
+            assert free
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_processes_end_with_the_one_that_started_them_and_save(digits, tmp_path, number):
+    """Only the first process is told: by kill, a scheduler, or a notebook that is stopped."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from hw_tests.training import test_sweep_and_baselines as t
+t.sweep.sweep_ratios(t.long_task(t.first_digits()), t.Path({str(tmp_path)!r}), [0.2, 0.3], jobs=2)
+"""
+    folders = [tmp_path / f"ratio-{ratio}-seed-0" for ratio in (0.2, 0.3)]
+    first = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    until(lambda: first.poll() is not None or all(METRICS.path(folder).exists() for folder in folders))
+    first.send_signal(number)
+    _, said = first.communicate(timeout=240)
+    assert first.returncode != 0
+    assert said.count("Traceback") == (number == signal.SIGINT), said
+    for folder in folders:
+        if number == signal.SIGKILL:
+            until((folder / TRAINING_STATE).exists)
+        assert (folder / TRAINING_STATE).exists()
+        with locked(tmp_path / sweep.LOCKS / folder.name, wait=True) as free:
+            assert free
+    assert not list(tmp_path.rglob("point-*.json"))
+
+
+def until(true):
+    end = time.monotonic() + 240
+    while not true() and time.monotonic() < end:
+        time.sleep(0.2)
+
+
 def test_workers_that_always_die_are_reported(digits, tmp_path, monkeypatch):
     begun = []
 
-    class Deadly:
-        def __init__(self, jobs, mp_context):
-            begun.append(jobs)
+    def deadly(jobs, work, arguments):
+        begun.append(jobs)
+        raise ProcessDied
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def submit(self, *_):
-            raise BrokenProcessPool
-
-    monkeypatch.setattr(sweep, "ProcessPoolExecutor", Deadly)
+    monkeypatch.setattr(sweep, "in_processes", deadly)
     with pytest.raises(sweep.WorkersDied, match="3 times in a row"):
         sweep.sweep_ratios(sweep.Task(MODEL, TRAINING, EvolutionConfig(), digits), tmp_path, [0.2], jobs=2)
     assert begun == [2, 2, 2]
