@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -379,7 +380,7 @@ def test_a_site_that_the_chip_has_not_is_the_board_files_fault(tmp_path: Path, s
         route(nextpnr, [], tmp_path, "the part", None)
 
 
-def test_the_command_writes_a_package(tmp_path: Path) -> None:
+def test_the_command_writes_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finn.write(DESIGN, tmp_path)
     arguments = ["package", str(tmp_path / "dataflow.onnx"), "--board", "ulx3s-85f", "--no-place"]
     done = CliRunner().invoke(main, arguments)
@@ -392,6 +393,22 @@ def test_the_command_writes_a_package(tmp_path: Path) -> None:
     with SimulatedLine(DESIGN, ABOUT["build"], patience=60_000) as opened:
         accelerator = host.Accelerator(opened, json.loads((folder / "accelerator.json").read_text()))
         np.testing.assert_array_equal(accelerator.infer(IMAGES).reshape(6, -1), EXPECTED)
+        # on a port, by pyserial, with the package's own accelerator.json
+        opened_with: list[object] = []
+        pyserial = ModuleType("serial")
+
+        def port(
+            port: str | None = None, baudrate: int = 9600, timeout: float | None = None
+        ) -> SimulatedLine:
+            opened_with.extend((port, baudrate, timeout))
+            return opened
+
+        pyserial.Serial = port  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "serial", pyserial)
+        with host.Accelerator.on_port("/dev/ttyUSB0") as accelerator:
+            assert opened_with == ["/dev/ttyUSB0", ABOUT["baud"], 2.0]
+            np.testing.assert_array_equal(accelerator.infer(IMAGES[:2]).reshape(2, -1), EXPECTED[:2])
+        assert opened.process.poll() is not None  # closed
 
 
 @pytest.mark.slow

@@ -476,6 +476,9 @@ def test_the_scripts_are_tcl_and_wire_everything(
     assert len(set(pins) - {"reset/peripheral_aresetn"}) == len(pins) - 1
     mine = {pin.split("/")[1] for pin in pins if pin.startswith("etb_accelerator_0/")}
     assert mine == {port.interface for port in ports(SMALL.design)}
+    # the DMA reaches all memory, of which an UltraScale+ has some above 4 GiB
+    settings = next(call[2] for call in calls if call[0] == "set_property" and "c_include_sg" in call[2])
+    assert f"c_addr_width {{{40 if board.processor == 'zynqmp' else 32}}}" in settings
     added = [call for call in calls if call[0] == "add_files" and "constrs_1" in call]
     assert [Path(call[-1]).name for call in added] == ["etb_accelerator_ooc.xdc"]
     used = next(call for call in calls if call[:2] == ("set_property", "USED_IN"))

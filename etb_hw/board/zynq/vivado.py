@@ -21,6 +21,7 @@ class Processor:
         rule: its board automation. settings: its properties, ``{mhz}`` standing for the clock.
         control, memory: its ports to registers and from the DMA; clocks: those of the ports.
         clock, reset: what it gives the logic.
+        address: bits of an address in its memory.
     """
 
     ip: str
@@ -31,6 +32,7 @@ class Processor:
     clocks: tuple[str, ...]
     clock: str
     reset: str
+    address: int
 
 
 PROCESSORS: Mapping[str, Processor] = {
@@ -42,6 +44,7 @@ PROCESSORS: Mapping[str, Processor] = {
             "PCW_EN_CLK0_PORT": "1", "PCW_EN_RST0_PORT": "1", "PCW_FPGA0_PERIPHERAL_FREQMHZ": "{mhz}",
         },
         "M_AXI_GP0", "S_AXI_HP0", ("M_AXI_GP0_ACLK", "S_AXI_HP0_ACLK"), "FCLK_CLK0", "FCLK_RESET0_N",
+        32,
     ),
     "zynqmp": Processor(
         "zynq_ultra_ps_e",
@@ -52,7 +55,7 @@ PROCESSORS: Mapping[str, Processor] = {
             "PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ": "{mhz}",
         },
         "M_AXI_HPM0_FPD", "S_AXI_HP0_FPD", ("maxihpm0_fpd_aclk", "saxihp0_fpd_aclk"), "pl_clk0",
-        "pl_resetn0",
+        "pl_resetn0", 40,
     ),
 }  # fmt: skip
 
@@ -130,7 +133,8 @@ create_bd_cell -type ip -vlnv {VENDOR}:{LIBRARY}:{ACCELERATOR}:{VERSION} {ACCELE
 create_bd_cell -type ip -vlnv xilinx.com:ip:axi_dma axi_dma_0
 # the other way the stream's width comes with its connection
 set_property -dict {{CONFIG.c_include_sg {{0}} CONFIG.c_sg_include_stscntrl_strm {{0}} \\
-  CONFIG.c_sg_length_width {{26}} CONFIG.c_include_mm2s {{1}} CONFIG.c_include_s2mm {{1}} \\
+  CONFIG.c_sg_length_width {{26}} CONFIG.c_addr_width {{{cpu.address}}} \\
+  CONFIG.c_include_mm2s {{1}} CONFIG.c_include_s2mm {{1}} \\
   CONFIG.c_m_axi_mm2s_data_width {{64}} CONFIG.c_m_axis_mm2s_tdata_width {{{8 * taken.size}}} \\
   CONFIG.c_m_axi_s2mm_data_width {{64}}}} [get_bd_cells axi_dma_0]
 create_bd_cell -type ip -vlnv xilinx.com:ip:smartconnect control
