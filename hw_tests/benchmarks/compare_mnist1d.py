@@ -26,11 +26,11 @@ from rich.table import Table
 from torch import Tensor, nn
 
 import etb_hw as etb
-from etb_hw.evolution.allocation import HIGHEST_CAP
+from etb_hw.evolution.allocation import HIGHEST_CAP, RISE
 from etb_hw.training.baselines import UNMOVED
 
 WIDTHS, TARGET, EPOCHS, BATCH, RATE = (32, 64, 96, 128), 0.5, 40, 100, 0.1
-RISING, OPEN = {"cap_rise": 3.0}, {"caps": (HIGHEST_CAP,) * len(WIDTHS)}
+RISING, OPEN = {"cap_rise": RISE}, {"caps": (HIGHEST_CAP,) * len(WIDTHS)}
 LONGER = 37 / 32  # processor time of an ETB run by that of a small dense one, over 6 seeds
 SCALE = 32  # signals have unit deviation: +-4 of them fill 8 bits
 MORE_SEED, MORE = 43, 10_000
@@ -127,6 +127,19 @@ def evenly(target: float) -> tuple[int, ...]:
     return tuple(round(w * share) for w in WIDTHS)
 
 
+def narrowed(target: float) -> tuple[int, ...]:
+    """Widths that shrink with depth as ETB's default caps do, to the share of the parameters that stays."""
+    profile = np.linspace(1.0, 1.0 + RISE, len(WIDTHS))
+    candidates = [
+        tuple(
+            round(w * max(1 - HIGHEST_CAP, 1 - scale * part)) for w, part in zip(WIDTHS, profile, strict=True)
+        )
+        for scale in np.linspace(0.0, 0.9, 901)
+    ]
+    full = parameters(network(WIDTHS))
+    return min(candidates, key=lambda widths: abs(parameters(network(widths)) / full - 1 + target))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -141,6 +154,9 @@ def main() -> None:
     methods: dict[str, Callable[[int], tuple[nn.Module, etb.Evolution]]] = {
         "dense, unpruned": lambda s: train(WIDTHS, 0.0, s, x, y, options.epochs),
         "small dense, scaled evenly": lambda s: train(evenly(TARGET), 0.0, s, x, y, options.epochs),
+        "small dense, narrowed as ETB's caps are": lambda s: train(
+            narrowed(TARGET), 0.0, s, x, y, options.epochs
+        ),
         "ETB": lambda s: train(WIDTHS, TARGET, s, x, y, options.epochs, **RISING),
         "ETB, thresholds not trained": lambda s: train(
             WIDTHS, TARGET, s, x, y, options.epochs, threshold_lr=UNMOVED, **RISING
