@@ -39,12 +39,12 @@ def in_processes(jobs: int, work: Callable[..., None], arguments: Sequence[Any])
                 process.start()
                 sender.close()
                 started.append((process, receiver))
-        running = list(started)
+        running = {receiver: process for process, receiver in started}
         while running:
-            wait([process.sentinel for process, _ in running])
-            for process, receiver in [pair for pair in running if not pair[0].is_alive()]:
-                running.remove((process, receiver))
-                _raise(process, receiver)
+            # a process that ends without a word ends its pipe; a long word fits into it only as it is read
+            for receiver in wait(list(running)):
+                assert isinstance(receiver, Connection)
+                _raise(running.pop(receiver), receiver)
     finally:
         for process, _ in started:
             if process.is_alive() and process.pid is not None:
@@ -55,10 +55,11 @@ def in_processes(jobs: int, work: Callable[..., None], arguments: Sequence[Any])
 
 
 def _raise(process: SpawnProcess, receiver: Connection) -> None:
-    """Raise what a process that has ended ended with; nothing where its work is done."""
+    """Raise what a process says that it ended with; nothing where its work is done."""
     try:
         error = receiver.recv()
     except EOFError:
+        process.join()
         raise ProcessDied(f"exit code {process.exitcode}") from None
     if error is not None:
         raise error
