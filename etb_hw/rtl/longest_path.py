@@ -19,6 +19,9 @@ from etb_hw.rtl.cells import FREE
 WIRE_PS = 300
 # within a slice, on wires of its own: a carry chain's link, and what wide multiplexers choose from
 _SHORT = {("CARRY4", "CI"), *((mux, port) for mux in ("MUXF7", "MUXF8") for port in ("I0", "I1"))}
+# what stands behind and before a port, and the ports that are clocks
+NEIGHBOUR = "FDRE"
+CLOCKS = ("clk", "aclk")
 _BLOCK = re.compile(r"u_([A-Za-z0-9_]+)\.")  # the generator's instance of a block or FIFO
 _LINE = re.compile(r"(etb_\w+\.sv):(\d+)")
 
@@ -31,7 +34,7 @@ class Register:
     line: str
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.block, f"({self.line})" if self.line else ""))) or "a register"
+        return " ".join(filter(None, (self.block, f"({self.line})" if self.line else ""))) or "a port"
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,19 @@ class _End(NamedTuple):
 def longest_path(module: Mapping[str, Any], delays: Mapping[str, CellDelays]) -> LongestPath | None:
     """The longest path between registers of ``module``, one of a netlist that Yosys wrote as JSON, flattened.
 
-    Paths begin at registers and memories, not at the module's ports. None where no path joins two of those,
-    or where the delays of a cell are not known.
+    Its ports (but ``clk``) count as registers of a neighbour. None where no path joins two registers, or
+    where the delays of a cell are not known.
     """
     into: dict[int, list[tuple[int, int]]] = {}  # net: (the net before, what lies between in ps)
     arrivals: dict[int, _Step] = {}
     ends: list[_End] = []
     cells = module["cells"]
+    for port, declared in module["ports"].items():
+        for net in filter(_is_net, declared["bits"]):
+            if declared["direction"] == "output":
+                ends.append(_End(net, delays[NEIGHBOUR].setup["D", 0] + WIRE_PS, port))
+            elif port not in CLOCKS:
+                arrivals[net] = _Step(delays[NEIGHBOUR].clocked["Q", 0], 0, port)
     for name, cell in cells.items():
         kind = delays.get(cell["type"])
         if kind is None:
@@ -108,7 +117,7 @@ def longest_path(module: Mapping[str, Any], delays: Mapping[str, CellDelays]) ->
     last = max(reached, key=lambda end: arrivals[end.net].ps + end.ps)
     step = arrivals[last.net]
     names = dict(_blocks(module))
-    first, final = (_register(cells[name], names, delays) for name in (step.start, last.cell))
+    first, final = (_register(cells.get(name), names, delays) for name in (step.start, last.cell))
     return LongestPath(step.ps + last.ps, step.levels, first, final)
 
 
@@ -116,7 +125,11 @@ def _net(cell: Mapping[str, Any], pin: Pin) -> int | None:
     """The net at a cell's pin; None where there is none, or a constant."""
     port, index = pin
     bits = cell["connections"].get(port, ())
-    return bits[index] if index < len(bits) and isinstance(bits[index], int) else None
+    return bits[index] if index < len(bits) and _is_net(bits[index]) else None
+
+
+def _is_net(bit: int | str) -> bool:
+    return isinstance(bit, int)  # or a constant
 
 
 def _wire(kind: str, pin: Pin) -> int:
@@ -128,12 +141,14 @@ def _blocks(module: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     for name, declared in module["netnames"].items():
         found = _BLOCK.match(name)
         if found and not declared["hide_name"]:
-            yield from ((bit, found[1]) for bit in declared["bits"] if isinstance(bit, int))
+            yield from ((bit, found[1]) for bit in filter(_is_net, declared["bits"]))
 
 
 def _register(
-    cell: Mapping[str, Any], blocks: Mapping[int, str], delays: Mapping[str, CellDelays]
+    cell: Mapping[str, Any] | None, blocks: Mapping[int, str], delays: Mapping[str, CellDelays]
 ) -> Register:
+    if cell is None:
+        return Register("", "")  # a port
     nets = (_net(cell, pin) for pin in delays[cell["type"]].clocked)
     block = next((blocks[net] for net in nets if net is not None and net in blocks), "")
     line = _LINE.search(cell["attributes"].get("src", ""))

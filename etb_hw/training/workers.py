@@ -42,8 +42,8 @@ def in_processes(jobs: int, work: Callable[..., None], arguments: Sequence[Any])
         running = {receiver: process for process, receiver in started}
         while running:
             # a process that ends without a word ends its pipe; a long word fits into it only as it is read
-            for receiver in wait(list(running)):
-                assert isinstance(receiver, Connection)
+            ready = wait(list(running))
+            for receiver in [each for each in running if each in ready]:
                 _raise(running.pop(receiver), receiver)
     finally:
         for process, _ in started:

@@ -22,11 +22,16 @@ def cell(kind: str, **connections: Any) -> dict[str, Any]:
 
 def module(**cells: dict[str, Any]) -> dict[str, Any]:
     names = {"u_MVAU_0.sum": {"bits": [1, "0"], "hide_name": 0}, "u_f3_0.full": {"bits": [9], "hide_name": 0}}
-    return {"cells": cells, "netnames": names}
+    ports = {"clk": {"direction": "input", "bits": [60]}, "data": {"direction": "input", "bits": [99]}}
+    return {
+        "cells": cells,
+        "netnames": names,
+        "ports": {**ports, "sum": {"direction": "output", "bits": [8, 3]}},
+    }
 
 
 def test_cells_wires_clock_and_setup_add_up() -> None:
-    """A link of a carry chain takes no wire, constants and the module's inputs begin no path."""
+    """A link of a carry chain takes no wire, and constants begin no path."""
     found = longest_path(
         module(
             a=cell("FDRE", D=7, Q=1),
@@ -45,6 +50,14 @@ def test_cells_wires_clock_and_setup_add_up() -> None:
     assert str(found.start) == "MVAU_0 (etb_mvau.sv:12)"
     assert found.end.block == "f3_0"
     assert found.mhz == 1e6 / found.ps
+
+
+def test_ports_are_registers_of_neighbours() -> None:
+    """From one through a LUT to another; the clock is none."""
+    found = longest_path(module(a=cell("LUT2", I0=60, I1=99, O=3)), DELAYS)
+    assert found is not None
+    assert found.ps == 100 + (WIRE_PS + 20) + (WIRE_PS + 10)
+    assert str(found.start) == str(found.end) == "a port"
 
 
 def test_no_path_and_cells_whose_delay_nobody_knows() -> None:
