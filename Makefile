@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := train,rtl,notebooks,docs,dev
 
-.PHONY: fresh demo test test-slow test-finn bench mutants attacks lint docs clean setup
+.PHONY: fresh demo test test-slow test-finn test-hls4ml bench mutants attacks lint docs clean setup
 
 setup: $(VENV)/.installed
 
@@ -55,6 +55,12 @@ test-finn: setup .venv-finn/.installed
 
 .venv-finn/.installed: hw_tests/finn/requirements.txt hw_tests/finn/setup.sh
 	hw_tests/finn/setup.sh .venv-finn $(BIN)/python
+
+test-hls4ml: setup .venv-hls4ml/.installed
+	$(BIN)/python -m pytest -m hls4ml hw_tests/hls4ml
+
+.venv-hls4ml/.installed: hw_tests/hls4ml/requirements.txt hw_tests/hls4ml/setup.sh
+	hw_tests/hls4ml/setup.sh .venv-hls4ml $(BIN)/python
 
 # demo and test as a newcomer's machine runs them: a clone, an empty home, no tools beyond what the README names
 fresh:

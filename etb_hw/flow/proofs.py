@@ -48,6 +48,12 @@ def prove_import(
     return replace(prove(step, f"{model.name} in qonnx", found, expected), ties=ties)
 
 
+def prove_hls4ml(graph: IntegerGraph, model: Path, x: NDArray[np.integer]) -> Proof:
+    """What was written for hls4ml computes, in qonnx, what the integer graph computes."""
+    expected = reference.execute(graph, x)
+    return prove(f"{model.name} in qonnx", "integer graph", qonnx_io.execute(model, x), expected)
+
+
 def prove_dataflow(design: DataflowGraph, graph: IntegerGraph, x: NDArray[np.integer]) -> Proof:
     """The blocks of a design compute what the integer graph computes."""
     expected = reference.execute(graph, x)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from etb_hw.qonnx_io.finn import export_finn
+from etb_hw.qonnx_io.hls4ml import export_hls4ml
 from etb_hw.qonnx_io.importer import import_model
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.rounding import without_rounding
@@ -24,6 +25,7 @@ __all__ = [
     "ImportOptions",
     "execute",
     "export_finn",
+    "export_hls4ml",
     "export_model",
     "import_model",
     "settled",
