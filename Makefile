@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,rtl,notebooks,docs,dev
+EXTRAS := train,rtl,cocotb,notebooks,docs,dev
 
 .PHONY: fresh demo test test-slow test-finn test-hls4ml bench mutants attacks lint docs clean setup
 

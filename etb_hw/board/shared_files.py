@@ -33,6 +33,19 @@ def test_bench_files(bench: str, parameters: Mapping[str, int], sources: str) ->
     }
 
 
+def cocotb_files(bench: str) -> dict[str, str]:
+    """The tests ``cocotb_<bench>``, and the program that runs them; ``test_bench_files`` go with them."""
+    folder = files("etb_hw.board") / "test_bench"
+    texts = {
+        name: (folder / name).read_text(encoding="utf-8") for name in (f"cocotb_{bench}.py", "run_cocotb.py")
+    }
+    # a package stands alone: its modules lie in `test`, which is where they run, and in `host`
+    moved = (("from etb_hw.board.test_bench.", "from "), ("from etb_hw.board.host.", "from host."))
+    for here, there in moved:
+        texts = {name: text.replace(here, there) for name, text in texts.items()}
+    return {f"test/{name}": text for name, text in texts.items()}
+
+
 def words_text(data: bytes, size: int) -> str:
     """Bytes as a memory file of words of ``size`` bytes, the first byte lowest."""
     words = (data[i : i + size][::-1].hex() for i in range(0, len(data), size))

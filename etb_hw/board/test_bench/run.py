@@ -11,13 +11,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parent / "SOURCES_FOLDER"
 FOR_THE_BOARD = ("etb_board.sv", "etb_clock.sv")  # pins and PLL
-RUNTIME = ("verilated", "verilated_timing", "verilated_threads", "verilated_random")
 
 
 def design() -> list[Path]:
@@ -39,47 +39,62 @@ def verilator() -> tuple[str, Path]:
     return found, Path(asked.stdout.strip())
 
 
-def main() -> int:
+def fresh_folder(name: str) -> Path:
+    """An empty folder beside this file, with the memories of the design and the golden frames."""
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in (*SOURCES.glob("*.mem"), *HERE.glob("*.mem")):
+        shutil.copy(path, folder)
+    return folder
+
+
+def compiled(
+    folder: Path,
+    sources: Sequence[Path],
+    options: Sequence[str],
+    runtime: Sequence[str],
+    flags: Sequence[str],
+    more: Sequence[str] = (),
+) -> Path:
+    """The simulator that Verilator and a C++ compiler make in ``folder``. Ends the program where they fail.
+
+    Args:
+        options: of Verilator. flags: of the compiler.
+        runtime: names of those parts of Verilator's runtime that it needs.
+        more: what else the compiler gets, after the sources: C++ and libraries.
+    """
     compiler = next(filter(None, map(shutil.which, ("g++", "clang++"))), None)
     if compiler is None:
         sys.exit("there is no C++ compiler: install g++")
-    build = HERE / "build"
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir()
-    for path in (*SOURCES.glob("*.mem"), *HERE.glob("*.mem")):
-        shutil.copy(path, build)
-    program, home = verilator()
-    options = [
-        "--cc",
-        "--main",
-        "--timing",
-        "-O3",
-        "-Wno-fatal",
-        "-Wno-lint",
-        "-Wno-style",
-        "--top-module",
-        "tb",
-    ]
-    sources = [str(path) for path in (*design(), *sorted(HERE.glob("*.sv")))]
-    environment = {**os.environ, "VERILATOR_ROOT": str(home)}
-    made = subprocess.run([program, *options, "-Mdir", str(build), *sources], env=environment)
+    verilator_bin, home = verilator()
+    quiet = ["-O3", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
+    command = [verilator_bin, "--cc", *quiet, *options, "-Mdir", str(folder), *map(str, sources)]
+    made = subprocess.run(command, env={**os.environ, "VERILATOR_ROOT": str(home)})
     if made.returncode:
-        return made.returncode
+        sys.exit(made.returncode)
     include = home / "include"
-    unit = build / "unit.cc"
-    unit.write_text("".join(f'#include "{path.name}"\n' for path in sorted(build.glob("*.cpp"))))
-    runtime = [str(include / f"{name}.cpp") for name in RUNTIME if (include / f"{name}.cpp").is_file()]
-    flags = [
-        "-std=c++20",
-        "-O0",
-        "-DVL_TIME_CONTEXT",
-        f"-I{include}",
-        f"-I{include / 'vltstd'}",
-        f"-I{build}",
-    ]
-    flags += ["-DVM_TIMING=1", "-DVM_COVERAGE=0", "-DVM_TRACE=0", "-DVM_SC=0"]
-    made = subprocess.run([compiler, *flags, str(unit), *runtime, "-pthread", "-o", str(build / "tb")])
-    return made.returncode or subprocess.run([str(build / "tb")], cwd=build).returncode
+    unit, program = folder / "unit.cc", folder / "tb"
+    unit.write_text("".join(f'#include "{path.name}"\n' for path in sorted(folder.glob("*.cpp"))))
+    parts = [str(include / f"{name}.cpp") for name in runtime if (include / f"{name}.cpp").is_file()]
+    command = [compiler, "-std=c++20", "-O0", "-DVM_COVERAGE=0", "-DVM_TRACE=0", "-DVM_SC=0", *flags]
+    command += [f"-I{include}", f"-I{include / 'vltstd'}", f"-I{folder}", str(unit), *parts, *more]
+    made = subprocess.run([*command, "-pthread", "-o", str(program)])
+    if made.returncode:
+        sys.exit(made.returncode)
+    return program
+
+
+def main() -> int:
+    folder = fresh_folder("build")
+    program = compiled(
+        folder,
+        [*design(), *sorted(HERE.glob("*.sv"))],
+        ["--main", "--timing", "--top-module", "tb"],
+        ["verilated", "verilated_timing", "verilated_threads", "verilated_random"],
+        ["-DVL_TIME_CONTEXT", "-DVM_TIMING=1"],
+    )
+    return subprocess.run([str(program)], cwd=folder).returncode
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from etb_hw.board.describe import stream_description
 from etb_hw.board.host.frames import to_bytes
 from etb_hw.board.host.zynq import Accelerator
 from etb_hw.board.reload import prove_loading
-from etb_hw.board.shared_files import host_files, test_bench_files, words_text
+from etb_hw.board.shared_files import cocotb_files, host_files, test_bench_files, words_text
 from etb_hw.board.weights import weights_description, writable_files
 from etb_hw.board.zynq.c_driver import design_header, driver_sources
 from etb_hw.board.zynq.gateware import bus_of, gateware, ports
@@ -120,7 +120,7 @@ def prove_board(design: DataflowGraph, described: Mapping[str, Any], trial: Tria
 
 
 def _test_bench(design: DataflowGraph, described: Mapping[str, Any], trial: Trial) -> dict[str, str]:
-    """Golden words of the buses, and the bench that sends them."""
+    """Golden words of the buses, and the benches that send them."""
     taken, given = bus_of(design.input_stream), bus_of(design.output_stream)
     count = len(trial.images)
     parameters = {
@@ -132,6 +132,7 @@ def _test_bench(design: DataflowGraph, described: Mapping[str, Any], trial: Tria
     words_out = to_bytes(trial.expected, described["output"]).tobytes()
     return {
         **test_bench_files("axi", parameters, "ip/hdl"),
+        **cocotb_files("axi"),
         "test/frames_in.mem": words_text(words_in, taken.size),
         "test/frames_out.mem": words_text(words_out, given.size),
     }

