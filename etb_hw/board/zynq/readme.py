@@ -85,8 +85,9 @@ of your own.
     python test/run_cocotb.py
 
 sends them, and packets that are damaged in several ways, from the bus models of cocotbext-axi, which are not
-ours (`pip install cocotb cocotbext-axi numpy` as well; `python test/run_cocotb.py icarus` and the like take
-another simulator). `test/cocotb_axi.py` holds these tests: a function more is a test more.
+ours (`pip install cocotb cocotbext-axi numpy` as well). `python test/run_cocotb.py icarus` and the like take
+another simulator, which was not tried. `test/cocotb_axi.py` holds these tests: a function more is a test
+more.
 
 ## What was proved, and what was not
 
