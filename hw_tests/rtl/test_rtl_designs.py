@@ -266,7 +266,7 @@ def test_shortcuts_of_several_pixels_a_cycle(simulator_cache: Path) -> None:
     np.testing.assert_array_equal(run.outputs, design.execute(frames))
 
 
-@pytest.mark.parametrize(("cycles", "pixels"), [(100, 1), (50, 2)])
+@pytest.mark.parametrize(("cycles", "pixels"), [(100, 1), pytest.param(50, 2, marks=pytest.mark.slow)])
 def test_joined_channels_at_full_speed(cycles: int, pixels: int, simulator_cache: Path) -> None:
     """Whole pixels of both streams at once, and two of each; lanes that divide them take 192 cycles."""
     design = _at_full_speed(dense_net(few_bits=True), cycles, simulator_cache)

@@ -340,7 +340,7 @@ def test_a_flipped_bit_in_the_state_is_noticed_and_the_state_before_is_taken(dig
         assert torch.equal(value, resumed.hard.state_dict()[name]), name
     for file in (state, before(state)):
         file.write_bytes(content)
-    with pytest.raises(BadInput, match="--force"):
+    with pytest.raises(BadInput, match="delete it"):
         training.train(MODEL, config, evolution, digits, tmp_path / "cut")
 
 
