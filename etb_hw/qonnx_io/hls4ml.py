@@ -10,7 +10,6 @@ it is exact, and hls4ml infers every width.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -21,11 +20,9 @@ from etb_hw.errors import UnsupportedNode
 from etb_hw.files import write_bytes
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
-from etb_hw.qonnx_io.metadata import stamp
+from etb_hw.qonnx_io.writer import GENERAL, GraphWriter
 
-OPSET = 13
 TERNARY = DataType.parse("TERNARY")
-GENERAL = "qonnx.custom_op.general"
 
 
 def export_hls4ml(graph: g.IntegerGraph, path: Path | str) -> None:
@@ -39,17 +36,12 @@ def export_hls4ml(graph: g.IntegerGraph, path: Path | str) -> None:
 
 def hls4ml_model(graph: g.IntegerGraph) -> onnx.ModelProto:
     """Conv, or MatMul and Add, with weights and biases from Quant; Quant as activation; MaxPool; Flatten."""
-    writer = _Writer(graph)
-    for node in graph.nodes:
-        writer.node(node)
-    return writer.model()
+    return _Writer(graph).written()
 
 
-class _Writer:
+class _Writer(GraphWriter):
     def __init__(self, graph: g.IntegerGraph) -> None:
-        self.graph = graph
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
+        super().__init__(graph)
         self.as_bits: set[str] = set()  # bipolar tensors whose values v are stored as (v + 1) / 2
         self.folded: dict[str, str] = {}  # what is part of the node in front of it -> that node's tensor
 
@@ -170,26 +162,21 @@ class _Writer:
         array = np.asarray(values, dtype=np.float32)
         self.initializers.append(numpy_helper.from_array(array, name))
 
-    def _emit(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
-
     def model(self) -> onnx.ModelProto:
         graph = self.graph
         result = self.folded.get(graph.output, graph.output)
         if result in self.as_bits:
             raise _refused(graph[graph.output], "ends the network with signs")
-        ends = [
+        given, scores = (
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, *shape])
             for name, shape in (
                 (graph.input.name, graph.input.shape),
                 (result, graph.types[graph.output].shape),
             )
-        ]
-        proto = helper.make_graph(self.nodes, "hls4ml", ends[:1], ends[1:], initializer=self.initializers)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(GENERAL, 1)]
-        model = helper.make_model(proto, opset_imports=opsets, ir_version=8)
-        stamp(model, "hls4ml", "borders are zeros, which store -1 where signs are bits")
-        return model
+        )
+        return self._finished(
+            "hls4ml", "borders are zeros, which store -1 where signs are bits", given, scores
+        )
 
 
 def _refused(node: g.Node, reason: str) -> UnsupportedNode:

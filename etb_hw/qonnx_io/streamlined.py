@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -13,9 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from etb_hw.files import write_bytes
 from etb_hw.integer import graph as g
 from etb_hw.integer.datatype import DataType
-from etb_hw.qonnx_io.metadata import stamp
+from etb_hw.qonnx_io.writer import GENERAL, GraphWriter
 
-OPSET = 13
 _LAYOUTS = {2: '["N", "C"]', 4: '["N", "C", "H", "W"]'}
 _CHAIN_OPS = {
     "mul": "Mul",
@@ -35,17 +33,12 @@ def write_streamlined(graph: g.IntegerGraph, path: Path | str) -> None:
 
 def streamlined_model(graph: g.IntegerGraph) -> onnx.ModelProto:
     """Integer Conv / MatMul, MultiThreshold, MaxPool, Pad, ..., annotated with data types and layouts."""
-    writer = _Writer(graph)
-    for node in graph.nodes:
-        writer.node(node)
-    return writer.model()
+    return _Writer(graph).written()
 
 
-class _Writer:
+class _Writer(GraphWriter):
     def __init__(self, graph: g.IntegerGraph) -> None:
-        self.graph = graph
-        self.nodes: list[onnx.NodeProto] = []
-        self.initializers: list[onnx.TensorProto] = []
+        super().__init__(graph)
         self.infos: list[onnx.ValueInfoProto] = []
         self.annotations: list[onnx.TensorAnnotation] = []
 
@@ -67,7 +60,7 @@ class _Writer:
                 )
                 table = self._const(f"{node.name}/thresholds", node.thresholds, dtype)
                 self._emit(
-                    "MultiThreshold", [*args, table], node.name, domain="qonnx.custom_op.general",
+                    "MultiThreshold", [*args, table], node.name, domain=GENERAL,
                     out_dtype=node.dtype.name, out_scale=float(node.dtype.step),
                     out_bias=float(node.dtype.min),
                     data_layout="NCHW" if len(self.graph.types[node.name].shape) == 3 else "NC",
@@ -152,23 +145,14 @@ class _Writer:
             dims[1] = graph.top
             self._shape(outputs[0], tuple(dims[1:]))
             last, kind = name, TensorProto.INT64
-        infos = [info for info in self.infos if info.name != last]
-        proto = helper.make_graph(
-            self.nodes,
+        return self._finished(
             "streamlined",
-            [helper.make_tensor_value_info(graph.input.name, TensorProto.FLOAT, [1, *graph.input.shape])],
-            [helper.make_tensor_value_info(last, kind, dims)],
-            initializer=self.initializers,
-            value_info=infos,
+            "integers throughout; padding is explicit",
+            helper.make_tensor_value_info(graph.input.name, TensorProto.FLOAT, [1, *graph.input.shape]),
+            helper.make_tensor_value_info(last, kind, dims),
+            [info for info in self.infos if info.name != last],
+            self.annotations,
         )
-        proto.quantization_annotation.extend(self.annotations)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("qonnx.custom_op.general", 1)]
-        model = helper.make_model(proto, opset_imports=opsets, ir_version=8)
-        stamp(model, "streamlined", "integers throughout; padding is explicit")
-        return model
-
-    def _emit(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
 
     def _const(self, name: str, array: NDArray[np.generic] | np.generic, dtype: DataType | None) -> str:
         array = np.asarray(array)
