@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from etb_hw.dataflow.stream import Stream
 from etb_hw.files import write_text
 from etb_hw.rtl.instance import CHAIN_BITS, block_text, instance_text, memory_file, memory_text
 from etb_hw.rtl.library import module_text, needed_modules
-from etb_hw.rtl.names import comment, identifiers
+from etb_hw.rtl.names import comment, instance_names
 from etb_hw.rtl.readme import readme_text
 
 TOP = "etb_top"
@@ -45,13 +44,6 @@ def source_wires(design: DataflowGraph) -> tuple[Wire, ...]:
         Wire(f"s{number}_{index}", stream, Port(block.name, index))
         for number, block in enumerate(design.blocks)
         for index, stream in enumerate(block.outputs)
-    )
-
-
-def instance_names(design: DataflowGraph) -> Mapping[str, str]:
-    """What each block and FIFO is called in the design's text, by its name in the graph."""
-    return identifiers(
-        [*(block.name for block in design.blocks), *(fifo.name for fifo in design.fifos.values())]
     )
 
 

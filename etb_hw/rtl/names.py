@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from etb_hw.dataflow.graph import DataflowGraph
+
 LONGEST = 64  # characters; file names are made of identifiers too
 
 
@@ -27,6 +29,13 @@ def identifiers(names: Iterable[str]) -> Mapping[str, str]:
         taken.add(made.lower())
         found[name] = made
     return found
+
+
+def instance_names(design: DataflowGraph) -> Mapping[str, str]:
+    """What each block and FIFO is called in a design's text and files, by its name in the graph."""
+    return identifiers(
+        [*(block.name for block in design.blocks), *(fifo.name for fifo in design.fifos.values())]
+    )
 
 
 def comment(text: str) -> str:

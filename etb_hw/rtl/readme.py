@@ -5,7 +5,7 @@ from __future__ import annotations
 from etb_hw.dataflow.graph import DataflowGraph
 from etb_hw.dataflow.load_image import is_writable
 from etb_hw.dataflow.stream import Stream
-from etb_hw.rtl.names import comment, identifiers
+from etb_hw.rtl.names import comment, instance_names
 
 _CHAIN = (
     "| load_in, load_out | in, out | 11 each | ends of the chain of writable memories (`etb_writable.sv`); "
@@ -15,7 +15,7 @@ _CHAIN = (
 
 def readme_text(design: DataflowGraph, top: str, width_in: int, width_out: int) -> str:
     """Ports, stream layout and timing in Markdown."""
-    names = identifiers(block.name for block in design.blocks)
+    names = instance_names(design)
     rows = "\n".join(
         f"| {names[block.name]} | {comment(block.layer)} | etb_{block.rtl().module} "
         f"| {', '.join(_stream(s) for s in block.inputs)} | {', '.join(_stream(s) for s in block.outputs)} "

@@ -28,7 +28,7 @@ from etb_hw.flow.samples import samples
 from etb_hw.integer import IntegerGraph
 from etb_hw.rtl import generate, simulate
 from etb_hw.rtl.instance import memory_file
-from etb_hw.rtl.names import identifiers
+from etb_hw.rtl.names import instance_names
 from hw_tests.benchmarks.bench_synth import NETWORKS
 
 FLOW = Path(__file__).parents[2] / "flows/digits.toml"
@@ -39,7 +39,7 @@ Bit = tuple[str, int, int]  # memory file, word, bit
 
 def bits(design: DataflowGraph) -> list[Bit]:
     """Every bit of the design's memories."""
-    names = identifiers(block.name for block in design.blocks)
+    names = instance_names(design)
     return [
         (memory_file(names[block.name], memory), word, bit)
         for block in design.blocks
