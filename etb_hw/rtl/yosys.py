@@ -128,7 +128,7 @@ def synth(
         folder = netlist(
             generate(design), TOP, family, keep=timed, cache_dir=cache_dir, yosys=tool, timeout=timeout
         )
-        path = _path(folder, cell_delays(family, tool, cache_dir)) if timed else None
+        path = path_of(folder, TOP, cell_delays(family, tool, cache_dir)) if timed else None
         return SynthReport(family, tool.version, (SynthRow(TOP, "", _load(folder, family)),), True, path)
     named: list[tuple[str, str, Block]] = [(block.name, block.layer, block) for block in design.blocks]
     targets = {edge.source: edge.target.block for edge in design.edges}
@@ -142,9 +142,10 @@ def synth(
     return SynthReport(family, tool.version, tuple(rows), False)
 
 
-def _path(folder: Path, delays: Mapping[str, CellDelays]) -> LongestPath | None:
+def path_of(folder: Path, top: str, delays: Mapping[str, CellDelays]) -> LongestPath | None:
+    """The longest path of a netlist that ``netlist`` kept; None as of ``longest_path``."""
     kept = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))
-    return longest_path(kept["modules"][TOP], delays)
+    return longest_path(kept["modules"][top], delays)
 
 
 def synth_block(

@@ -5,7 +5,6 @@ python -m hw_tests.benchmarks.bench_fold_clock    # a quarter of an hour
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,10 +14,10 @@ from rich.table import Table
 from etb_hw.calibration.rows import block_of
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.registered_block import RegisteredBlock
-from etb_hw.rtl.cell_delays import cell_delays
-from etb_hw.rtl.longest_path import LongestPath, longest_path
-from etb_hw.rtl.tools import find_yosys
-from etb_hw.rtl.yosys import BLOCK_TOP, block_sources, netlist
+from etb_hw.rtl.cell_delays import CellDelays, cell_delays
+from etb_hw.rtl.longest_path import LongestPath
+from etb_hw.rtl.tools import Tool, find_yosys
+from etb_hw.rtl.yosys import BLOCK_TOP, block_sources, netlist, path_of
 
 Fold = Mapping[str, int]
 BINARY: Mapping[str, Any] = {"kind": "Mvau", "w": "BIPOLAR", "x": "BIPOLAR", "mh": 64, "mw": 576, "steps": 1}
@@ -50,10 +49,12 @@ LAYERS: Mapping[str, tuple[Mapping[str, Any], tuple[Fold, ...]]] = {
 
 
 def main() -> None:
+    yosys = find_yosys()
+    delays = cell_delays("xc7", yosys)
     table = Table("layer", "PE", "SIMD", "ns, as it is", "with registers", "between")
     for layer, (spec, folds) in LAYERS.items():
         for fold in folds:
-            plain, *more = (longest(block) for block in forms(block_of({**spec, **fold})))
+            plain, *more = (longest(block, yosys, delays) for block in forms(block_of({**spec, **fold})))
             slowest = more[-1] if more else plain
             table.add_row(
                 layer, str(fold["pe"]), str(fold.get("simd", "")), f"{plain.ps / 1000:.2f}",
@@ -68,11 +69,9 @@ def forms(block: Block) -> Iterator[Block]:
         yield block.registered()
 
 
-def longest(block: Block) -> LongestPath:
-    yosys = find_yosys()
+def longest(block: Block, yosys: Tool, delays: Mapping[str, CellDelays]) -> LongestPath:
     folder = netlist(block_sources(block, BLOCK_TOP), BLOCK_TOP, "xc7", keep=True, yosys=yosys)
-    module = json.loads((folder / "netlist.json").read_text(encoding="utf-8"))["modules"][BLOCK_TOP]
-    found = longest_path(module, cell_delays("xc7", yosys))
+    found = path_of(folder, BLOCK_TOP, delays)
     assert found is not None, block.name
     return found
 

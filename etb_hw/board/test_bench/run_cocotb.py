@@ -42,7 +42,6 @@ def build() -> Path:
 
 def simulate(program: Path) -> int:
     """How many tests fail in a simulator that was built; 1 where it does not come to its end."""
-    from cocotb_tools.check_results import get_results
     from cocotb_tools.config import pygpi_entry_point
 
     results = program.parent / RESULTS
@@ -60,15 +59,11 @@ def simulate(program: Path) -> int:
         "TOPLEVEL_LANG": "verilog",
     }
     done = subprocess.run([str(program)], cwd=program.parent, env=environment)
-    if done.returncode or not results.is_file():
-        return 1
-    tests, failed = get_results(results)
-    return failed if tests else 1
+    return 1 if done.returncode or not results.is_file() else failures(results)
 
 
 def with_runner(simulator: str) -> int:
     """The same by cocotb's own runner, in another simulator."""
-    from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
     os.environ.update(settings())
@@ -81,6 +76,13 @@ def with_runner(simulator: str) -> int:
     results = runner.test(
         hdl_toplevel=TOP, hdl_toplevel_lang="verilog", test_module=TESTS, build_dir=folder, test_dir=folder
     )
+    return failures(results)
+
+
+def failures(results: Path) -> int:
+    """How many tests of a file of results failed; 1 where none ran."""
+    from cocotb_tools.check_results import get_results
+
     tests, failed = get_results(results)
     return failed if tests else 1
 
