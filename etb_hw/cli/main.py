@@ -19,7 +19,7 @@ from etb_hw.errors import BadInput
 COMMANDS: Mapping[str, str] = {
     "init": "Write a flow file to start from, or list those that come with the package.",
     "run": "Run a flow file: train, prune, export, streamline, build, simulate, report.",
-    "train": "Train the network of a flow file, and its dense baseline.",
+    "train": "Train the network of a flow file.",
     "prune": "Harden and slim the trained network of a flow file.",
     "export": "Write the slim network of a flow file, or of a checkpoint, as QONNX.",
     "streamline": "Turn any QONNX file into the integer graph.",
