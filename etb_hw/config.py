@@ -40,7 +40,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Where the data come from. Pixels stay 8-bit integers from the file to the FPGA."""
+    """Where the data come from. Pixels stay integers from the file to the FPGA."""
 
     name: Literal["digits", "cifar10", "mnist", "folder", "npz", "python"] = Field(
         "digits", description="kind of data"

@@ -16,7 +16,10 @@ from etb_hw.cli.output import Output, output_options
 @click.option("--force", is_flag=True, help="Run the step again, whatever is there already.")
 @output_options
 def command(flow_file: Path, out: Path | None, force: bool, output: Output) -> None:
-    """Train FLOW_FILE's network, resuming where an earlier run stopped (`run --until baseline`: the dense one too)."""
+    """Train FLOW_FILE's network, resuming where an earlier run stopped.
+
+    `etb-hw run FLOW_FILE --until baseline` trains the dense network too.
+    """
     from etb_hw.cli.running import run_flow
 
     run_flow(flow_file, out, output, start="train" if force else None, until="train")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from etb_hw.config import Layout
 from etb_hw.data.checks import check_trained
-from etb_hw.data.dataset import Dataset, Labels, Pixels
+from etb_hw.data.dataset import Dataset, Labels
 from etb_hw.errors import BadInput
 
 MOST_CLASSES = 2**16
 REMEDY = (
-    "give whole numbers 0..255 or -128..127 of shape (N, C, H, W), (N, H, W, C), (N, H, W), (N, F), or with "
-    'layout = "signal" (N, C, T), and an integer label each'
+    "give whole numbers 0..65535 or -32768..32767 of shape (N, C, H, W), (N, H, W, C), (N, H, W), (N, F), or "
+    'with layout = "signal" (N, C, T), and an integer label each'
 )
 
 LABELS = (
@@ -46,7 +46,8 @@ def from_arrays(
     """A checked data set of arrays as they come.
 
     Args:
-        train_x, test_x: integers that fit 8 bits, see ``layout``. train_y, test_y: integers (N,) or (N, 1).
+        train_x, test_x: integers that fit 16 bits, see ``layout``; the narrowest type of 8 or 16 bits that
+            holds them all is the hardware's input. train_y, test_y: integers (N,) or (N, 1).
         classes: their names; by default their numbers.
         layout: what the axes are: ``image`` (N, C, H, W), (N, H, W, C) or (N, H, W), ``signal`` (N, C, T),
             ``features`` (N, F); ``auto`` takes three axes for grey images. Of four axes the last are the
@@ -79,11 +80,9 @@ def arranged(
                 source, f"has label {count - 1}: {count:,} classes, at most {MOST_CLASSES:,}", REMEDY
             )
         classes = tuple(str(i) for i in range(count))
-    signed = any(
-        x.size and np.issubdtype(x.dtype, np.integer) and int(x.min()) < 0 for x in (train_x, test_x)
-    )
-    signed = signed or any(x.dtype == np.int8 for x in (train_x, test_x))
-    images = [_images(x, source, layout, signed) for x in (train_x, test_x)]
+    ordered = [_ordered(x, source, layout) for x in (train_x, test_x)]
+    kind = _narrowest(ordered, source)
+    images = [np.ascontiguousarray(x, dtype=kind) for x in ordered]
     return Dataset(images[0], labels[0], images[1], labels[1], tuple(classes), source)
 
 
@@ -109,24 +108,31 @@ def _labels(values: NDArray[np.generic], where: str) -> Labels:
     return flat.astype(np.int64)
 
 
-def _images(values: NDArray[np.generic], where: str, layout: Layout, signed: bool) -> Pixels:
+def _narrowest(images: Sequence[NDArray[np.integer]], where: str) -> type[np.integer]:
+    """The type that holds all of them; one of 8 bits where it does."""
+    filled = [x for x in images if x.size]
+    low = min((int(x.min()) for x in filled), default=0)
+    high = max((int(x.max()) for x in filled), default=0)
+    signed = low < 0 or any(x.dtype == np.int8 for x in images)
+    for kind in (np.int8, np.int16) if signed else (np.uint8, np.uint16):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return kind
+    raise BadInput(where, f"has inputs from {low} to {high}, no 16-bit integers", REMEDY)
+
+
+def _ordered(values: NDArray[np.generic], where: str, layout: Layout) -> NDArray[np.integer]:
+    """As (N, C, H, W)."""
     wanted = _AXES[layout]
     if not np.issubdtype(values.dtype, np.integer) or values.ndim not in wanted:
         raise BadInput(where, f"has inputs of type {values.dtype}, shape {values.shape}", REMEDY)
-    kind = np.int8 if signed else np.uint8
-    limits = np.iinfo(kind)
-    if values.size and not limits.min <= int(values.min()) <= int(values.max()) <= limits.max:
-        raise BadInput(
-            where, f"has inputs from {int(values.min())} to {int(values.max())}, no 8-bit integers", REMEDY
-        )
+    whole: NDArray[np.integer] = values  # type: ignore[assignment]
     match values.ndim:
         case 2:
-            ordered = values[:, :, None, None]
+            return whole[:, :, None, None]
         case 3 if layout == "signal":
-            ordered = values[:, :, None, :]
+            return whole[:, :, None, :]
         case 3:
-            ordered = values[:, None]
+            return whole[:, None]
         case _:
             last = layout == "nhwc" or (layout != "nchw" and _channels_last(values.shape, where))
-            ordered = values.transpose(0, 3, 1, 2) if last else values
-    return np.ascontiguousarray(ordered, dtype=kind)
+            return whole.transpose(0, 3, 1, 2) if last else whole

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
 
-Pixels: TypeAlias = NDArray[np.integer[Any]]  # uint8 or int8
+Pixels: TypeAlias = NDArray[np.integer[Any]]  # uint8, int8, uint16 or int16
 Labels: TypeAlias = NDArray[np.int64]
+
+KINDS = (np.uint8, np.int8, np.uint16, np.int16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,7 @@ class Dataset:
     """Training and test images. Pixels are the integers that the FPGA will see: nothing is normalised.
 
     Attributes:
-        train_x: uint8 (or int8) pixels of shape (N, C, H, W).
+        train_x: pixels (of one of KINDS) of shape (N, C, H, W).
         train_y: int64 labels of shape (N,), indices into ``classes``.
         test_x: likewise, for testing.
         test_y: likewise.
@@ -44,11 +46,11 @@ class Dataset:
             ("test", self.test_x, self.test_y),
         ):
             where = f"{self.source}, {split} set"
-            if x.dtype not in (np.uint8, np.int8) or x.ndim != 4:
+            if x.dtype not in KINDS or x.ndim != 4:
                 raise BadInput(
                     where,
                     f"images are {x.dtype} of shape {x.shape}",
-                    "give 8-bit integers of shape (N, C, H, W)",
+                    "give integers of 8 or 16 bits of shape (N, C, H, W)",
                 )
             if len(x) == 0:
                 raise BadInput(where, "holds no images", "check the files of the data set")
@@ -86,7 +88,7 @@ class Dataset:
 
     @property
     def dtype(self) -> str:
-        """The type of a pixel: UINT8 or INT8."""
+        """The type of a pixel, such as UINT8."""
         return str(self.train_x.dtype).upper()
 
     @cached_property

@@ -25,8 +25,9 @@ NAMES = {
 }
 LARGEST = 4 << 30  # bytes after unpacking: CIFAR-10 has 0.2 GB
 REMEDY = (
-    "write it with numpy.savez(PATH, train_x=..., train_y=..., test_x=..., test_y=...): 8-bit integers "
-    "(N, C, H, W), (N, H, W, C), (N, H, W), (N, F) or (N, C, T), integer labels, optionally `classes`"
+    "write it with numpy.savez(PATH, train_x=..., train_y=..., test_x=..., test_y=...): integers "
+    "that fit 16 bits (N, C, H, W), (N, H, W, C), (N, H, W), (N, F) or (N, C, T), integer labels, optionally "
+    "`classes`"
 )
 
 

@@ -63,9 +63,9 @@ def from_torch(
 ) -> Dataset:
     """A Dataset of torch data sets or loaders of pairs (input, label).
 
-    Inputs are integers of 8 bits, pictures, or what torchvision's ToTensor makes of these (pixels / 255,
-    undone exactly). Normalised ones have no integers to give to hardware and are refused. What a set draws
-    at random is drawn once: leave augmentation to [training] (flip, shift, cutout) or to your own loop.
+    Inputs are integers of 16 bits or fewer, pictures, or what torchvision's ToTensor makes of these (pixels
+    / 255, undone exactly). Normalised ones have no integers to give to hardware and are refused. What a set
+    draws at random is drawn once: leave augmentation to [training] (flip, shift, cutout) or to your own loop.
     """
     (train_x, train_y), (test_x, test_y) = _collect(train, source), _collect(test, source)
     if classes is None:
@@ -96,5 +96,5 @@ def _integers(x: NDArray[np.generic], where: str) -> NDArray[np.generic]:
     if pixels.min(initial=0) >= 0 and np.abs(values - pixels / 255).max(initial=0) < 1e-6:
         return pixels.astype(np.int64)
     raise BadInput(
-        where, "holds numbers that are no integers", "leave normalisation out: hardware reads 8-bit integers"
+        where, "holds numbers that are no integers", "leave normalisation out: hardware reads integers"
     )

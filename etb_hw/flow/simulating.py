@@ -36,7 +36,11 @@ def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int
     """
     shape, dtype = graph.input.shape, graph.input.dtype
     if int(np.prod(shape)) != int(np.prod(images.shape[1:])):
-        raise BadInput("data", f"images are {images.shape[1:]}, the model takes {shape}", "use other data")
+        frames = ", ".join(("N", *map(str, shape)))
+        raise BadInput(
+            "data", f"images are {images.shape[1:]}, the model takes {shape}",
+            f"give --data for it: a .npy of integers ({frames}), a .npz, or a data set of such images",
+        )  # fmt: skip
     x = images.reshape(len(images), *shape)
     _check_range(x, dtype)
     return Fitted(graph, x, labels)

@@ -25,6 +25,8 @@ TOPOLOGIES: Mapping[str, Callable[..., NetSpec]] = {
     "lfc": lfc,
 }
 
+LARGEST_SUM = 2**23  # float32 holds every half up to it, where thresholds lie
+
 __all__ = [
     "CLASSES",
     "INPUT",
@@ -51,7 +53,21 @@ def specify(config: ModelConfig, input_shape: Shape, classes: int, input_dtype: 
     spec = topology(input_shape, classes, config.width, config.widths).with_activation(config.activation)
     spec = replace(spec, input_dtype=input_dtype)
     assert spec.shapes  # raises for images that are too small
+    _check_sums(spec)
     return spec
+
+
+def _check_sums(spec: NetSpec) -> None:
+    """Raise BadInput where training, in float32, would round sums over the input."""
+    for layer in spec.weighted:
+        most = spec.geometry(layer).fan_in * spec.largest_input
+        if layer.inputs == (INPUT,) and most > LARGEST_SUM:
+            raise BadInput(
+                "data",
+                f"inputs are {spec.input_dtype}, which layer {layer.name} sums up to {most:,}: "
+                f"training counts to {LARGEST_SUM:,} without rounding",
+                "divide the inputs, so that they fit fewer bits",
+            )
 
 
 def build(config: ModelConfig, input_shape: Shape, classes: int) -> BinaryNet:

@@ -16,7 +16,7 @@ from etb_hw.quantizers.kinds import KINDS, ActivationKind, kind_named
 Op: TypeAlias = Literal["conv", "dense", "classifier", "sign", "add", "sumpool"]
 Shape: TypeAlias = tuple[int, int, int]
 
-INPUT_DTYPES = ("UINT8", "INT8")
+INPUT_DTYPES = {"UINT8": 255, "INT8": 128, "UINT16": 65535, "INT16": 32768}  # and their largest magnitudes
 INPUT = "input"
 CLASSES = "classes"
 
@@ -93,6 +93,11 @@ class NetSpec:
     input_dtype: str = "UINT8"
 
     @property
+    def largest_input(self) -> int:
+        """The largest magnitude of a pixel."""
+        return INPUT_DTYPES[self.input_dtype]
+
+    @property
     def prunable(self) -> tuple[str, ...]:
         """The groups whose channels may be cut, in order."""
         return tuple(group for group in self.widths if group not in (INPUT, CLASSES))
@@ -110,7 +115,7 @@ class NetSpec:
         return INPUT if tensor == INPUT else self.by_name[tensor].group
 
     def is_pixels(self, tensor: str) -> bool:
-        """Whether a tensor is the 8-bit image."""
+        """Whether a tensor is the image."""
         return tensor == INPUT
 
     def pad_value(self, tensor: str) -> int:

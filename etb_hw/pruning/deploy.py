@@ -3,8 +3,8 @@
 ``deployable(hard)`` gives a plain torch module whose float logits equal ``hard(x)`` bit for bit and that
 brevitas' ``export_qonnx`` turns into standard QONNX (BipolarQuant). What an exporter may rely on:
 
-- Input: float32 pixels 0..255, (N, C, H, W); attributes ``input_shape`` = (C, H, W)
-  and ``input_dtype`` = UINT8 or INT8 (-128..127).
+- Input: float32 pixels, whole numbers (N, C, H, W); attributes ``input_shape`` = (C, H, W)
+  and ``input_dtype``, one of ``INPUT_DTYPES``.
 - Layers in the order of ``spec.layers``, as children of ``layers`` (an ``nn.ModuleDict`` under their names),
   each an ``nn.Sequential`` with children named ``pad``, ``flatten``, ``core``, ``norm``, ``act``, ``pool`` or
   ``bias`` (those that exist), in that order: pad -> conv -> BatchNorm -> act -> pool.

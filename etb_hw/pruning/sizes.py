@@ -13,8 +13,6 @@ from etb_hw.models.spec import LayerSpec, NetSpec
 Widths: TypeAlias = Mapping[str, int]
 Cost: TypeAlias = Callable[[Widths], float]
 
-PIXEL_MAX = 255
-
 
 def report(
     before: NetSpec, after: NetSpec, count: str, target: float, reached: float, budget: str | None = None
@@ -99,7 +97,7 @@ def sum_bound(spec: NetSpec, layer: LayerSpec) -> int:
 def value_bound(spec: NetSpec, tensor: str) -> int:
     """The largest magnitude of a tensor's values."""
     if spec.is_pixels(tensor):
-        return PIXEL_MAX
+        return spec.largest_input
     layer = spec.by_name[tensor]
     match layer.op:
         case "add":

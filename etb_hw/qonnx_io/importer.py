@@ -48,6 +48,7 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Tensor, V
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
 KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
+WIDEST_INPUT = 16  # bits
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -246,8 +247,10 @@ class _Interpreter:
                 "has no data type",
                 "say what it holds, for example --input-dtype uint8 --input-scale 1/255",
             )
-        if dtype.bits > 8:
-            raise BadInput(f"input {name!r}", f"is {dtype.name}", "inputs of 1 to 8 bits are supported")
+        if dtype.bits > WIDEST_INPUT:
+            raise BadInput(
+                f"input {name!r}", f"is {dtype.name}", f"inputs of 1 to {WIDEST_INPUT} bits are supported"
+            )
         return dtype, chain
 
     def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
@@ -260,8 +263,10 @@ class _Interpreter:
             dtype = DataType.parse("BIPOLAR")
         else:
             bits, signed = int(call.scalar(3)), bool(call.attr("signed", 1))
-            if not 1 <= bits <= 8:
-                call.fail(f"quantizes the input to {bits} bits", "inputs of 1 to 8 bits are supported")
+            if not 1 <= bits <= WIDEST_INPUT:
+                call.fail(
+                    f"quantizes the input to {bits} bits", f"inputs of 1 to {WIDEST_INPUT} bits are supported"
+                )
             one_bit = DataType.parse("BIPOLAR") if signed else DataType.unsigned(1)
             wide = DataType.integer(bits) if signed else DataType.unsigned(bits)
             dtype = one_bit if bits == 1 else wide

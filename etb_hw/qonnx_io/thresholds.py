@@ -19,6 +19,9 @@ from etb_hw.qonnx_io.affine import direction, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import Value
 
+MOST_THRESHOLDS = 255  # of a channel
+AT_ONCE = 256  # values a channel that are evaluated together: most quantizers change the first of them
+
 Floats = NDArray[np.float32]
 Quantizer = Callable[[Floats], Floats]
 """From the chain's result to a level, as floats with channels on axis 0 and rising with its argument."""
@@ -56,8 +59,6 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     Args:
         quantizer: gives levels of ``dtype``, up to ``top``.
     """
-    if top - dtype.min > 255 * dtype.step:
-        call.fail(f"{top - dtype.min} thresholds a channel are too many", "use at most 8 bits here")
     builder = call.builder
 
     def evaluate(x: NDArray[np.int64]) -> Floats:
@@ -73,8 +74,11 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     if any(value.pads):  # the border goes through the quantizer too
         low, high = np.minimum(low, value.pad_value), np.maximum(high, value.pad_value)
     step = 1 if any(value.pads) else x.dtype.step
-    if _is_identity(evaluate, low, high, step, falling):
+    held = int((high - low).max(initial=0)) <= top - dtype.min
+    if held and _is_identity(evaluate, low, high, step, falling):
         return replace(value, chain=then(Chain(), "mul", np.where(falling, -1.0, 1.0)))
+    if top - dtype.min > MOST_THRESHOLDS * dtype.step:
+        call.fail(f"{top - dtype.min} thresholds a channel are too many", "use at most 8 bits here")
     value = rising(call, value)
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
@@ -104,11 +108,12 @@ def _is_identity(
     falling: NDArray[np.bool_],
 ) -> bool:
     """Whether the integers are left as they are, up to sign (a quantizer that follows another one)."""
-    span = int((high - low).max(initial=0))
-    if span > 255:
-        return False
-    x = np.minimum(low[:, None] + np.arange(0, span + step, step), high[:, None])
-    return bool((evaluate(x) == np.where(falling.reshape(-1, 1), -x, x)).all())
+    span, some = int((high - low).max(initial=0)), AT_ONCE * step
+    for start in range(0, span + 1, some):
+        x = np.minimum(low[:, None] + np.arange(start, min(start + some, span + step), step), high[:, None])
+        if (evaluate(x) != np.where(falling.reshape(-1, 1), -x, x)).any():
+            return False
+    return True
 
 
 def _through(call: Call, value: Value, thresholds: NDArray[np.int64], dtype: DataType) -> int:

@@ -8,6 +8,7 @@ both.
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback, Progress
+from etb_hw.training.pixels import tensor_of
 from etb_hw.training.teacher import teach
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "accuracy",
     "logits",
     "teach",
+    "tensor_of",
     "train",
 ]

@@ -16,10 +16,10 @@ _STREAM = 1_000_003  # keeps the random streams of different seeds apart
 
 @dataclass(frozen=True)
 class Batches:
-    """The training set on its device, as uint8, with batched augmentation.
+    """The training set on its device, as integers, with batched augmentation.
 
     Attributes:
-        x: (N, C, H, W) uint8. y: (N,) int64.
+        x: (N, C, H, W). y: (N,) int64.
         rank, ranks: this process takes every ``ranks``-th image of each batch.
     """
 
@@ -54,7 +54,7 @@ def _order(seed: int, epoch: int, images: int) -> Tensor:
 
 
 def augment(x: Tensor, noise: Tensor, config: TrainingConfig) -> Tensor:
-    """Shift, mirror and blank uint8 images (B, C, H, W) as the uniform ``noise`` (B, 5) says."""
+    """Shift, mirror and blank images (B, C, H, W) as the uniform ``noise`` (B, 5) says."""
     batch, _, height, width = x.shape
     if config.flip:
         x = torch.where((noise[:, 0] < 0.5).view(-1, 1, 1, 1), x.flip(3), x)

@@ -22,6 +22,7 @@ from etb_hw.pruning.sizes import Cost, cost_function
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import prepare
 from etb_hw.training.phases import PROOF_IMAGES, Unchanged
+from etb_hw.training.pixels import tensor_of
 from etb_hw.training.run import Run, start
 from etb_hw.training.state import key_of
 
@@ -74,9 +75,9 @@ def set_up(
         evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
     limits = make_limits(spec, evolution, counting)
     controller = Controller(spec, evolution, schedule, counting, limits, training.seed, budget=budget)
-    train_x, train_y = torch.from_numpy(dataset.train_x), torch.from_numpy(dataset.train_y)
+    train_x, train_y = tensor_of(dataset.train_x), torch.from_numpy(dataset.train_y)
     batches = Batches(train_x.to(device), train_y.to(device), training, team.rank, team.ranks)
-    test_x, test_y = torch.from_numpy(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
+    test_x, test_y = tensor_of(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     if not team.leads:
         out_dir = None
     made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, key)

@@ -23,6 +23,7 @@ from etb_hw.training.distributed import share_buffers, wrapped
 from etb_hw.training.loss import check_loss
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
+from etb_hw.training.pixels import tensor_of
 from etb_hw.training.state import Snapshot, key_of, save_snapshot
 from etb_hw.training.whole_steps import whole_steps
 
@@ -81,7 +82,7 @@ def _train(
 ) -> None:
     """Train to the last of ``steps``, from the snapshot on; the state goes to ``path`` now and then."""
     device = next(net.parameters()).device
-    x, y = torch.from_numpy(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device)
+    x, y = tensor_of(dataset.train_x).to(device), torch.from_numpy(dataset.train_y).to(device)
     batches = Batches(x, y, training, team.rank, team.ranks)
     optimizers = float_optimizer(net, training.teacher)
     step = 0

@@ -198,6 +198,8 @@ def features(dtype: str, path: Path) -> np.ndarray:
         ("TERNARY", (-1, 0, 1), 2),
         ("BIPOLAR", (-1, 1), 0),
         ("UINT8", range(256), -3),
+        ("INT12", range(-2048, 2048), 2048),
+        ("UINT16", range(65536), 65536),
     ],
 )
 def test_features_of_every_input_type(dtype: str, values: Sequence[int], wrong: int, tmp_path: Path) -> None:

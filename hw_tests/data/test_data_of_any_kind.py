@@ -24,10 +24,10 @@ from etb_hw.errors import BadInput
 from etb_hw.flow.samples import samples
 from etb_hw.integer import reference
 from etb_hw.integer.packed import PackedExecutor
-from etb_hw.models import NetSpec
+from etb_hw.models import NetSpec, specify
 from etb_hw.pruning import deployable, load_checkpoint, save_checkpoint
 from etb_hw.qonnx_io.export import exported_model
-from etb_hw.training import train
+from etb_hw.training import tensor_of, train
 
 RNG = np.random.default_rng(0)
 
@@ -57,8 +57,8 @@ def test_arrays_of_any_rank(tmp_path, shape, layout, inside):
     ("x", "layout", "message"),
     [
         (np.zeros((4, 3, 3)), "auto", "float64"),
-        (np.full((4, 3, 3), 256), "auto", "from 256 to 256"),
-        (np.array([[-3, 200]] * 4), "auto", "from -3 to 200"),
+        (np.full((4, 3, 3), 65536), "auto", "from 65536 to 65536"),
+        (np.array([[-3, 40000]] * 4), "auto", "from -3 to 40000"),
         (np.zeros((4, 3), np.uint8), "signal", "shape"),
         (np.zeros(4, np.uint8), "auto", "shape"),
     ],
@@ -128,22 +128,56 @@ def test_a_function_of_the_user(tmp_path, monkeypatch):
     assert str(Path.cwd()) not in __import__("sys").path
 
 
-def separable(shape: tuple[int, ...], layout: str) -> Dataset:
-    """Signed noise around four patterns."""
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ((0, 255), "UINT8"),
+        ((0, 256), "UINT16"),
+        ((-1, 127), "INT8"),
+        ((-1, 128), "INT16"),
+        ((0, -129), "INT16"),
+    ],
+)
+def test_the_narrowest_type_that_holds_both_sets(values, dtype):
+    y = np.zeros(2, np.int64)
+    train, test = (np.full((2, 3), value) for value in values)
+    assert from_arrays(train, y, test, y).dtype == dtype
+    assert from_arrays(test.astype(np.int32), y, train.astype(np.int16), y).dtype == dtype
+
+
+def test_sums_that_training_would_round_are_refused():
+    specify(ModelConfig(name="sfc"), (1, 28, 28), 10, "UINT8")
+    with pytest.raises(BadInput, match="UINT16, which layer fc1 sums up to 51,379,440"):
+        specify(ModelConfig(name="sfc"), (1, 28, 28), 10, "UINT16")
+
+
+LIMITS = {"INT8": (-128, 127), "INT16": (-32768, 32767), "UINT16": (0, 65535)}
+
+
+def separable(shape: tuple[int, ...], layout: str, dtype: str) -> Dataset:
+    """Noise around four patterns."""
+    low, high = LIMITS[dtype]
+    middle, unit = (low + high + 1) // 2, (high - low + 1) / 256
     rng = np.random.default_rng(3)
     patterns = rng.integers(-60, 61, (4, *shape))
     y = rng.integers(0, 4, 320)
-    x = np.clip(patterns[y] + rng.normal(0, 25, (320, *shape)), -128, 127).astype(np.int8)
+    x = middle + unit * (patterns[y] + rng.normal(0, 25, (320, *shape)))
+    x = np.clip(x, low, high).astype(np.int64)
     return from_arrays(x[:256], y[:256], x[256:], y[256:], layout=layout)
 
 
 @pytest.mark.parametrize(
-    ("model", "shape", "layout"),
-    [("tfc", (12,), "features"), ("vgg_small", (2, 6, 6), "image"), ("tfc", (3, 8), "signal")],
+    ("model", "shape", "layout", "dtype"),
+    [
+        ("tfc", (12,), "features", "INT8"),
+        ("vgg_small", (2, 6, 6), "image", "INT8"),
+        ("vgg_small", (2, 6, 6), "image", "UINT16"),
+        ("tfc", (3, 8), "signal", "INT16"),
+    ],
 )
-def test_signed_numbers_go_all_the_way(model, shape, layout, tmp_path):
-    dataset = separable(shape, layout)
-    assert dataset.dtype == "INT8"
+def test_numbers_of_any_type_go_all_the_way(model, shape, layout, dtype, tmp_path):
+    dataset = separable(shape, layout, dtype)
+    assert dataset.dtype == dtype
     result = train(
         ModelConfig(name=model, width=0.25 if model == "tfc" else 0.06),
         TrainingConfig(epochs=8, batch=32, lr=0.03, threads=1),
@@ -153,12 +187,12 @@ def test_signed_numbers_go_all_the_way(model, shape, layout, tmp_path):
     assert result.accuracy > 0.6
     save_checkpoint(result.hard, tmp_path / "c.safetensors")
     hard, _ = load_checkpoint(tmp_path / "c.safetensors")
-    assert hard.spec.input_dtype == "INT8"
+    assert hard.spec.input_dtype == dtype
     graph = qonnx_io.import_model(exported_model(deployable(hard), hard.spec.input_shape))
-    assert graph.input.dtype.name == "INT8"
+    assert graph.input.dtype.name == dtype
     x = samples(dataset, VerificationConfig(real=32, random=16))
-    assert (x.min(), x.max()) == (-128, 127)
-    expected = hard(torch.from_numpy(x).float()).numpy()
+    assert (x.min(), x.max()) == LIMITS[dtype]
+    expected = hard(tensor_of(x).float()).numpy()
     np.testing.assert_array_equal(reference.execute(graph, x), expected)
     np.testing.assert_array_equal(PackedExecutor(graph).run(x), expected)
     assert design(graph, BuildConfig(target_fps=1000)).graph.fps >= 1000

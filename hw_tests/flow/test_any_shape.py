@@ -40,12 +40,12 @@ def flat_image(size: int = 8) -> onnx.ModelProto:
     return out.model(out.node("MatMul", y, out.const(RNG.choice([-1, 1], (12, 10)))))
 
 
-def quantized_first(scale: float = 0.37, signed: int = 1) -> onnx.ModelProto:
+def quantized_first(scale: float = 0.37, signed: int = 1, bits: int = 3) -> onnx.ModelProto:
     out = Emitter((20,))
     y = out.node(
         "Quant",
         "x",
-        *(out.const(v) for v in (scale, 0.0, 3.0)),
+        *(out.const(v) for v in (scale, 0.0, bits)),
         signed=signed,
         narrow=0,
         rounding_mode="ROUND",
@@ -68,11 +68,12 @@ def test_it_builds(tmp_path: Path, model: onnx.ModelProto) -> None:
     assert [(row["status"], row.get("ties", 0)) for row in rows] == [("equal", 0), ("equal", 0)]
 
 
-@pytest.mark.parametrize(("scale", "signed", "low"), [(0.37, 1, -4), (2.5, 0, 0)])
-def test_an_input_of_any_scale_is_simulated(tmp_path: Path, scale: float, signed: int, low: int) -> None:
+@pytest.mark.parametrize(("scale", "signed", "bits"), [(0.37, 1, 3), (2.5, 0, 3), (2.0**-12, 1, 16)])
+def test_an_input_of_any_scale_is_simulated(tmp_path: Path, scale: float, signed: int, bits: int) -> None:
     """Data are the integers of the first quantizer; qonnx, the packed engine and the RTL agree on them."""
-    model = save(tmp_path, quantized_first(scale, signed))
-    np.save(tmp_path / "x.npy", RNG.integers(low, low + 8, (12, 20)))
+    model = save(tmp_path, quantized_first(scale, signed, bits))
+    low = -(2 ** (bits - 1)) if signed else 0
+    np.save(tmp_path / "x.npy", RNG.integers(low, low + 2**bits, (12, 20)))
     for engine in ("packed", "rtl"):
         more = ("--against", "qonnx") if engine == "packed" else ("--target-fps", "1000", "--limit", "3")
         done = call("simulate", model, "--data", tmp_path / "x.npy", "--engine", engine, *more)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from etb_hw.config import TrainingConfig
+from etb_hw.training import tensor_of
 from etb_hw.training.batches import Batches, augment
 
 CONFIG = TrainingConfig(batch=8, flip=False, shift=0, cutout=0)
@@ -122,3 +123,12 @@ def test_pixels_are_floats_and_images_without_augmentation_stay() -> None:
     found, y = Batches(x, torch.arange(8), CONFIG).batch(0)
     assert found.dtype == torch.float32
     assert torch.equal(found, x[y].float())
+
+
+def test_sixteen_bits_are_moved_as_eight_are() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 2, 5, 7), dtype=np.uint8)
+    config = CONFIG.model_copy(update={"flip": True, "shift": 2, "cutout": 3})
+    eight = Batches(tensor_of(images), Y, config)
+    sixteen = Batches(tensor_of(images.astype(np.uint16) * 257), Y, config)
+    for step in range(5):
+        assert torch.equal(sixteen.batch(step)[0], 257 * eight.batch(step)[0])

@@ -67,7 +67,7 @@ def _untrained(context: Context, teacher: FloatTwin | None) -> list[Proof]:
     write_text(context.path(BASELINE_METRICS), "")
     taught = None
     if teacher is not None:
-        x, y = torch.from_numpy(dataset.test_x), torch.from_numpy(dataset.test_y)
+        x, y = training.tensor_of(dataset.test_x), torch.from_numpy(dataset.test_y)
         taught = training.accuracy(teacher, x, y)
     context.write(BASELINE, DenseBaseline(None, taught, 0.0))
     return []

@@ -8,12 +8,11 @@ from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io import execute
-from etb_hw.training import logits
+from etb_hw.training import logits, tensor_of
 from etb_hw.verification import Proof, prove
 
 
 def _run(context: Context) -> list[Proof]:
-    import torch
 
     slim, _ = load_checkpoint(context.path(CHECKPOINT))
     module = deployable(slim)
@@ -21,8 +20,8 @@ def _run(context: Context) -> list[Proof]:
     qonnx_io.export_model(module, path, module.input_shape)
     qonnx_io.export_finn(path, context.path(FINN_MODEL))
     x = samples(context.dataset, context.flow.verification)
-    torch_logits = logits(slim, torch.from_numpy(x)).numpy()
-    brevitas = logits(module, torch.from_numpy(x).float()).numpy()
+    torch_logits = logits(slim, tensor_of(x)).numpy()
+    brevitas = logits(module, tensor_of(x).float()).numpy()
     return [
         prove("stock Brevitas layers", "slim", brevitas, torch_logits, "logits"),
         prove("model.qonnx.onnx in qonnx", "slim", execute(path, x), torch_logits, "logits"),

@@ -9,7 +9,7 @@ from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.models import NetSpec
 from etb_hw.pruning import load_checkpoint, report
-from etb_hw.training import logits
+from etb_hw.training import logits, tensor_of
 from etb_hw.verification import Proof, prove
 
 
@@ -17,7 +17,7 @@ def _run(context: Context) -> list[Proof]:
     slim, notes = load_checkpoint(context.path(CHECKPOINT))
     dense = NetSpec.from_json(notes["dense"])
     keep = {group: torch.tensor(channels) for group, channels in notes["keep"].items()}
-    x = torch.from_numpy(samples(context.dataset, context.flow.verification))
+    x = tensor_of(samples(context.dataset, context.flow.verification))
     full = logits(slim.widened(dense, keep), x)
     proof = prove("slim", "hardened at full width", logits(slim, x).numpy(), full.numpy(), "logits")
     target = (notes["count"], notes["target"], notes["reached"], notes.get("budget"))

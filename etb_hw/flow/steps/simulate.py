@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from etb_hw import qonnx_io
@@ -17,7 +16,7 @@ from etb_hw.flow.step import Context, Step
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.pruning import load_checkpoint
 from etb_hw.simulate import simulate
-from etb_hw.training import logits
+from etb_hw.training import logits, tensor_of
 from etb_hw.verification import Proof, prove
 
 
@@ -39,7 +38,7 @@ def _run(context: Context) -> list[Proof]:
         raise KeyboardInterrupt
     assert report.confusion is not None, "labels were given"
     slim, _ = load_checkpoint(context.path(CHECKPOINT))
-    torch_logits = logits(slim, torch.from_numpy(dataset.test_x)).numpy()
+    torch_logits = logits(slim, tensor_of(dataset.test_x)).numpy()
     found = graph.dequantize(np.concatenate(outputs))
     whole = prove("packed, whole test set", "slim", found, torch_logits, "logits")
     context.write(

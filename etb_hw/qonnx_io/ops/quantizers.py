@@ -74,8 +74,6 @@ def quant(call: Call) -> Tensor:
     bits = int(width)
     dtype, low, high = _range(bits, signed, narrow)
     source = call.inputs[0]
-    if bits > 8 and not isinstance(source, Const):  # a bias may be as wide as it likes
-        call.fail(f"quantizes to {bits} bits", "use at most 8 bits")
     round_ = _signs if dtype == BIPOLAR else _clipped(_ROUND[rounding], low, high)
     offset = int(zero.flat[0])
     if isinstance(source, Const):
