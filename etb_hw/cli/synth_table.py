@@ -11,7 +11,7 @@ from rich.table import Table
 from etb_hw.dataflow import DataflowGraph, finn_model
 from etb_hw.dataflow.calibrated import CALIBRATED
 from etb_hw.dataflow.models import resource_model
-from etb_hw.dataflow.resources import ResourceModel
+from etb_hw.dataflow.resource_model import ResourceModel
 from etb_hw.rtl import SynthReport, Usage
 from etb_hw.rtl.longest_path import WIRE_PS, LongestPath
 

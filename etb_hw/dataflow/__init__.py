@@ -8,7 +8,8 @@ from etb_hw.dataflow.folding import Effort, Folding, Target, Weights, fold, good
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.lower import lower
 from etb_hw.dataflow.refold import refold, strip
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from etb_hw.artifacts.hardware import Comparison, Figures
 from etb_hw.dataflow.folding import Effort, Target, fold
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import InfeasibleTarget
 

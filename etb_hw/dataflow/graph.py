@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.blocks.fifo import Fifo
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
+from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.stream import Stream
 from etb_hw.errors import BadInput
 from etb_hw.integer.chain import Chain

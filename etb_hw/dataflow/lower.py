@@ -34,14 +34,15 @@ from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.zero_borders import TERNARY, ternary_borders
 from etb_hw.errors import UnsupportedNode
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.integer.graph import IntegerGraph
 
 _EARLY = "/early"  # marks a threshold that changed places with a max-pool
 
 
 def lower(
-    graph: g.IntegerGraph,
+    graph: IntegerGraph,
     *,
     clk_ns: float = 10.0,
     label_select: bool = False,
@@ -88,7 +89,7 @@ class _Tensor:
     order: NDArray[np.int64] | None = None
 
 
-def _pool_last(graph: g.IntegerGraph) -> g.IntegerGraph:
+def _pool_last(graph: IntegerGraph) -> IntegerGraph:
     """Exchange every max-pool with the threshold that is its only reader."""
     nodes = list(graph.nodes)
     changed = True
@@ -116,7 +117,7 @@ def _pool_last(graph: g.IntegerGraph) -> g.IntegerGraph:
 
 @dataclass
 class _Builder:
-    graph: g.IntegerGraph
+    graph: IntegerGraph
     builder: Builder
     blocks: list[Block] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)

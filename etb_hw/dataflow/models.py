@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etb_hw.dataflow.calibrated import load_calibration
-from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
 
 MODELS: Mapping[str, Callable[[str], ResourceModel]] = {
     "finn": lambda _: finn_model,

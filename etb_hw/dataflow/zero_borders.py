@@ -13,14 +13,15 @@ from dataclasses import replace
 import numpy as np
 
 from etb_hw.dataflow.blocks.border_mvau import BorderMvau
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.integer.graph import IntegerGraph
 
 TERNARY = DataType.parse("TERNARY")
 _SUFFIX = ".ternary"
 
 
-def ternary_borders(graph: g.IntegerGraph, counted: bool) -> g.IntegerGraph:
+def ternary_borders(graph: IntegerGraph, counted: bool) -> IntegerGraph:
     """The same network, without a bipolar tensor that is padded with zero.
 
     With ``counted`` those that ``BorderMvau`` takes stay as they are.
@@ -49,7 +50,7 @@ def may_be_counted(node: g.Node) -> bool:
     return node.groups > 1 or BorderMvau.takes(node.weight_dtype, int(node.weights.shape[1]))
 
 
-def zero_border(graph: g.IntegerGraph, node: g.Node) -> bool:
+def zero_border(graph: IntegerGraph, node: g.Node) -> bool:
     """Whether a node pads a bipolar tensor with zero."""
     return (
         isinstance(node, g.Conv)
@@ -59,7 +60,7 @@ def zero_border(graph: g.IntegerGraph, node: g.Node) -> bool:
     )
 
 
-def _widened(graph: g.IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
+def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
     origin = name
     while isinstance(nodes[origin], g.MaxPool) and len(graph.consumers(nodes[origin].inputs[0])) == 1:
@@ -73,7 +74,7 @@ def _widened(graph: g.IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     return name
 
 
-def _inserted(graph: g.IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
+def _inserted(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """A ternary copy of a bipolar tensor."""
     made = name + _SUFFIX
     if made not in nodes:

@@ -2,7 +2,8 @@
 
 from etb_hw.integer.chain import Chain
 from etb_hw.integer.datatype import BIPOLAR, DataType
-from etb_hw.integer.graph import (
+from etb_hw.integer.graph import IntegerGraph
+from etb_hw.integer.nodes import (
     Add,
     ChannelAffine,
     Concat,
@@ -10,7 +11,6 @@ from etb_hw.integer.graph import (
     Dense,
     Flatten,
     Input,
-    IntegerGraph,
     MaxPool,
     Node,
     SumPool,

@@ -1,7 +1,7 @@
-"""The integer graph: frozen dataclasses, one a kind of node; every node yields the tensor of its name.
+"""The integer graph: nodes in order, and how their integers stand for the original network's numbers.
 
-Tensors are (C, H, W) or (C,), without the batch. Values are plain integers: a bipolar tensor holds -1
-and +1. Sums are exact (int64 in the reference executor, far below 2**24 in practice).
+Values are plain integers: a bipolar tensor holds -1 and +1. Sums are exact (int64 in the reference executor,
+far below 2**24 in practice).
 """
 
 from __future__ import annotations
@@ -9,126 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
 from etb_hw.integer.chain import Chain
-from etb_hw.integer.datatype import DataType
-
-Ints: TypeAlias = NDArray[np.integer]
-Shape: TypeAlias = tuple[int, ...]
-Pair: TypeAlias = tuple[int, int]
-Pads: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right
-
-
-@dataclass(frozen=True)
-class TensorType:
-    """Shape, data type and the exact reachable range a channel, ``low`` and ``high`` of shape (C,)."""
-
-    shape: Shape
-    dtype: DataType
-    low: tuple[int, ...]
-    high: tuple[int, ...]
-
-    @property
-    def channels(self) -> int:
-        return self.shape[0]
-
-    @property
-    def pixels(self) -> int:
-        return int(np.prod(self.shape[1:], dtype=np.int64))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Node:
-    """A step of the computation. ``inputs`` are names of the nodes it reads."""
-
-    name: str
-    inputs: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Input(Node):
-    """The network's input: integers, for images (C, H, W), normally UINT8 pixels."""
-
-    shape: Shape
-    dtype: DataType
-    inputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Conv(Node):
-    """Cross-correlation. ``weights`` has shape (O, I/groups, KH, KW).
-
-    ``pad_value`` is what the border holds: -1 for bipolar inputs in everything that we train, 0 for pixels.
-    """
-
-    weights: Ints
-    weight_dtype: DataType
-    stride: Pair = (1, 1)
-    pads: Pads = (0, 0, 0, 0)
-    dilation: Pair = (1, 1)
-    groups: int = 1
-    pad_value: int = 0
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Dense(Node):
-    """Matrix product with a flat input; ``weights`` has shape (O, I)."""
-
-    weights: Ints
-    weight_dtype: DataType
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Threshold(Node):
-    """``y = dtype.min + dtype.step * #{t : x >= thresholds[c, t]}``; thresholds (C, T), rising along T.
-
-    A channel that is constant over its range simply has thresholds out of reach.
-    """
-
-    thresholds: NDArray[np.int64]
-    dtype: DataType
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(Node):
-    """Maximum over windows; borders (``pads``) never win."""
-
-    kernel: Pair
-    stride: Pair
-    pads: Pads = (0, 0, 0, 0)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SumPool(Node):
-    """Sum over all pixels, (C, H, W) -> (C, 1, 1): a global average pool without its division."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Add(Node):
-    """Sum of two tensors of one shape."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Concat(Node):
-    """The channels of several tensors of one image size, one tensor's behind the other's."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ChannelAffine(Node):
-    """``y = mul[c] * x + add[c]`` in integers, both of shape (C,)."""
-
-    mul: NDArray[np.int64]
-    add: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Flatten(Node):
-    """(C, H, W) -> (C*H*W,), channels slowest, as torch does it."""
+from etb_hw.integer.infer import infer_types
+from etb_hw.integer.nodes import Input, Ints, Node, Shape, TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,9 +93,7 @@ class IntegerGraph:
     @cached_property
     def types(self) -> Mapping[str, TensorType]:
         """The type of every tensor, by name (shape errors raise BadInput naming the node)."""
-        from etb_hw.integer.infer import infer_types
-
-        return infer_types(self)
+        return infer_types(self.nodes, self.any_weights)
 
     def to_float(self, x: Ints) -> NDArray[np.float32]:
         """What the original network reads for integers ``x`` of shape (N, C, ...)."""

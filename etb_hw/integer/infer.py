@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import DataType
-
-if TYPE_CHECKING:
-    from etb_hw.integer.graph import IntegerGraph, Node, TensorType
+from etb_hw.integer.nodes import Node, TensorType
 
 Range = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
-def infer_types(graph: IntegerGraph) -> Mapping[str, TensorType]:
-    """Types of all tensors, by name. Raises BadInput that names the node where shapes do not fit."""
+def infer_types(nodes: Sequence[Node], any_weights: bool = False) -> Mapping[str, TensorType]:
+    """Types of all tensors, by name, of nodes in topological order; ``any_weights``: see ``infer_node``.
+
+    Raises BadInput that names the node where shapes do not fit.
+    """
     types: dict[str, TensorType] = {}
-    for node in graph.nodes:
+    for node in nodes:
         missing = [name for name in node.inputs if name not in types]
         if missing:
             raise BadInput(node.name, f"reads {missing[0]!r}, which no earlier node yields", "sort the graph")
-        types[node.name] = infer_node(node, [types[name] for name in node.inputs], graph.any_weights)
+        types[node.name] = infer_node(node, [types[name] for name in node.inputs], any_weights)
     return types
 
 

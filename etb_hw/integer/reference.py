@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR
+from etb_hw.integer.graph import IntegerGraph
 
 Trace = Callable[[str, NDArray[np.int64]], None]
 
 
-def execute(graph: g.IntegerGraph, x: g.Ints, trace: Trace | None = None) -> NDArray[np.int64]:
+def execute(graph: IntegerGraph, x: g.Ints, trace: Trace | None = None) -> NDArray[np.int64]:
     """Run a batch.
 
     Args:
@@ -39,7 +40,7 @@ def execute(graph: g.IntegerGraph, x: g.Ints, trace: Trace | None = None) -> NDA
     return tensors[graph.output]
 
 
-def check_input(graph: g.IntegerGraph, x: g.Ints) -> None:
+def check_input(graph: IntegerGraph, x: g.Ints) -> None:
     """Raise BadInput unless ``x`` is a batch of integers that the graph's input type holds."""
     expected, dtype = graph.input.shape, graph.input.dtype
     if x.shape[1:] != expected:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node
 from etb_hw.integer.chain import Link
-from etb_hw.integer.graph import Source, TensorType
+from etb_hw.integer.graph import Source
 from etb_hw.integer.infer import infer_node
+from etb_hw.integer.nodes import TensorType
 from etb_hw.qonnx_io.value import Value
 
 NodeType = TypeVar("NodeType", bound=Node)

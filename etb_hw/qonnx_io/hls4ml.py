@@ -18,14 +18,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from etb_hw.errors import UnsupportedNode
 from etb_hw.files import write_bytes
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.qonnx_io.writer import GENERAL, GraphWriter
 
 TERNARY = DataType.parse("TERNARY")
 
 
-def export_hls4ml(graph: g.IntegerGraph, path: Path | str) -> None:
+def export_hls4ml(graph: IntegerGraph, path: Path | str) -> None:
     """Write a graph as hls4ml reads it: integer inputs (1, C, H, W) or (1, C), integer scores (1, classes).
 
     Scores are the graph's own, before the float factors of the original network. Raises UnsupportedNode,
@@ -34,13 +35,13 @@ def export_hls4ml(graph: g.IntegerGraph, path: Path | str) -> None:
     write_bytes(Path(path), hls4ml_model(graph).SerializeToString())
 
 
-def hls4ml_model(graph: g.IntegerGraph) -> onnx.ModelProto:
+def hls4ml_model(graph: IntegerGraph) -> onnx.ModelProto:
     """Conv, or MatMul and Add, with weights and biases from Quant; Quant as activation; MaxPool; Flatten."""
     return _Writer(graph).written()
 
 
 class _Writer(GraphWriter):
-    def __init__(self, graph: g.IntegerGraph) -> None:
+    def __init__(self, graph: IntegerGraph) -> None:
         super().__init__(graph)
         self.as_bits: set[str] = set()  # bipolar tensors whose values v are stored as (v + 1) / 2
         self.folded: dict[str, str] = {}  # what is part of the node in front of it -> that node's tensor

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from etb_hw.integer import Add, Chain, ChannelAffine
 from etb_hw.integer.chain import Table
-from etb_hw.integer.graph import TensorType
+from etb_hw.integer.nodes import TensorType
 from etb_hw.qonnx_io.affine import Affine
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import Value

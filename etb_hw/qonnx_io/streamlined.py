@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from etb_hw.files import write_bytes
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import DataType
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.qonnx_io.writer import GENERAL, GraphWriter
 
 _LAYOUTS = {2: '["N", "C"]', 4: '["N", "C", "H", "W"]'}
@@ -26,18 +27,18 @@ _CHAIN_OPS = {
 }
 
 
-def write_streamlined(graph: g.IntegerGraph, path: Path | str) -> None:
+def write_streamlined(graph: IntegerGraph, path: Path | str) -> None:
     """Write ``streamlined.onnx`` (batch of one)."""
     write_bytes(Path(path), streamlined_model(graph).SerializeToString())
 
 
-def streamlined_model(graph: g.IntegerGraph) -> onnx.ModelProto:
+def streamlined_model(graph: IntegerGraph) -> onnx.ModelProto:
     """Integer Conv / MatMul, MultiThreshold, MaxPool, Pad, ..., annotated with data types and layouts."""
     return _Writer(graph).written()
 
 
 class _Writer(GraphWriter):
-    def __init__(self, graph: g.IntegerGraph) -> None:
+    def __init__(self, graph: IntegerGraph) -> None:
         super().__init__(graph)
         self.infos: list[onnx.ValueInfoProto] = []
         self.annotations: list[onnx.TensorAnnotation] = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import Chain, DataType
-from etb_hw.integer.graph import Pads
+from etb_hw.integer.nodes import Pads
 
 NO_AXIS = -1
 IMAGE = (0, 1, 2)

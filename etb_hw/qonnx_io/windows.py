@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etb_hw.integer.graph import Pads
+from etb_hw.integer.nodes import Pads
 from etb_hw.qonnx_io.call import Call
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import onnx
 from onnx import helper
 
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.qonnx_io.metadata import stamp
 
 OPSET = 13
@@ -19,7 +20,7 @@ GENERAL = "qonnx.custom_op.general"
 class GraphWriter(ABC):
     """Writes one graph: ``node`` takes each of its nodes in order, ``model`` what they have become."""
 
-    def __init__(self, graph: g.IntegerGraph) -> None:
+    def __init__(self, graph: IntegerGraph) -> None:
         self.graph = graph
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []

@@ -9,7 +9,8 @@ from rich.table import Table
 from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
+from etb_hw.dataflow.resources import Resources
 
 
 @dataclass(frozen=True)

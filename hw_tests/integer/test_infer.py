@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.integer.infer import conv_output_size, infer_types
 from etb_hw.integer.reference import execute
 
@@ -22,13 +23,13 @@ def typed(node: type, shape: tuple[int, ...], given: DataType = INT2, **fields: 
     return graph(node, shape, given, **fields).types["y"]
 
 
-def graph(node: type, shape: tuple[int, ...], given: DataType = INT2, **fields: Any) -> g.IntegerGraph:
+def graph(node: type, shape: tuple[int, ...], given: DataType = INT2, **fields: Any) -> IntegerGraph:
     inputs = fields.pop("inputs", ("x",))
     nodes = (g.Input(name="x", shape=shape, dtype=given), node(name="y", inputs=inputs, **fields))
-    return g.IntegerGraph(nodes, "y")
+    return IntegerGraph(nodes, "y")
 
 
-def reached(made: g.IntegerGraph) -> tuple[list[int], list[int]]:
+def reached(made: IntegerGraph) -> tuple[list[int], list[int]]:
     """Lowest and highest value of each channel over every input there is."""
     dtype, shape = made.input.dtype, made.input.shape
     values = range(dtype.min, dtype.max + 1, dtype.step)
@@ -38,7 +39,7 @@ def reached(made: g.IntegerGraph) -> tuple[list[int], list[int]]:
     return by_channel.min(axis=1).tolist(), by_channel.max(axis=1).tolist()
 
 
-CASES: dict[str, g.IntegerGraph] = {
+CASES: dict[str, IntegerGraph] = {
     "dense": graph(
         g.Dense,
         (3,),
@@ -187,7 +188,7 @@ def test_tensors_of_two_shapes_do_not_meet(node: type) -> None:
         node(name="y", inputs=("x", "s")),
     )
     with pytest.raises(BadInput, match="differ"):
-        infer_types(g.IntegerGraph(nodes, "y"))
+        infer_types(nodes)
 
 
 @pytest.mark.parametrize("kernel", [(2, 1), (1, 2)])
@@ -198,7 +199,7 @@ def test_images_of_two_sizes_are_not_joined(kernel: tuple[int, int]) -> None:
         g.Concat(name="y", inputs=("x", "s")),
     )
     with pytest.raises(BadInput, match="differ beside the channels"):
-        infer_types(g.IntegerGraph(nodes, "y"))
+        infer_types(nodes)
 
 
 def test_channels_of_two_types_are_joined() -> None:
@@ -209,7 +210,7 @@ def test_channels_of_two_types_are_joined() -> None:
         g.ChannelAffine(name="a", inputs=("s",), mul=np.array([3]), add=np.array([1])),
         g.Concat(name="y", inputs=("s", "a")),
     )
-    found = g.IntegerGraph(nodes, "y").types["y"]
+    found = IntegerGraph(nodes, "y").types["y"]
     assert (found.shape, found.low, found.high) == ((2, 1, 1), (-2, -5), (2, 7))
     assert found.dtype == DataType.integer(4)
 
@@ -271,7 +272,7 @@ def test_weights_and_values_of_0_reach_nothing() -> None:
         g.ChannelAffine(name="zero", inputs=("x",), mul=np.array([0]), add=np.array([0])),
         g.Dense(name="y", inputs=("zero",), weights=np.array([[2**56]]), weight_dtype=huge),
     )
-    found = g.IntegerGraph(nodes, "y").types["y"]
+    found = IntegerGraph(nodes, "y").types["y"]
     assert (found.low, found.high) == ((0,), (0,))
 
 
@@ -283,7 +284,7 @@ def test_sums_just_beyond_2_to_the_24_are_exact(weight: int, least: int) -> None
         g.ChannelAffine(name="high", inputs=("x",), mul=np.array([1]), add=np.array([least])),
         g.Dense(name="y", inputs=("high",), weights=np.array([[weight]]), weight_dtype=DataType.integer(14)),
     )
-    found = g.IntegerGraph(nodes, "y").types["y"]
+    found = IntegerGraph(nodes, "y").types["y"]
     ends = sorted((weight * least, weight * (least + 1)))
     assert [*found.low, *found.high] == ends
 
@@ -296,7 +297,7 @@ def test_groups_of_several_channels() -> None:
         g.ChannelAffine(name="a", inputs=("x",), mul=np.array([1, 10, -100]), add=np.array([0, 3, 50])),
         g.Conv(name="y", inputs=("a",), weights=weights, weight_dtype=DataType.integer(5), groups=3),
     )
-    found = g.IntegerGraph(nodes, "y").types["y"]
+    found = IntegerGraph(nodes, "y").types["y"]
     ends = [(-2, 1), (-17, 13), (-50, 250)]
     for row in range(6):
         low = sum(min(int(w) * e for e in ends[row // 2]) for w in weights[row].ravel())
@@ -311,7 +312,7 @@ def test_a_node_that_reads_what_comes_later_is_refused_by_name() -> None:
         g.Flatten(name="late", inputs=("x",)),
     )
     with pytest.raises(BadInput, match="reads 'late'") as caught:
-        infer_types(g.IntegerGraph(nodes, "y"))
+        infer_types(nodes)
     assert caught.value.where == "y"
 
 

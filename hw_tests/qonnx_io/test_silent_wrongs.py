@@ -9,7 +9,7 @@ import pytest
 from etb_hw.errors import EtbError
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.datatype import DataType
-from etb_hw.integer.graph import Add, ChannelAffine, Input, Node, SumPool
+from etb_hw.integer.nodes import Add, ChannelAffine, Input, Node, SumPool
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from hw_tests.fuzz.onnx_emitter import Emitter

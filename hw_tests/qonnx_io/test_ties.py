@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from etb_hw.flow.proofs import prove_import
 from etb_hw.integer import IntegerGraph
-from etb_hw.integer.graph import Threshold
+from etb_hw.integer.nodes import Threshold
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.float64 import execute_in_float64

@@ -40,7 +40,7 @@ from etb_hw.dataflow.sampling import Sampler, Spec, draw_folds
 from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
-from etb_hw.integer.graph import Pads, Pair
+from etb_hw.integer.nodes import Pads, Pair
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

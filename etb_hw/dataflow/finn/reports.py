@@ -11,7 +11,7 @@ from etb_hw.dataflow.block import Block
 from etb_hw.dataflow.finn.finn_plus import finn_plus_nodes
 from etb_hw.dataflow.graph import DataflowGraph, Port
 from etb_hw.dataflow.refold import strip
-from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
 
 Report: TypeAlias = dict[str, Any]
 

@@ -25,7 +25,7 @@ from etb_hw.dataflow.finn.reports import (
     op_and_param_counts,
 )
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.resources import ResourceModel, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
 from etb_hw.files import write_bytes, write_json
 
 

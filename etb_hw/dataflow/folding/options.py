@@ -9,7 +9,8 @@ from etb_hw.dataflow.block import Block, Fold
 from etb_hw.dataflow.folding.channels import Groups, resized
 from etb_hw.dataflow.folding.weights import Weights
 from etb_hw.dataflow.graph import DataflowGraph
-from etb_hw.dataflow.resources import ResourceModel, Resources
+from etb_hw.dataflow.resource_model import ResourceModel
+from etb_hw.dataflow.resources import Resources
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from math import floor
 
 from etb_hw.dataflow.devices import Device
 from etb_hw.dataflow.folding.weights import Weights
-from etb_hw.dataflow.resources import ResourceModel, Resources, finn_model
+from etb_hw.dataflow.resource_model import ResourceModel, finn_model
+from etb_hw.dataflow.resources import Resources
 
 
 @dataclass(frozen=True, kw_only=True)

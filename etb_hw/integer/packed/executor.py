@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import DataType
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.integer.packed.kernel import Choice, choose
 from etb_hw.integer.packed.plan import make_plan
 from etb_hw.integer.packed.program import Program
@@ -43,7 +44,7 @@ class PackedExecutor:
         BadInput: shapes of the graph do not fit, or the CPU lacks the kernel that was asked for.
     """
 
-    def __init__(self, graph: g.IntegerGraph, threads: int = 1, kernel: Choice = "auto") -> None:
+    def __init__(self, graph: IntegerGraph, threads: int = 1, kernel: Choice = "auto") -> None:
         start = time.perf_counter()
         self.graph = graph
         self.threads = max(1, threads)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.packed.kernel import BLOCK, aligned
 from etb_hw.integer.packed.layout import Encoding, bytes_of
 from etb_hw.integer.packed.loops import PANEL

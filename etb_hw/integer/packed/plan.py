@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
+from etb_hw.integer.graph import IntegerGraph
 from etb_hw.integer.packed import steps as s
 from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned
 from etb_hw.integer.packed.layout import (
@@ -62,15 +63,13 @@ class _Fused:
     pool: g.MaxPool | None
 
 
-def make_plan(graph: g.IntegerGraph, kernel: Kernel, byte_kernel: ByteKernel, *, keep_all: bool) -> Plan:
+def make_plan(graph: IntegerGraph, kernel: Kernel, byte_kernel: ByteKernel, *, keep_all: bool) -> Plan:
     """Compile. With ``keep_all`` nothing is fused and every node's tensor is available as integers."""
     return _Planner(graph, kernel, byte_kernel, keep_all).plan()
 
 
 class _Planner:
-    def __init__(
-        self, graph: g.IntegerGraph, kernel: Kernel, byte_kernel: ByteKernel, keep_all: bool
-    ) -> None:
+    def __init__(self, graph: IntegerGraph, kernel: Kernel, byte_kernel: ByteKernel, keep_all: bool) -> None:
         self.graph = graph
         self.kernel = kernel
         self.byte_kernel = byte_kernel

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from etb_hw.integer import graph as g
+from etb_hw.integer import nodes as g
 from etb_hw.integer.packed import loops
 from etb_hw.integer.packed.kernel import ByteKernel, Kernel, aligned, mismatch_table
 from etb_hw.integer.packed.loops import PANEL, Operation

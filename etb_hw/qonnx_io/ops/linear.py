@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
-from etb_hw.integer.graph import Pads
+from etb_hw.integer.nodes import Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
