@@ -4,7 +4,7 @@ Simulation tries some values; these proofs cover all of them. Modules without a 
 products: for every input and every content of the registers, over as many cycles as the tree is deep, and no
 register moves without ``en``. Streams (width converters, FIFOs): by induction over time, with any pauses on
 both sides, that bits come out as they went in, none lost, none twice. A converter between widths that do not
-divide one another is a chain of those.
+divide one another is a chain of those. The fill level of a window's buffer: by induction, too.
 """
 
 from __future__ import annotations
@@ -209,6 +209,47 @@ def memory_fifo(width: int, depth: int, rows: int = 0) -> Claim:
     return replace(claim, before=("memory_map",))
 
 
+def window_level(bits: int, depth: int) -> Claim:
+    """A window's buffer may be read while beats are there, and written while words are free.
+
+    Windows keep both numbers below ``2 ** (bits - 1)``, and read nothing that is not there.
+    """
+    most = 2 ** (bits - 1) - 1
+    top = f"""
+module {TOP} (input logic clk, rst, asked, read, done, input logic signed [{bits - 1}:0] taken, freed);
+  logic may_write, may_read;
+  wire write = asked & may_write;
+  wire [{bits - 1}:0] taken_one = taken + 1'b1;
+  etb_window_level #(.DEPTH({depth}), .BITS({bits})) dut (.freed(freed[{bits - 2}:0]), .*);
+  // beats that are there from the next read on, and words that are free
+  logic signed [{bits + 1}:0] beats, words;
+  wire signed [{bits + 1}:0] then_beats = beats + write + (read ? taken : 0);
+  wire signed [{bits + 1}:0] then_words = words - write + (done ? freed : 0);
+  logic begun = 0;
+  always_ff @(posedge clk) begin
+    begun <= 1;
+    beats <= rst ? 0 : then_beats;
+    words <= rst ? {depth} : then_words;
+  end
+  (* keep *) wire [{bits - 1}:0] there;
+  (* keep *) wire [{bits - 2}:0] written, bound;
+  always_comb begin
+    assume (begun | rst);
+    assume (then_beats > -{most} && then_beats <= {most} && then_words <= {most} && freed > 0);
+    if (begun & !rst) begin
+      assert (may_read == (beats > 0) && may_write == (words > 0));
+      assert (beats > -{most} && beats <= {most} && words >= 0 && words <= {most});
+      assert (there == {bits}'(beats - 1));
+      assert ({bits - 1}'(bound - written) == {bits - 1}'(words - 1));
+    end
+  end
+endmodule
+"""
+    peeks = {name: name for name in ("there", "written", "bound")}
+    sat = "sat -verify -tempinduct -maxsteps 3 -seq 1 -set-assumes -prove-asserts"
+    return Claim(f"window level of {depth} words", "etb_window_level", top, sat, peeks=peeks)
+
+
 def compare(bits: int, signed: int, steps: int, out_bits: int, bias: int) -> Claim:
     ports = {"x": bits, "t": steps * bits}
     return function(
@@ -235,6 +276,7 @@ CLAIMS = (
     fifo(12),
     memory_fifo(1, 4),
     memory_fifo(1, 4, rows=2),
+    window_level(6, 20),
 )
 
 
@@ -298,6 +340,8 @@ def test_larger_ones(tmp_path: Path) -> None:
         (split(6, 2), "etb_width_converter", "(out_ready & last)", "(out_ready & in_valid)"),
         (fifo(12), "etb_fifo", "if (in_ready) spare <= in_data", "spare <= in_data"),
         (memory_fifo(1, 4), "etb_fifo", "~(read & behind_head == tail)", "~read"),
+        (window_level(6, 20), "etb_window_level", "~done & (full", "(full"),
+        (window_level(6, 20), "etb_window_level", "written == bound", "written == bound & ~read"),
     ],
     ids=lambda value: value.module if isinstance(value, Claim) else "",
 )  # fmt: skip

@@ -5,7 +5,8 @@
 // many beats from the one that is read next on have arrived, less one: it is negative while that is yet to
 // come. `room` is how many more the buffer takes, less one; what is before the current window is free.
 // A 1x1 kernel needs no buffer: it passes or drops pixels. Latency: 2 cycles from the beat that is needed.
-// REGISTER adds a register behind the buffer, and a cycle; ROWS: see etb_ram.
+// REGISTER, for a faster clock, adds a register behind the buffer, and a cycle, and has etb_window_level say the
+// same of `there` and `room`; ROWS: see etb_ram.
 module etb_sliding_window #(
     parameter int H         = 6,
     parameter int W         = 6,
@@ -84,15 +85,12 @@ module etb_sliding_window #(
 
       logic [DB-1:0] waddr, raddr, after, move;
       logic [DB:0] back;
-      logic [LB-1:0] there, room, taken, taken_one, freed, freed_one;
-      logic write, read, done;
+      logic [LB-1:0] taken, taken_one, freed, freed_one;
+      logic write, read, done, may_read;
       logic [2:0] turn;
-
-      // whether there is a beat to read, and room for another, are sign bits: nothing is compared
-      assign in_ready = ~room[LB-1];
-      assign write    = in_valid & in_ready;
-      assign read     = en & ~there[LB-1];
-      assign done     = read & turn >= 3'd3;
+      assign write = in_valid & in_ready;
+      assign read  = en & may_read;
+      assign done  = read & turn >= 3'd3;
 
       etb_loops #(
           .N0(N0), .N1(N1), .N2(N2), .N3(OW), .N4(OH)
@@ -129,14 +127,34 @@ module etb_sliding_window #(
         if (rst) begin
           waddr <= '0;
           raddr <= '0;
-          there <= '1;
-          room  <= LB'(DEPTH - 1);
         end else begin
           if (write) waddr <= waddr == DB'(DEPTH - 1) ? '0 : waddr + 1'b1;
           if (read) raddr <= after;
-          there <= there + (read ? (write ? taken_one : taken) : LB'(write));
-          room  <= room + (done ? (write ? freed_one : freed) : {LB{write}});
         end
+
+      if (REGISTER) begin : g_level
+        logic unused;
+        assign unused = &{1'b0, freed[LB-1], freed_one};
+        etb_window_level #(
+            .DEPTH(DEPTH), .BITS(LB)
+        ) u_level (
+            .clk(clk), .rst(rst), .write(write), .read(read), .done(done), .taken(taken),
+            .taken_one(taken_one), .freed(freed[LB-2:0]), .may_write(in_ready), .may_read(may_read)
+        );
+      end else begin : g_room
+        // whether there is a beat to read, and room for another, are sign bits: nothing is compared
+        logic [LB-1:0] there, room;
+        assign in_ready = ~room[LB-1];
+        assign may_read = ~there[LB-1];
+        always_ff @(posedge clk)
+          if (rst) begin
+            there <= '1;
+            room  <= LB'(DEPTH - 1);
+          end else begin
+            there <= there + (read ? (write ? taken_one : taken) : LB'(write));
+            room  <= room + (done ? (write ? freed_one : freed) : {LB{write}});
+          end
+      end
 
       logic [SIMD*BITS-1:0] word;
       etb_ram #(

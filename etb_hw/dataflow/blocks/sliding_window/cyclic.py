@@ -89,9 +89,10 @@ class Cyclic(Form):
 
     @property
     def registers(self) -> int:
-        """Those behind the buffer, and one that says that a word waits there."""
+        """Those behind the buffer, one that says that a word waits there, and a faster fill level's."""
         window = self.window
-        return self.later * (1 + read_registers(window.beat_bits, self.depth, window.ram_style))
+        behind = 1 + read_registers(window.beat_bits, self.depth, window.ram_style)
+        return self.later * (behind + self._level_bits - 1)
 
     def rtl(self) -> RtlInstance:
         rows = part_rows(self.depth, self.window.ram_style)
