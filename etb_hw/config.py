@@ -206,8 +206,8 @@ class BuildConfig(Section):
     memory_registers: bool = Field(
         False,
         description="more registers in our RTL, behind weight memories, within wide counts, behind deep "
-        "window buffers and FIFOs, and between the comparisons of label select: a faster clock, for "
-        "flip-flops and one to four cycles of latency a layer",
+        "window buffers, FIFOs and rows of pools, and between the comparisons of label select: a faster "
+        "clock, for flip-flops and one to four cycles of latency a layer",
     )
     weights: Literal["fixed", "writable"] = Field(
         "fixed",

@@ -317,8 +317,11 @@ OTHERS: list[Block] = [
 
 # deep enough for weights in three banks of block RAM
 DEEP = mvau(220, 180, 1, 36, pixels=(), style="block")
-# buffers in parts, the last one of a word, and in block RAM; FIFOs that are read ahead of time likewise
+# buffers in parts, the last one of a word, and in block RAM; FIFOs and pools likewise, read ahead of time
 BUFFERS: list[Block] = [
+    max_pool(4, 26, 10, (2, 2), u(2), 2),
+    max_pool(3, 99, 2, (3, 3), BIPOLAR, 1),
+    max_pool(2, 33, 6, (2, 1), i(3), 2),
     window((6, 9), 8, (3, 3), 2),
     window((5, 31), 2, (3, 3), 1, dtype=u(3), stride=(1, 2)),
     window((6, 7), 4, (3, 3), 2, stride=(2, 1), ram_style="block"),

@@ -20,20 +20,27 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, RtlInstance
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
-from etb_hw.dataflow.fabric.memories import bits_of
+from etb_hw.dataflow.fabric.memories import bits_of, is_slow, part_rows, read_registers
 from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelLaneBlock
+from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes, of_pixels
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
 from etb_hw.integer.datatype import DataType
 
+_STYLE = "distributed"  # of the row of partial maxima
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(PixelLaneBlock):
-    """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride."""
+class MaxPool(PixelLaneBlock, RegisteredBlock):
+    """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride.
+
+    ``register``: whether our RTL reads a long row of maxima ahead of time, for a faster clock; no cycle
+    differs.
+    """
 
     OP: ClassVar[str] = "StreamingMaxPool_hls"
     CAPTION: ClassVar[Caption] = Caption("Max-pool", "pool")
@@ -88,6 +95,7 @@ class MaxPool(PixelLaneBlock):
 
     def rtl(self) -> RtlInstance:
         folded: dict[str, int | str] = {"PE": self.pe} if self.m == 1 else {"M": self.m}
+        ahead = {"AHEAD": 1, "ROWS": part_rows(self._depth, _STYLE)} if self.reads_ahead else {}
         return RtlInstance(
             "max_pool" if self.m == 1 else "max_pool_pixels",
             {
@@ -99,8 +107,20 @@ class MaxPool(PixelLaneBlock):
                 "SIGNED": int(self.dtype.twos_complement),
                 "KH": self.kernel[0],
                 "KW": self.kernel[1],
+                **ahead,
             },
         )
+
+    @property
+    def reads_ahead(self) -> bool:
+        """Whether the row is read ahead of time: not by whole pixels, which come back to a word at once."""
+        return self.register and self.m == 1 and self.pe < self.channels and is_slow(self._depth, _STYLE)
+
+    @property
+    def registers(self) -> int:
+        """Those behind the row's parts, which part it is, and two that tell of the beat that comes."""
+        width = self.pe * self.dtype.bits
+        return super().registers + self.reads_ahead * (2 + read_registers(width, self._depth, _STYLE))
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         height, width, channels = self.outputs[0].shape
@@ -123,6 +143,7 @@ class MaxPool(PixelLaneBlock):
             kernel=f.pair("PoolDim"),
             dtype=f.dtype("dataType"),
             pe=f["PE"] or f["NumChannels"],
+            register=f.flag("etb_register"),
             m=f.get("M", 1),
         )
 
@@ -134,8 +155,7 @@ class MaxPool(PixelLaneBlock):
         return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
-        fold, across = self.channels // self.pe, self._words
-        words = fold * across
+        fold, across, words = self.channels // self.pe, self._words, self._depth
         address = counter(words) + (bits_of(words) if fold > 1 else 0)  # it also goes back by a pixel
         kernel = self.kernel[0], self.kernel[1] // self._joined
         counters = sum(map(counter, (fold, across, *kernel))) + address
@@ -150,9 +170,14 @@ class MaxPool(PixelLaneBlock):
         """Beats in a row of partial maxima, of a channel fold."""
         return self.size[1] // (self.kernel[1] * self._groups)
 
+    @property
+    def _depth(self) -> int:
+        """Beats in a row of partial maxima."""
+        return self.channels // self.pe * self._words
+
     def ff_amounts(self, fabric: Fabric) -> Amounts:
         fold, across = self.channels // self.pe, self._words
-        counters = bits_of(fold) + bits_of(across) + bits_of(fold * across)
+        counters = bits_of(fold) + bits_of(across) + bits_of(self._depth)
         return {"one": 1, "counters": counters, "output": self._groups * self.pe * self.dtype.bits}
 
     @classmethod

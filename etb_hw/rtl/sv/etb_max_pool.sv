@@ -1,5 +1,7 @@
 // Maximum over windows that tile the image: (H, W, C) in, (H / KH, W / KW, C) out, PE channels a beat.
 // One row of partial maxima is kept. A beat is taken every cycle.
+// AHEAD (takes C > PE): counters are a beat ahead, and the partial maximum of a beat has been read before it comes,
+// for a faster clock; ROWS: see etb_ram. Nothing else changes, in no cycle.
 module etb_max_pool #(
     parameter int H      = 4,
     parameter int W      = 4,
@@ -8,7 +10,9 @@ module etb_max_pool #(
     parameter int BITS   = 1,
     parameter bit SIGNED = 0,
     parameter int KH     = 2,
-    parameter int KW     = 2
+    parameter int KW     = 2,
+    parameter bit AHEAD  = 0,
+    parameter int ROWS   = W / KW * (C / PE)
 ) (
     input  logic               clk,
     input  logic               rst,
@@ -24,7 +28,7 @@ module etb_max_pool #(
   localparam int WORDS = OW * CF;
   localparam int AB = WORDS > 1 ? $clog2(WORDS) : 1;
   localparam int CB = CF > 1 ? $clog2(CF) : 1;
-  logic en, step, end_c, end_x, end_kx, end_ky, first_x, first_y;
+  logic en, step, end_c, end_x, end_kx, end_ky, first_x, first_y, first, sends;
   logic [2:0] unused;
   assign en       = ~out_valid | out_ready;
   assign in_ready = en;
@@ -33,7 +37,7 @@ module etb_max_pool #(
   logic [CB-1:0] c;
   assign end_c = c == CB'(CF - 1);
   always_ff @(posedge clk)
-    if (rst) c <= '0;
+    if (rst) c <= CB'(AHEAD);
     else if (step) c <= end_c ? '0 : c + 1'b1;
   etb_counter #(.N(KW)) u_kx (
       .clk(clk), .rst(rst), .step(step & end_c), .clear(1'b0), .zero(first_x), .last(end_kx)
@@ -49,26 +53,49 @@ module etb_max_pool #(
   // word of the partial maximum: goes back by a pixel inside a window, on at its right edge, to 0 after a row
   logic [AB-1:0] word;
   always_ff @(posedge clk)
-    if (rst) word <= '0;
+    if (rst) word <= AB'(AHEAD);
     else if (step) begin
       if (end_c & ~end_kx) word <= word - AB'(CF - 1);
       else word <= word == AB'(WORDS - 1) ? '0 : word + 1'b1;
     end
 
-  (* ram_style = "distributed" *) logic [PE*BITS-1:0] partial[WORDS];
   logic [PE*BITS-1:0] old, best;
-  assign old = partial[word];
+  generate
+    if (AHEAD) begin : g_ahead
+      logic [AB-1:0] written;
+      always_ff @(posedge clk)
+        if (rst) begin
+          written <= '0;
+          first   <= 1'b1;
+          sends   <= KW * KH == 1;
+        end else if (step) begin
+          written <= word;
+          first   <= first_x & first_y;
+          sends   <= end_kx & end_ky;
+        end
+      etb_ram #(
+          .WIDTH(PE * BITS), .DEPTH(WORDS), .STYLE(2), .ROWS(ROWS)
+      ) u_partial (
+          .clk(clk), .write(step), .waddr(written), .wdata(best), .read(step), .raddr(word), .rdata(old)
+      );
+    end else begin : g_plain
+      (* ram_style = "distributed" *) logic [PE*BITS-1:0] partial[WORDS];
+      assign old   = partial[word];
+      assign first = first_x & first_y;
+      assign sends = end_kx & end_ky;
+      always_ff @(posedge clk) if (step) partial[word] <= best;
+    end
+  endgenerate
   for (genvar p = 0; p < PE; p++) begin : g_pe
     logic [BITS-1:0] a, b;
     logic larger;
     assign a = in_data[p*BITS+:BITS];
     assign b = old[p*BITS+:BITS];
     assign larger = SIGNED ? $signed(a) > $signed(b) : a > b;
-    assign best[p*BITS+:BITS] = (first_x & first_y) | larger ? a : b;
+    assign best[p*BITS+:BITS] = first | larger ? a : b;
   end
-  always_ff @(posedge clk) if (step) partial[word] <= best;
   always_ff @(posedge clk)
     if (rst) out_valid <= 1'b0;
-    else if (en) out_valid <= in_valid & end_kx & end_ky;
+    else if (en) out_valid <= in_valid & sends;
   always_ff @(posedge clk) if (en) out_data <= best;
 endmodule
