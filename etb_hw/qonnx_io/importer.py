@@ -49,6 +49,7 @@ _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
 KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
 WIDEST_INPUT = 16  # bits
+WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -248,9 +249,7 @@ class _Interpreter:
                 "say what it holds, for example --input-dtype uint8 --input-scale 1/255",
             )
         if dtype.bits > WIDEST_INPUT:
-            raise BadInput(
-                f"input {name!r}", f"is {dtype.name}", f"inputs of 1 to {WIDEST_INPUT} bits are supported"
-            )
+            raise BadInput(f"input {name!r}", f"is {dtype.name}", WIDTHS)
         return dtype, chain
 
     def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
@@ -264,9 +263,7 @@ class _Interpreter:
         else:
             bits, signed = int(call.scalar(3)), bool(call.attr("signed", 1))
             if not 1 <= bits <= WIDEST_INPUT:
-                call.fail(
-                    f"quantizes the input to {bits} bits", f"inputs of 1 to {WIDEST_INPUT} bits are supported"
-                )
+                call.fail(f"quantizes the input to {bits} bits", WIDTHS)
             one_bit = DataType.parse("BIPOLAR") if signed else DataType.unsigned(1)
             wide = DataType.integer(bits) if signed else DataType.unsigned(bits)
             dtype = one_bit if bits == 1 else wide

@@ -13,15 +13,15 @@ from etb_hw.verification import Proof, prove
 
 
 def _run(context: Context) -> list[Proof]:
-
     slim, _ = load_checkpoint(context.path(CHECKPOINT))
     module = deployable(slim)
     path = context.path(MODEL)
     qonnx_io.export_model(module, path, module.input_shape)
     qonnx_io.export_finn(path, context.path(FINN_MODEL))
     x = samples(context.dataset, context.flow.verification)
-    torch_logits = logits(slim, tensor_of(x)).numpy()
-    brevitas = logits(module, tensor_of(x).float()).numpy()
+    pixels = tensor_of(x)
+    torch_logits = logits(slim, pixels).numpy()
+    brevitas = logits(module, pixels.float()).numpy()
     return [
         prove("stock Brevitas layers", "slim", brevitas, torch_logits, "logits"),
         prove("model.qonnx.onnx in qonnx", "slim", execute(path, x), torch_logits, "logits"),
