@@ -93,6 +93,16 @@ class TeacherConfig(Section):
     temperature: float = Field(4.0, gt=0, description="divides all logits before they are compared")
 
 
+class RestartConfig(Section):
+    """More training of the slim, binary network that a run ended with.
+
+    A warm restart of Loshchilov and Hutter (SGDR, 2017).
+    """
+
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0, description="learning rate that it starts with, and falls from, a cosine to 0")
+
+
 class TrainingConfig(Section):
     """Optimisation. Times are counted in epochs."""
 
@@ -118,6 +128,17 @@ class TrainingConfig(Section):
     evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
     checkpoint_seconds: float = Field(30.0, ge=0, description="a killed run loses at most so much work")
     teacher: TeacherConfig = TeacherConfig()
+    restarts: tuple[RestartConfig, ...] = Field(
+        (),
+        exclude_if=lambda restarts: not restarts,  # a run without any is the run it was before there were any
+        description="more training after `epochs`, such as [{ epochs = 20, lr = 0.03 }]; a finished run to "
+        "which one is added goes on from its end",
+    )
+
+    @property
+    def all_epochs(self) -> int:
+        """With those of the restarts."""
+        return self.epochs + sum(restart.epochs for restart in self.restarts)
 
 
 class EvolutionConfig(Section):

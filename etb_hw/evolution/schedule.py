@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from etb_hw.config import EvolutionConfig, TrainingConfig
 
@@ -12,11 +12,20 @@ CLOSING_SHARE = 0.2  # of the time in which filters close
 
 
 @dataclass(frozen=True)
+class Restart:
+    """From the step ``begin`` to the step ``end`` the learning rate falls anew, from ``factor``."""
+
+    begin: int
+    end: int
+    factor: float
+
+
+@dataclass(frozen=True)
 class Schedule:
     """Step numbers of a run.
 
     Attributes:
-        steps: of the whole run; an_epoch of them make an epoch.
+        steps: of the whole run, with its restarts; an_epoch of them make an epoch.
         warmup: first step at which filters may be given up. fade: steps that a given-up filter takes to reach
             zero. slim: step before which those filters are cut out.
         close: first step at which a filter that stays may begin to close. begun: step by which all have.
@@ -24,6 +33,7 @@ class Schedule:
         harden: step before which all filters are binary.
         rise: steps of rising learning rate. fall: step at which it starts to fall.
         spend: share of the time between warm-up and slimming in which the ratio is decided.
+        restarts: what follows when all this is done.
     """
 
     steps: int
@@ -38,12 +48,25 @@ class Schedule:
     rise: int
     fall: int
     spend: float
+    restarts: tuple[Restart, ...] = ()
 
     def learning_rate(self, step: int) -> float:
-        """Factor on the learning rate: rising, flat, then a cosine to 0."""
+        """Factor on the learning rate: rising, flat, then a cosine to 0, and another for each restart."""
         if step < self.rise:
             return (step + 1) / (self.rise + 1)
-        return cosine(step, self.fall, self.steps)
+        begun = self.restarted(step + 1)
+        if begun:
+            restart = self.restarts[begun - 1]
+            return restart.factor * cosine(step, restart.begin, restart.end)
+        return cosine(step, self.fall, self.restarts[0].begin if self.restarts else self.steps)
+
+    def restarted(self, steps_done: int) -> int:
+        """How many of the restarts have taken a step."""
+        return sum(restart.begin < steps_done for restart in self.restarts)
+
+    def restarts_at(self, step: int) -> bool:
+        """Whether the next step is the first one of a restart."""
+        return any(restart.begin == step for restart in self.restarts)
 
     def evolved(self, step: int) -> float:
         """0 until the warm-up ends, 1 at slimming, linear between."""
@@ -84,7 +107,12 @@ def make_schedule(training: TrainingConfig, evolution: EvolutionConfig, images: 
     an_epoch = epoch_steps(training, images)
     steps = training.epochs * an_epoch
     rise = round(training.warmup_epochs * an_epoch)
-    return schedule_of(steps, an_epoch, evolution, rise, round(steps * training.flat))
+    schedule = schedule_of(steps, an_epoch, evolution, rise, round(steps * training.flat))
+    restarts: list[Restart] = []
+    for restart in training.restarts:
+        begin = restarts[-1].end if restarts else steps
+        restarts.append(Restart(begin, begin + restart.epochs * an_epoch, restart.lr / training.lr))
+    return replace(schedule, steps=restarts[-1].end if restarts else steps, restarts=tuple(restarts))
 
 
 def schedule_of(

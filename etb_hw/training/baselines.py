@@ -180,7 +180,7 @@ def _table(
     dataset: Dataset,
     runs: tuple[BaselineRun, ...],
 ) -> Baselines:
-    return Baselines(dataset.source, spec.name, training.epochs, evolution.ratio, evolution.count, runs)
+    return Baselines(dataset.source, spec.name, training.all_epochs, evolution.ratio, evolution.count, runs)
 
 
 def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset) -> str:

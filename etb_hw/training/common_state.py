@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,17 +12,17 @@ from etb_hw.training.distributed import check_alike, handed_out
 from etb_hw.training.state import Snapshot, load_snapshot, save_snapshot
 
 
-def common_snapshot(path: Path | None, key: str, team: Team) -> Snapshot | None:
+def common_snapshot(path: Path | None, keys: Sequence[str], team: Team) -> Snapshot | None:
     """The snapshot at ``path`` as the first process sees it; None where it finds none of this run.
 
     Args:
         path: read by the first process only, so that others need not see its folder. None: nothing is kept.
-        key: see ``state.key_of``; it must be the same in all processes.
+        keys: see ``state.key_of``, each good to go on from; they must be the same in all processes.
 
-    Raises BadInput where it is not, or where there are only damaged snapshots.
+    Raises BadInput where they are not, or where there are only damaged snapshots.
     """
-    check_alike(team, key)
-    snapshot = load_snapshot(path, key) if path is not None and team.leads else None
+    check_alike(team, " ".join(keys))
+    snapshot = load_snapshot(path, keys) if path is not None and team.leads else None
     if team.ranks == 1:
         return snapshot
     with TemporaryDirectory(prefix="etb-hw-") as folder:
@@ -32,4 +33,4 @@ def common_snapshot(path: Path | None, key: str, team: Team) -> Snapshot | None:
         if content is None or team.leads:
             return snapshot
         write_bytes(copy, content)
-        return load_snapshot(copy, key)
+        return load_snapshot(copy, keys)

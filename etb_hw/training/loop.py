@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from etb_hw.artifacts.run_files import METRICS
+from etb_hw.artifacts.run_files import METRICS, TRAINING_STATE
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -23,6 +23,7 @@ from etb_hw.training.metrics import Callback, EpochCallback
 from etb_hw.training.phases import refitted
 from etb_hw.training.run import Run, save
 from etb_hw.training.set_up import SetUp, set_up
+from etb_hw.training.state import keep_finished
 from etb_hw.training.step import train_step
 from etb_hw.training.teacher import teach
 from etb_hw.training.watch import Watch
@@ -124,6 +125,9 @@ def _go_on(
             while run.step < schedule.steps:
                 if stop_after is not None and run.step >= stop_after:
                     return False
+                if schedule.restarts_at(run.step) and out_dir is not None:
+                    save(run, out_dir, made.key(run))
+                    keep_finished(out_dir / TRAINING_STATE)
                 with steps.one():
                     loss = train_step(run, made.batches, training, made.teacher, steps)
                     if run.step in (schedule.slim, schedule.harden):
@@ -131,7 +135,7 @@ def _go_on(
                     watch.stepped()
                     run.seconds = earlier + time.monotonic() - begun
                 if out_dir is not None and time.monotonic() - saved >= training.checkpoint_seconds:
-                    save(run, out_dir, made.key)
+                    save(run, out_dir, made.key(run))
                     saved = time.monotonic()
                 if on_epoch is not None and run.step % schedule.an_epoch == 0:
                     on_epoch(run.rows[-1], run.evolution.net)
@@ -139,7 +143,7 @@ def _go_on(
                     progress(watch.progress(loss))
         finally:
             if out_dir is not None and steps.whole:
-                save(run, out_dir, made.key)
+                save(run, out_dir, made.key(run))
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -68,10 +69,10 @@ class Run:
 
 def start(
     spec: NetSpec, training: TrainingConfig, controller: Controller, device: torch.device,
-    out_dir: Path | None, key: str, team: Team = Team(),  # noqa: B008 (frozen)
+    out_dir: Path | None, keys: Sequence[str], team: Team = Team(),  # noqa: B008 (frozen)
 ) -> Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
-    snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, key, team)
+    snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, keys, team)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         net = prepared(BinaryNet(snapshot.spec if snapshot else spec))

@@ -34,7 +34,7 @@ class SetUp:
     Attributes:
         dense: the specification before pruning. test_x, test_y: the test set.
         out_dir: where this process writes; None for those that do not.
-        key: everything that decides the result.
+        keys: everything that decides the result, without restarts, with the first one, and so on.
     """
 
     dense: NetSpec
@@ -45,7 +45,11 @@ class SetUp:
     test_y: Tensor
     teacher: FloatTwin | None
     out_dir: Path | None
-    key: str
+    keys: tuple[str, ...]
+
+    def key(self, run: Run) -> str:
+        """Of what the run has become by now."""
+        return self.keys[run.schedule.restarted(run.step)]
 
     @property
     def sample(self) -> Tensor:
@@ -69,7 +73,10 @@ def set_up(
     spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
     schedule = make_schedule(training, evolution, len(dataset.train_y))
     counting = _cost(spec, evolution, cost)
-    key = _key(spec, training, evolution, dataset, teacher, counting, budget)
+    keys = tuple(
+        _key(spec, _restarted(training, count), evolution, dataset, teacher, counting, budget)
+        for count in range(len(training.restarts) + 1)
+    )
     if budget is not None:
         budget = replace(budget, used=remembered(agreed(team, device, budget.used)))
         evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
@@ -80,10 +87,15 @@ def set_up(
     test_x, test_y = tensor_of(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     if not team.leads:
         out_dir = None
-    made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, key)
-    run = start(spec, training, controller, device, out_dir, key, team)
+    made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, keys)
+    run = start(spec, training, controller, device, out_dir, keys, team)
     run.evolution.unchanged = Unchanged(run, made.sample)
     return made, run
+
+
+def _restarted(training: TrainingConfig, count: int) -> TrainingConfig:
+    """Up to the end of so many restarts."""
+    return training.model_copy(update={"restarts": training.restarts[:count]})
 
 
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from etb_hw.training import older_states
 
 FORMAT = "etb-hw training state 3"
 BEFORE = ".before"  # ends the name of the state before
+FINISHED = ".finished"  # ends the name of the last state in which the run, as it was then asked for, was done
 log = logging.getLogger(__name__)
 
 
@@ -88,35 +89,47 @@ def before(path: Path) -> Path:
     return path.with_name(path.name + BEFORE)
 
 
+def finished(path: Path) -> Path:
+    """Where the state lies with which a finished run began its last restart."""
+    return path.with_name(path.name + FINISHED)
+
+
+def keep_finished(path: Path) -> None:
+    """Keep the state at ``path`` whatever follows: another restart may be tried from it."""
+    write_bytes(finished(path), path.read_bytes())
+
+
 def remove_snapshot(path: Path) -> None:
     """Forget the state at ``path``, so that the run starts anew."""
-    for file in (path, before(path)):
+    for file in (path, before(path), finished(path)):
         file.unlink(missing_ok=True)
 
 
-def load_snapshot(path: Path, key: str) -> Snapshot | None:
-    """The snapshot at ``path``, or the one before it where that is damaged; None for none of this run.
+def load_snapshot(path: Path, keys: Collection[str]) -> Snapshot | None:
+    """The snapshot at ``path`` with one of ``keys``; None for none of this run.
+
+    Where that is damaged, or of another run, one that was kept beside it may serve.
 
     Raises BadInput where there are only damaged ones.
     """
     problem: BadInput | None = None
-    for file in (path, before(path)):
+    for file in (path, before(path), finished(path)):
         if file.is_file():
             try:
-                found = _read(file, key)
+                found = _read(file, keys)
             except BadInput as error:
                 problem = problem or error
                 continue
-            if problem is not None and found is not None:
-                log.warning("%s %s: going on from the state before it", problem.where, problem.reason)
-            if found is not None or problem is None:
+            if found is not None:
+                if problem is not None:
+                    log.warning("%s %s: going on from the state before it", problem.where, problem.reason)
                 return found
     if problem is not None:
         raise problem
     return None
 
 
-def _read(path: Path, key: str) -> Snapshot | None:
+def _read(path: Path, keys: Collection[str]) -> Snapshot | None:
     """The snapshot in a file, None if it is of another run. Raises BadInput if damaged."""
     remedy = "delete it: what it held is trained anew"
     try:
@@ -128,7 +141,7 @@ def _read(path: Path, key: str) -> Snapshot | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header["digest"] != _digest(header["state"], tensors):
             raise BadInput(str(path), "was changed since it was written", remedy)
-        if state["key"] != key:
+        if state["key"] not in keys:
             return None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise BadInput(str(path), f"cannot be read ({error})", remedy) from None
@@ -140,7 +153,8 @@ def _read(path: Path, key: str) -> Snapshot | None:
     if header["format"] == older_states.FORMAT:
         for part in ("net", "optimizer"):
             parts[part] = older_states.as_named_now(spec, parts[part])
-    return Snapshot(int(state["step"]), spec, bool(state["hard"]), key, **parts, extra=state["extra"])
+    step, hard, key = int(state["step"]), bool(state["hard"]), state["key"]
+    return Snapshot(step, spec, hard, key, **parts, extra=state["extra"])
 
 
 def _digest(state: str, tensors: Mapping[str, Tensor]) -> str:

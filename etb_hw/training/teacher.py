@@ -55,7 +55,7 @@ def teach(
     device = prepare(training)
     spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes), dataset.dtype)
     key = _key(spec, training, dataset)
-    snapshot = common_snapshot(None if out_dir is None else out_dir / TEACHER_STATE, key, team)
+    snapshot = common_snapshot(None if out_dir is None else out_dir / TEACHER_STATE, (key,), team)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         net = FloatTwin(spec)
