@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -354,15 +354,27 @@ def _table_lines(values: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
 
 
 def _toml_value(value: Any) -> str:
-    # JSON's strings, numbers, booleans and lists of them read the same in TOML, but for one character
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    if isinstance(value, Mapping):  # within a list
+        return f"{{ {', '.join(f'{key} = {_toml_value(item)}' for key, item in value.items())} }}"
+    # JSON's strings, numbers and booleans read the same in TOML, but for one character
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Flow
     for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
+        if isinstance(part, str):  # a number says where in a list
+            found = section_of(model.model_fields[part].annotation)
+            assert found is not None
+            model = found
     return list(model.model_fields)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The table that a key's type is, or is a list of; None where it is another value."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

@@ -32,6 +32,12 @@ def test_every_shipped_flow_file_is_valid(path: Path) -> None:
         ("[training]\nepochs = 0\n", "training.epochs"),
         ("[training]\nepochs = 'many'\n", "training.epochs"),
         ("[evolution]\nratio = 1.5\n", "evolution.ratio"),
+        (
+            "[training]\nrestarts = [{ epochs = 2, lr = 1, rate = 1 }]\n",
+            "training.restarts.0.rate.*known keys here: epochs, lr",
+        ),
+        ("[training]\nrestarts = [{ epochs = 2 }]\n", "training.restarts.0.lr"),
+        ("[training]\nrestarts = 3\n", "training.restarts"),
         ("[training\n", "no readable TOML"),
     ],
 )

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from etb_hw.artifacts import RUN_FILES, Folder
 from etb_hw.cli.main import COMMANDS
 from etb_hw.cli.main import main as etb_hw
-from etb_hw.config import Flow
+from etb_hw.config import Flow, section_of
 from etb_hw.flow.steps import STEPS
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -79,8 +79,8 @@ def flow_file() -> str:
 def _sections(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     """The tables of a model, those within tables after them."""
     for name, field in model.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
+        section = section_of(field.annotation)
+        if section is not None:
             yield prefix + name, section
             yield from _sections(section, f"{prefix}{name}.")
 
@@ -90,6 +90,9 @@ def _rows(section: type[BaseModel]) -> Iterator[str]:
     for key, schema in properties.items():
         if "$ref" in schema:
             yield f"| `{key}` | table | | see below |"
+            continue
+        if "$ref" in schema.get("items", {}):
+            yield f"| `{key}` | list of tables | `[]` | {schema['description']}; see below |"
             continue
         default = schema.get("default")
         shown = "" if default is None else f"`{json.dumps(default)}`"

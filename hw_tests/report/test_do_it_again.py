@@ -38,6 +38,7 @@ EXAMPLES = (
     (3, 4),
     (8, 8, 16),
     (STRANGE,),
+    ({"epochs": 2, "lr": 0.5}, {"epochs": 1, "lr": 1e-3}),
 )
 
 
