@@ -26,7 +26,6 @@ from etb_hw.dataflow.block import (
     RtlInstance,
     RtlMemory,
 )
-from etb_hw.dataflow.blocks.mvau import multi_threshold
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.links import Link
 from etb_hw.dataflow.fabric.memories import (
@@ -37,6 +36,7 @@ from etb_hw.dataflow.fabric.memories import (
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine, every_beat
+from etb_hw.dataflow.multi_threshold import multi_threshold
 from etb_hw.dataflow.pixel_block import PixelLaneBlock, counts_in
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, constants, draw_lanes, levels, of_pixels

@@ -1,5 +1,5 @@
-"""Matrix-vector units: the block, what it costs, and random instances."""
+"""Matrix-vector units: the matrix, FINN's view of it, what it costs, the block, and random instances."""
 
-from etb_hw.dataflow.blocks.mvau.block import Mvau, multi_threshold
+from etb_hw.dataflow.blocks.mvau.block import Mvau
 
-__all__ = ["Mvau", "multi_threshold"]
+__all__ = ["Mvau"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, log2
-from typing import TYPE_CHECKING
 
 from etb_hw.dataflow.block import Amounts
+from etb_hw.dataflow.blocks.mvau.matrix import MatrixUnit
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import (
     bits_of,
@@ -24,11 +24,8 @@ from etb_hw.dataflow.fabric.memories import (
 from etb_hw.dataflow.fabric.parts import Tree, comparator, counter, popcount_leaf, tree
 from etb_hw.integer.datatype import BIPOLAR
 
-if TYPE_CHECKING:
-    from etb_hw.dataflow.blocks.mvau.block import Mvau
 
-
-def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
+def lut_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
     pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
@@ -79,7 +76,7 @@ def lut_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     return amounts
 
 
-def ff_amounts(block: Mvau, fabric: Fabric) -> Amounts:
+def ff_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
     pe, rows, columns = block.pe, block.mh // block.pe, block.mw // block.simd
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     steps = 0 if block.thresholds is None else int(block.thresholds.shape[1])
@@ -103,7 +100,7 @@ def ff_amounts(block: Mvau, fabric: Fabric) -> Amounts:
     return amounts
 
 
-def _tree(block: Mvau, fabric: Fabric) -> Tree:
+def _tree(block: MatrixUnit, fabric: Fabric) -> Tree:
     """The trees of all rows."""
     x, w = block.input_dtype.bits, block.weight_dtype.bits
     # constants are shared between rows; the words of a memory are mapped apart from what they feed
@@ -138,7 +135,7 @@ def _tree(block: Mvau, fabric: Fabric) -> Tree:
     )
 
 
-def _shared_tree(block: Mvau) -> Tree:
+def _shared_tree(block: MatrixUnit) -> Tree:
     """The sum of all inputs, which rows of bipolar weights share."""
     x = block.input_dtype.bits
     return tree(block.simd, 2, _sum_bits(x), (0, 0, x + 1).__getitem__)
@@ -148,7 +145,7 @@ def _sum_bits(bits: int) -> Callable[[int], int]:
     return lambda terms: bits + bits_of(terms)
 
 
-def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
+def _shifted(block: MatrixUnit, fabric: Fabric) -> tuple[int, int]:
     """Shift registers beside the trees (last column; row, for the thresholds): in LUTs, and flip-flops."""
     columns = block.mw // block.simd
     stages = block.dot_cycles + 1
@@ -161,7 +158,7 @@ def _shifted(block: Mvau, fabric: Fabric) -> tuple[int, int]:
     return sum(n > 2 for n in lengths), sum(n for n in lengths if n <= 2)
 
 
-def _threshold_bits(block: Mvau) -> int:
+def _threshold_bits(block: MatrixUnit) -> int:
     """Different bits of the threshold memory's words."""
     assert block.thresholds is not None
     fields, bits = block.threshold_fields()

@@ -22,62 +22,26 @@ from numpy.typing import NDArray
 from etb_hw.dataflow.block import Amounts, Attribute, Caption, Fold, LargeMemory, RtlInstance
 from etb_hw.dataflow.blocks.sliding_window.cyclic import Cyclic
 from etb_hw.dataflow.blocks.sliding_window.form import Form
+from etb_hw.dataflow.blocks.sliding_window.geometry import WindowGeometry
 from etb_hw.dataflow.blocks.sliding_window.parallel import Parallel
 from etb_hw.dataflow.blocks.sliding_window.pointwise import Pointwise
 from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.machine import Machine
-from etb_hw.dataflow.pixel_block import PixelBlock
-from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.resources import RAM_STYLES, Resources
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.vocabulary import stream_type
-from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import DataType
-from etb_hw.integer.infer import conv_output_size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SlidingWindow(PixelBlock, RegisteredBlock):
-    """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``).
-
-    ``register``: whether our RTL has a register behind a buffer whose own way is long, for a faster clock.
-    """
+class SlidingWindow(WindowGeometry):
+    """The block; its parameters are those of ``WindowGeometry``."""
 
     OP: ClassVar[str] = "ConvolutionInputGenerator_rtl"
     CAPTION: ClassVar[Caption] = Caption("Sliding window", "window")
-
-    size: tuple[int, int]
-    channels: int
-    kernel: tuple[int, int]
-    dtype: DataType
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    depthwise: bool = False
-    simd: int = 1
-    parallel_window: int = 0
-    ram_style: str = "distributed"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.parallel_window:
-            return
-        where = f"{self.name}.parallel_window = {self.parallel_window}"
-        if not self.may_be_parallel:
-            raise BadInput(where, "is not possible for this window", "leave it at 0")
-        if self.simd != self.channels:
-            raise BadInput(
-                where, f"needs all channels a beat, not {self.simd}", f"give SIMD = {self.channels}"
-            )
-
-    @property
-    def may_be_parallel(self) -> bool:
-        """Whether whole windows can leave at once."""
-        # a line buffer of one word would be read while it is written
-        lines = self.kernel[0] == 1 or self.size[1] * self.dilation[0] > 1
-        return lines and self.kernel != (1, 1)
 
     @cached_property
     def form(self) -> Form:
@@ -87,48 +51,10 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
         return Pointwise(self) if self.kernel == (1, 1) else Cyclic(self)
 
     @property
-    def out_size(self) -> tuple[int, int]:
-        height, width = (
-            conv_output_size(*axis, 0)
-            for axis in zip(self.size, self.kernel, self.stride, self.dilation, strict=True)
-        )
-        return height, width
-
-    @property
-    def inputs(self) -> tuple[Stream, ...]:
-        return (Stream((*self.size, self.channels), self.dtype, self.m * self.simd, self.m),)
-
-    @property
     def outputs(self) -> tuple[Stream, ...]:
         row = self.kernel[0] * self.kernel[1] * self.channels
         lanes = self.form.out_lanes
         return (Stream((*self.out_size, row), self.dtype, lanes, max(1, lanes // row)),)
-
-    @property
-    def pixel_counts(self) -> tuple[int, ...]:
-        (_, width), (_, across), stride = self.size, self.out_size, self.stride[1]
-        if not self.may_be_parallel and self.kernel != (1, 1):
-            return ()
-        # whole words of pixels in, whole words of windows out, and line buffers of more than a word
-        lines = 1 if self.kernel[0] == 1 else 2
-        return tuple(
-            m
-            for m in divisors(width)[1:]
-            if m % stride == 0 and across % (m // stride) == 0 and width // m * self.dilation[0] >= lines
-        )
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        simds = divisors(self.channels)
-        if not self.may_be_parallel:
-            return tuple({"SIMD": simd} for simd in simds)
-        slow = tuple({"SIMD": simd, "parallel_window": 0} for simd in simds)
-        return slow if self.depthwise else (*slow, self.unrolled)
-
-    @property
-    def unrolled(self) -> Fold:
-        whole = {"parallel_window": 1} if self.may_be_parallel else {}
-        return {"SIMD": self.channels, **whole}
 
     def finn_fold(self, target: int, widest: int) -> Fold:
         if not self.may_be_parallel:
@@ -137,17 +63,6 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
         simd = slow.raised("SIMD", self.channels, target)
         late = simd == self.channels and slow.folded({"SIMD": simd}).finn_cycles > target
         return {"SIMD": simd, "parallel_window": int(late and not self.depthwise)}
-
-    @property
-    def beat_bits(self) -> int:
-        """Bits of an input beat."""
-        return self.simd * self.dtype.bits
-
-    @property
-    def span(self) -> int:
-        """Pixels between the first and the last of a window, both counted."""
-        (kernel_h, kernel_w), (dilation_h, dilation_w) = self.kernel, self.dilation
-        return (kernel_h - 1) * dilation_h * self.size[1] + (kernel_w - 1) * dilation_w + 1
 
     @property
     def cycles(self) -> int:
@@ -179,25 +94,6 @@ class SlidingWindow(PixelBlock, RegisteredBlock):
 
     def rtl(self) -> RtlInstance:
         return self.form.rtl()
-
-    def rtl_parameters(self, depth: int) -> Mapping[str, int | str]:
-        """What the modules are told of the image and its windows, and of a buffer of so many words."""
-        return {
-            "H": self.size[0],
-            "W": self.size[1],
-            "C": self.channels,
-            "SIMD": self.simd,
-            "BITS": self.dtype.bits,
-            "KH": self.kernel[0],
-            "KW": self.kernel[1],
-            "SH": self.stride[0],
-            "SW": self.stride[1],
-            "DH": self.dilation[0],
-            "DW": self.dilation[1],
-            "DEPTHWISE": int(self.depthwise),
-            "DEPTH": depth,
-            "RAM_STYLE": self.ram_style,
-        }
 
     def execute(self, *frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
         (x,) = frames

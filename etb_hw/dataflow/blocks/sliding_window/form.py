@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from etb_hw.dataflow.block import Amounts, LargeMemory, RtlInstance
+from etb_hw.dataflow.blocks.sliding_window.geometry import WindowGeometry
 from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
-
-if TYPE_CHECKING:
-    from etb_hw.dataflow.blocks.sliding_window.block import SlidingWindow
 
 
 class Form(ABC):
@@ -23,7 +21,7 @@ class Form(ABC):
 
     KIND: ClassVar[str]
 
-    def __init__(self, window: SlidingWindow) -> None:
+    def __init__(self, window: WindowGeometry) -> None:
         self.window = window
 
     @property
