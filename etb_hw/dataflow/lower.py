@@ -1,9 +1,9 @@
 """Lowering: from what is computed (the integer graph) to how it is built (blocks and streams).
 
 One walk in topological order. A convolution becomes padding, sliding window and MVAU; a threshold that is
-its only reader joins it; a max-pool between the two moves behind the threshold, which is exact because
-thresholds rise. A tensor that several nodes read gets a DuplicateStreams. Flattening is free on a stream:
-the next matrix takes its columns in (y, x, channel) order.
+its only reader joins it; a max-pool (or an upsampling) between the two moves behind the threshold, which is
+exact because thresholds rise. A tensor that several nodes read gets a DuplicateStreams. Flattening is free on
+a stream: the next matrix takes its columns in (y, x, channel) order.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, is_bypass
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.upsample import Upsample
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
@@ -68,7 +69,7 @@ def lower(
     """
     if writable:
         graph = replace(graph, any_weights=True)
-    graph = _pool_last(ternary_borders(graph, builder == "etb_hw"))
+    graph = _thresholds_first(ternary_borders(graph, builder == "etb_hw"))
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
@@ -89,15 +90,15 @@ class _Tensor:
     order: NDArray[np.int64] | None = None
 
 
-def _pool_last(graph: IntegerGraph) -> IntegerGraph:
-    """Exchange every max-pool with the threshold that is its only reader."""
+def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
+    """Exchange every max-pool, and upsampling, with the threshold that is its only reader."""
     nodes = list(graph.nodes)
     changed = True
     while changed:
         changed = False
         current = replace(graph, nodes=tuple(nodes))
         for i, pool in enumerate(nodes):
-            if not isinstance(pool, g.MaxPool):
+            if not isinstance(pool, g.MaxPool | g.Upsample):
                 continue
             readers = current.consumers(pool.name)
             if len(readers) != 1 or not isinstance(readers[0], g.Threshold) or graph.output == pool.name:
@@ -155,6 +156,18 @@ class _Builder:
                     channels=x.shape[2],
                     dtype=x.dtype,
                     output_dtype=self.graph.types[node.name].dtype,
+                )
+                self._yield(node.name, node.name, made)
+            case g.Upsample():
+                x = inputs[0]
+                made = self._block(
+                    Upsample,
+                    node,
+                    [x],
+                    size=x.shape[:2],
+                    channels=x.shape[2],
+                    factors=node.factors,
+                    dtype=x.dtype,
                 )
                 self._yield(node.name, node.name, made)
             case g.Add():

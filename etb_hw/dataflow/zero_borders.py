@@ -63,8 +63,11 @@ def zero_border(graph: IntegerGraph, node: g.Node) -> bool:
 def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
     origin = name
-    while isinstance(nodes[origin], g.MaxPool) and len(graph.consumers(nodes[origin].inputs[0])) == 1:
-        origin = nodes[origin].inputs[0]
+    while isinstance(nodes[origin], g.MaxPool | g.Upsample):
+        before = nodes[origin].inputs[0]
+        if len(graph.consumers(before)) > 1:
+            break
+        origin = before
     quantizer = nodes[origin]
     if not isinstance(quantizer, g.Threshold):
         return _inserted(graph, nodes, name)

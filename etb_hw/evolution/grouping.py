@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
+from etb_hw.evolution.passing import passes_values
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
 from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in, word_of
@@ -394,10 +395,7 @@ class _Grouping:
             module = module_at(self.model, node)
             if isinstance(module, EvolvingAct):
                 return module.kind.name
-            through = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, ChannelPad)
-            if not isinstance(module, through):
-                return None
-        elif node.target not in (torch.flatten, "flatten", "view", "reshape", F.max_pool2d, F.max_pool1d):
+        if not passes_values(self.model, node):
             return None
         return self.values(next(tensors_in(node)))
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import plan_of
 from etb_hw.evolution.note import Note, note_of, write_note
+from etb_hw.evolution.passing import passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
@@ -38,6 +38,7 @@ _LINEAR = (
     nn.AvgPool2d,
     nn.modules.pooling._AdaptiveAvgPoolNd,
     nn.modules.pooling._AdaptiveMaxPoolNd,
+    nn.Upsample,
     nn.Flatten,
     nn.Dropout,
 )
@@ -263,9 +264,7 @@ def _input_kind(model: nn.Module, node: fx.Node) -> ActivationKind | None:
                 isinstance(module, QuantNonLinearActLayer) and bits_of(module.act_quant) == 1
             ):
                 return BIPOLAR
-            if not isinstance(module, (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity)):
-                return None
-        elif node.target not in (torch.flatten, "flatten", "view", "reshape", F.max_pool2d):
+        if not passes_values(model, node):
             return None
         node = next(tensors_in(node))
     return None

@@ -16,6 +16,7 @@ from etb_hw.integer.nodes import (
     SumPool,
     TensorType,
     Threshold,
+    Upsample,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "SumPool",
     "TensorType",
     "Threshold",
+    "Upsample",
 ]

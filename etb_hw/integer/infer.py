@@ -80,6 +80,12 @@ def infer_node(node: Node, inputs: list[TensorType], any_weights: bool = False) 
             low, high = _bounds(x)
             _exact(node, _largest(x) * x.pixels)
             return _typed((x.channels, 1, 1), low * x.pixels, high * x.pixels)
+        case g.Upsample():
+            x = inputs[0]
+            height, width = _spatial(node, x)
+            shape = (x.channels, height * node.factors[0], width * node.factors[1])
+            _positive(node, shape)
+            return _typed(shape, *_bounds(x), x.dtype)
         case g.Add():
             a, b = inputs
             if a.shape != b.shape:

@@ -104,6 +104,13 @@ class SumPool(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Upsample(Node):
+    """Every pixel ``factors`` times, down and across: (C, H, W) -> (C, H * fy, W * fx)."""
+
+    factors: Pair
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Add(Node):
     """Sum of two tensors of one shape."""
 

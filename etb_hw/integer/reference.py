@@ -78,6 +78,8 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
             return np.asarray(windows.max(axis=(-2, -1)))
         case g.SumPool():
             return np.asarray(args[0].sum(axis=(2, 3), keepdims=True))
+        case g.Upsample():
+            return args[0].repeat(node.factors[0], axis=2).repeat(node.factors[1], axis=3)
         case g.Add():
             return args[0] + args[1]
         case g.Concat():

@@ -7,12 +7,14 @@ import copy
 import onnx
 from onnx import numpy_helper
 
+_SHAPES = {"Reshape": 1, "Resize": 3}  # which input of an op is a shape
+
 
 def with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     """A copy that takes ``batch`` samples at once; shapes between its nodes are to be inferred again.
 
-    The first number of a Reshape's constant shape is the batch, but not where constants are reshaped (the
-    widths of a border, weights), which qonnx's own ChangeBatchSize does not tell apart.
+    The first number of a Reshape's (or Resize's) constant shape is the batch, but not where constants are
+    reshaped (the widths of a border, weights), which qonnx's own ChangeBatchSize does not tell apart.
     """
     model = copy.deepcopy(model)
     graph = model.graph
@@ -25,11 +27,15 @@ def with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     for node in graph.node:
         if all(name in constant for name in node.input if name):
             constant.update(node.output)
-        elif node.op_type == "Reshape" and node.input[1] in initializers:
-            shape = numpy_helper.to_array(initializers[node.input[1]]).copy()
+            continue
+        at = _SHAPES.get(node.op_type)
+        if at is not None and len(node.input) > at and node.input[at] in initializers:
+            if any(attribute.name == "axes" for attribute in node.attribute):
+                continue  # of some axes, the batch not among them
+            shape = numpy_helper.to_array(initializers[node.input[at]]).copy()
             shape[0] = batch
-            node.input[1] = f"{node.output[0]}_shape_of_batch"
-            graph.initializer.append(numpy_helper.from_array(shape, node.input[1]))
+            node.input[at] = f"{node.output[0]}_shape_of_batch"
+            graph.initializer.append(numpy_helper.from_array(shape, node.input[at]))
     return model
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node
+from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node, Upsample
 from etb_hw.integer.chain import Link
 from etb_hw.integer.graph import Source
 from etb_hw.integer.infer import infer_node
@@ -31,6 +31,7 @@ class GraphBuilder:
         self.nodes: dict[str, Node] = {}
         self.types: dict[str, TensorType] = {}
         self.adding = ""  # the node that came last; errors of shape inference name it
+        self.alone: set[str] = set()  # repeated tensors whose source nobody else reads
         self.layer = ""  # what the user calls the layer that is being read; its nodes are named after it
         self._count: Counter[str] = Counter()
 
@@ -67,6 +68,11 @@ class GraphBuilder:
         Free where the core is a filter bank that nobody else reads: its weights change sign.
         """
         node = self.nodes[value.core]
+        if isinstance(node, Upsample) and node.name in self.alone and not value.shared:
+            source = node.inputs[0]
+            if isinstance(self.nodes[source], Conv | Dense):
+                made = self.negate(replace(value, core=source), channels)
+                return replace(made, core=self.put(node))
         sign = np.where(channels, -1, 1)
         if isinstance(node, Conv | Dense) and not value.shared:
             weights = node.weights * sign.reshape((-1,) + (1,) * (node.weights.ndim - 1)).astype(np.int8)

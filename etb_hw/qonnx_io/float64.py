@@ -126,6 +126,29 @@ class MaxPool(OpRun):
         return (np.asarray(views.max(axis=tuple(range(-axes, 0)))),)
 
 
+class Resize(OpRun):
+    """To the nearest pixel, by whole factors: all that the importer takes. ONNX's own is slow."""
+
+    def _run(
+        self, x: Doubles, roi: Any = None, scales: Any = None, sizes: Any = None, axes: Any = None, **_: Any
+    ) -> tuple[Doubles]:
+        if scales is None and sizes is None:
+            scales = roi  # as operator set 10 has it
+        for i, axis in enumerate(axes or range(x.ndim)):
+            wanted = sizes[i] if scales is None or not len(scales) else round(x.shape[axis] * scales[i])
+            x = np.repeat(x, int(wanted) // x.shape[axis], axis=axis)
+        return (x,)
+
+
+class Upsample(OpRun):
+    """Resize's name in older operator sets."""
+
+    def _run(self, x: Doubles, scales: Any = None, **_: Any) -> tuple[Doubles]:
+        for axis, factor in enumerate(scales):
+            x = np.repeat(x, round(factor), axis=axis)
+        return (x,)
+
+
 class ArgMax(OpRun):
     """The first of the largest, as executors that compare exact values have it."""
 
@@ -149,7 +172,10 @@ def _rounded(x: Doubles) -> Doubles:
     return np.asarray(np.rint(x / grid))
 
 
-_OPS = (Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, MaxPool, ArgMax, TopK)
+_OPS = (
+    Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, MaxPool, Resize, Upsample,
+    ArgMax, TopK,
+)  # fmt: skip
 
 
 def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:

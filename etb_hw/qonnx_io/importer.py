@@ -376,7 +376,7 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("LogSoftmax",): "put it at the end of the network, or remove it",
     ("Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "Erf"): QUANTIZER,
     ("Gelu", "HardSwish", "Mish", "Swish"): "use ReLU, PReLU or a quantizer: it is not monotone",
-    ("ConvTranspose", "Resize", "Upsample"): "use Conv: hardware streams no tensor that grows",
+    ("ConvTranspose",): "repeat pixels and convolve: nn.Upsample(scale_factor=2), then Conv",
     NORMS: "use BatchNorm: statistics of the input cannot become constants",
     ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"): (
         "export with brevitas.export.export_qonnx, which keeps quantizers as Quant nodes"

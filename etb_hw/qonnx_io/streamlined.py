@@ -73,6 +73,14 @@ class _Writer(GraphWriter):
             case g.SumPool():
                 axes = self._const(f"{node.name}/axes", np.asarray([2, 3]), None)
                 self._emit("ReduceSum", [*args, axes], node.name, keepdims=1)
+            case g.Upsample():
+                scales = self._const(
+                    f"{node.name}/scales", np.asarray([1, 1, *node.factors], np.float32), None
+                )
+                self._emit(
+                    "Resize", [*args, "", scales], node.name, mode="nearest",
+                    coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+                )  # fmt: skip
             case g.Add():
                 self._emit("Add", args, node.name)
             case g.Concat():

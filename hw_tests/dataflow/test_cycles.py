@@ -12,6 +12,7 @@ from etb_hw.dataflow.blocks import (
     Padding,
     SlidingWindow,
     SumPool,
+    Upsample,
     WidthConverter,
     WindowPool,
 )
@@ -71,6 +72,8 @@ def test_other_blocks() -> None:
         MaxPool(**NAME, size=(4, 6), channels=6, kernel=(2, 3), dtype=BIPOLAR, pe=2),
         WindowPool(**NAME, size=(3, 3), channels=4, kernel=(3, 3), dtype=BIPOLAR, pe=2),
         SumPool(**NAME, size=(4, 4), channels=6, dtype=BIPOLAR, output_dtype=DataType.integer(6), pe=3),
+        Upsample(**NAME, size=(2, 3), channels=6, factors=(3, 2), dtype=BIPOLAR, simd=2),
+        Upsample(**NAME, size=(1, 5), channels=4, factors=(1, 2), dtype=BIPOLAR, simd=4),
         LabelSelect(**NAME, labels=10, dtype=DataType.integer(8), pe=2),
         WidthConverter(**NAME, shape=(4, 12), dtype=BIPOLAR, lanes_in=2, lanes_out=6),
         WidthConverter(**NAME, shape=(4, 12), dtype=BIPOLAR, lanes_in=6, lanes_out=2),

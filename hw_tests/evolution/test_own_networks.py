@@ -24,7 +24,13 @@ from hw_tests.evolution.user_networks import NETWORKS
 
 STEPS = 12
 SUMS_FLOATS = ("react",)  # its classifier adds up floats, which rounds by the order of additions
-OURS_TAKES = ("cnv", "tfc", "tfc_w1a2", "twice")  # the others add floats, concatenate, or stand on Conv1d
+OURS_TAKES = (
+    "cnv",
+    "tfc",
+    "tfc_w1a2",
+    "twice",
+    "decoder",
+)  # the others add floats, concatenate, or stand on Conv1d
 
 
 def batch(shape: tuple[int, ...], seed: int, count: int = 8) -> tuple[Tensor, Tensor]:

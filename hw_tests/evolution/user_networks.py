@@ -161,6 +161,28 @@ class Xnor(nn.Module):
         return self.fc(x.flatten(1))
 
 
+class Decoder(nn.Module):
+    """Down and up again: sums are repeated in front of their normalisation, signs behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.Hardtanh())
+        self.down = nn.Sequential(
+            nn.MaxPool2d(2), nn.Conv2d(8, 10, 3, padding=1, bias=False), nn.Upsample(scale_factor=2),
+            nn.BatchNorm2d(10), nn.Hardtanh(),
+        )  # fmt: skip
+        self.up = nn.Conv2d(10, 8, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.act = nn.Hardtanh()
+        self.fc = nn.Linear(8 * 16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(self.stem(x))
+        x = self.up(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        x = F.max_pool2d(self.act(self.norm(x)), 4)
+        return self.fc(x.flatten(1))
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "cnv": (lambda: CNV(10, 1, 1, 8, 3), (3, 32, 32)),
     "tfc": (lambda: FC(10, 1, 1, 1, in_channels=1, out_features=[64, 64, 64]), (1, 28, 28)),
@@ -171,4 +193,5 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "branches": (Branches, (3, 8, 8)),
     "twice": (Twice, (3, 8, 8)),
     "xnor": (Xnor, (3, 8, 8)),
+    "decoder": (Decoder, (3, 8, 8)),
 }

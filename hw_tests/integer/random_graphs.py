@@ -19,6 +19,7 @@ from etb_hw.integer import (
     Node,
     SumPool,
     Threshold,
+    Upsample,
 )
 from etb_hw.integer.infer import conv_output_size
 
@@ -92,6 +93,7 @@ class RandomGraph:
                 self._add,
                 self._concat,
                 self._affine,
+                self._upsample,
             ]
             if self.rng.random() < 0.2:
                 makers = [self._sum_pool, self._flatten]
@@ -164,6 +166,11 @@ class RandomGraph:
 
     def _sum_pool(self) -> None:
         self._append(SumPool, inputs=(self.last,))
+
+    def _upsample(self) -> None:
+        most = 2 if max(self.shape[1:]) > 12 else 4
+        factors = tuple(int(v) for v in self.rng.integers(1, most, size=2))
+        self._append(Upsample, inputs=(self.last,), factors=factors)
 
     def _add(self) -> None:
         same = [n.name for n in self.nodes if self.graph.types[n.name].shape == self.shape]

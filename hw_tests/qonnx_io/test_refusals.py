@@ -34,7 +34,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("op", "word"), [("Elu", "quantizer"), ("Resize", "grows"), ("Maxpool", "MaxPool")])
+@pytest.mark.parametrize(
+    ("op", "word"), [("Elu", "quantizer"), ("ConvTranspose", "nn.Upsample"), ("Maxpool", "MaxPool")]
+)
 def test_a_refusal_says_what_to_write_instead(model: Path, tmp_path: Path, op: str, word: str) -> None:
     proto = onnx.load(model)
     node = next(n for n in proto.graph.node if n.op_type == "Conv")

@@ -23,6 +23,7 @@ from etb_hw.dataflow.blocks import (
     SlidingWindow,
     SumPool,
     Thresholding,
+    Upsample,
     WidthConverter,
     WindowPool,
 )
@@ -116,6 +117,12 @@ def max_pool(h: int, w: int, c: int, kernel: tuple[int, int], dtype: DataType, p
 def sum_pool(dtype: DataType, pe: int) -> SumPool:
     out = DataType.smallest(12 * dtype.min, 12 * dtype.max)
     return SumPool(name="", layer="", size=(3, 4), channels=6, dtype=dtype, output_dtype=out, pe=pe)
+
+
+def upsample(
+    size: tuple[int, int], channels: int, factors: tuple[int, int], simd: int, dtype: DataType = BIPOLAR
+) -> Upsample:
+    return Upsample(name="", layer="", size=size, channels=channels, factors=factors, simd=simd, dtype=dtype)
 
 
 def bordered(
@@ -308,6 +315,11 @@ OTHERS: list[Block] = [
     channelwise("add", 6, 1, BIPOLAR, i(5)),
     channelwise("mul", 6, 1, BIPOLAR, u(5)),
     *(sum_pool(dtype, pe) for dtype, pe in ((BIPOLAR, 2), (i(4), 6), (u(3), 1))),
+    upsample((3, 4), 6, (2, 2), 2),
+    upsample((2, 3), 4, (3, 2), 4, i(3)),
+    upsample((3, 2), 6, (1, 3), 3, u(2)),
+    upsample((3, 1), 5, (2, 1), 1, u(2)),
+    upsample((1, 1), 2, (2, 3), 2),
     fifo(2),
     fifo(3),
     fifo(17, "distributed"),

@@ -14,6 +14,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
+from etb_hw.dataflow.blocks.upsample import Upsample
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 
@@ -33,6 +34,7 @@ BLOCKS: tuple[type[Block], ...] = (
     WindowPool,
     Concat,
     BorderMvau,
+    Upsample,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
@@ -51,6 +53,7 @@ __all__ = [
     "SlidingWindow",
     "SumPool",
     "Thresholding",
+    "Upsample",
     "WidthConverter",
     "WindowPool",
 ]

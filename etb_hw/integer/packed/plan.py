@@ -115,6 +115,8 @@ class _Planner:
                 self._pool(node)
             case g.SumPool():
                 self._map(node, lambda a, dtype: a[0].sum(axis=(1, 2), keepdims=True, dtype=dtype))
+            case g.Upsample():
+                self._upsample(node)
             case g.Add():
                 self._map(node, lambda a, dtype: np.add(a[0], a[1], dtype=dtype))
             case g.Concat():
@@ -326,7 +328,7 @@ class _Planner:
         """Whether bits are what a consumer wants: a product, or what passes bits on to one."""
         return any(
             isinstance(node, g.Conv | g.Dense)
-            or (isinstance(node, g.MaxPool | g.Flatten) and self._meets_weights(node.name))
+            or (isinstance(node, g.MaxPool | g.Upsample | g.Flatten) and self._meets_weights(node.name))
             for node in self.graph.consumers(name)
         )
 
@@ -339,6 +341,14 @@ class _Planner:
             self._add(s.PoolBits(node.name, (name,), self._bordered(node.name, encoding), node))
         else:
             self._map(node, lambda a, dtype: s.pool_integers(node, a[0]))
+
+    def _upsample(self, node: g.Upsample) -> None:
+        name, (down, across) = node.inputs[0], node.factors
+        encoding = self.forms[name].encoding
+        if encoding is not None:
+            self._add(s.UpsampleBits(node.name, (name,), self._bordered(node.name, encoding), node))
+        else:
+            self._map(node, lambda a, dtype: a[0].repeat(down, axis=1).repeat(across, axis=2))
 
     def _map(self, node: g.Node, function: Callable[[list[Array], Any], Array]) -> None:
         inputs = tuple(self._flat_integers(name) for name in node.inputs)

@@ -263,6 +263,26 @@ class CopyBits(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class UpsampleBits(Step):
+    """Every pixel of bits to all of its places: a copy with wider strides for each of them."""
+
+    node: g.Upsample
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, y = memory.places[self.inputs[0]], memory.add(self.name, self.form)
+        assert self.form.encoding is not None
+        (_, height, width), (down, across) = memory.forms[self.inputs[0]].shape, self.node.factors
+        wide = y._replace(row=y.row * down, pixel=y.pixel * across)
+        for plane in range(self.form.encoding.planes):
+            source = x._replace(start=x.start + plane * x.plane)
+            for row in range(down):
+                for column in range(across):
+                    start = y.start + plane * y.plane + row * y.row + column * y.pixel
+                    target = wide._replace(start=start)
+                    yield copied((x.pixel, height, width), source, np.uint8, target, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
 class ToResult(Step):
     """Integers to the caller's int64 array (N, C, H, W)."""
 

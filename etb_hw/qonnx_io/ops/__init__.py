@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.ops import classes, concat, constants, elementwise, linear, pooling, quantizers, shapes
+from etb_hw.qonnx_io.ops import (
+    classes,
+    concat,
+    constants,
+    elementwise,
+    linear,
+    pooling,
+    quantizers,
+    shapes,
+    upsampling,
+)
 from etb_hw.qonnx_io.value import Tensor
 
 # an op with several outputs gives a tensor for each, None for those that have no integer form
@@ -49,6 +59,9 @@ HANDLERS: Mapping[str, Handler] = {
     "GlobalMaxPool": pooling.global_max,
     "ReduceMean": pooling.reduce,
     "ReduceSum": pooling.reduce,
+    # upsampling
+    "Resize": upsampling.resize,
+    "Upsample": upsampling.resize,
     # shapes
     "Identity": shapes.identity,
     "Dropout": shapes.identity,

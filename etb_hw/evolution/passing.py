@@ -1,0 +1,31 @@
+"""What hands values on as they are: of what kind they are can be told through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from etb_hw.evolution.trace import module_at
+from etb_hw.models.layers import ChannelPad
+
+_MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, ChannelPad)
+_FUNCTIONS: frozenset[Any] = frozenset(
+    {torch.flatten, "flatten", "view", "reshape", F.max_pool2d, F.max_pool1d}
+)
+_NEAREST = ("nearest", "nearest-exact")
+
+
+def passes_values(model: nn.Module, node: fx.Node) -> bool:
+    """Whether a node's output holds no values but its input's."""
+    if node.op == "call_module":
+        module = module_at(model, node)
+        if isinstance(module, nn.Upsample):
+            return module.mode in _NEAREST
+        return isinstance(module, _MODULES)
+    if node.target is F.interpolate:
+        mode = node.args[3] if len(node.args) > 3 else node.kwargs.get("mode", "nearest")
+        return mode in _NEAREST
+    return node.target in _FUNCTIONS
