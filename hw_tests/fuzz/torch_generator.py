@@ -60,6 +60,9 @@ def torch_networks(draw: st.DrawFn) -> Net:
         if min(height, width) >= 2 and draw(st.booleans()):
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
+        if height * width <= 25 and draw(st.booleans()):
+            layers.append(nn.Upsample(scale_factor=2))
+            height, width = 2 * height, 2 * width
     layers += [nn.Flatten(), QuantLinear(channels * height * width, 5, bias=False, **_weights(draw))]
     module = nn.Sequential(*layers).eval()
     samples = np.random.default_rng(seed).integers(0, 256, (4, *shape))
