@@ -29,7 +29,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, is_bypass
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
-from etb_hw.dataflow.blocks.upsample import Upsample
+from etb_hw.dataflow.blocks.upsample import Upsample, WholeUpsample
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.stream import Stream
@@ -159,17 +159,7 @@ class _Builder:
                 )
                 self._yield(node.name, node.name, made)
             case g.Upsample():
-                x = inputs[0]
-                made = self._block(
-                    Upsample,
-                    node,
-                    [x],
-                    size=x.shape[:2],
-                    channels=x.shape[2],
-                    factors=node.factors,
-                    dtype=x.dtype,
-                )
-                self._yield(node.name, node.name, made)
+                self._upsample(node, inputs[0])
             case g.Add():
                 self._add(node, inputs)
             case g.Concat():
@@ -359,6 +349,14 @@ class _Builder:
                 kernel=node.kernel,
                 dtype=x.dtype,
             )
+        self._yield(node.name, node.name, made)
+
+    def _upsample(self, node: g.Upsample, x: _Tensor) -> None:
+        whole: dict[str, Any] = {} if self.builder == "etb_hw" else {"simd": x.shape[2]}
+        made = self._block(
+            WholeUpsample if whole else Upsample, node, [x],
+            size=x.shape[:2], channels=x.shape[2], factors=node.factors, dtype=x.dtype, **whole,
+        )  # fmt: skip
         self._yield(node.name, node.name, made)
 
     def _add(self, node: g.Add, inputs: list[_Tensor]) -> None:

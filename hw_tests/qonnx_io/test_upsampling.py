@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from etb_hw.dataflow.blocks import Upsample as Block
+from etb_hw.config import Builder
+from etb_hw.dataflow import Target, fold, lower
+from etb_hw.dataflow.finn import apply_folding_config, folding_config
 from etb_hw.errors import UnsupportedNode
-from etb_hw.integer import BIPOLAR, Upsample
+from etb_hw.integer import Upsample
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import execute, import_model
@@ -103,8 +105,23 @@ def test_what_is_no_repetition_is_refused(build: Callable[[Emitter], str], reaso
     ],
 )
 def test_finn_gets_what_it_can_say(size: tuple[int, int], factors: tuple[int, int], domain: str) -> None:
-    block = Block(name="u", layer="u", size=size, channels=6, factors=factors, dtype=BIPOLAR, simd=3)
-    assert block.finn_node().domain == domain
-    if domain.startswith("finn"):
-        whole = block.folded({"SIMD": 6})
-        assert whole.cycles == size[0] * factors[0] * size[1] * factors[1]  # FINN's OFMDim, squared
+    out = Emitter((6, *size), "UINT4")
+    graph = import_model(out.model(scaled(out, 1, 1, *factors)))
+    (ours,), (whole,) = (lower(graph, builder=builder).blocks for builder in ("etb_hw", "finn"))
+    assert ours.finn_node().domain == "etb_hw.dataflow"
+    assert whole.finn_node().domain == domain
+    assert whole.cycles == size[0] * factors[0] * size[1] * factors[1]  # FINN's OFMDim, squared
+    x = np.random.default_rng(0).integers(0, 16, (2, *size, 6))
+    np.testing.assert_array_equal(whole.execute(x)[0], ours.execute(x)[0])
+
+
+@pytest.mark.parametrize("builder", ["etb_hw", "finn"])
+def test_a_folding_is_read_back(builder: Builder) -> None:
+    out = Emitter((6, 4, 4), "UINT4")
+    made = lower(import_model(out.model(scaled(out, 1, 1, 2, 2))), builder=builder)
+    folded = fold(made, Target(cycles=200)).graph
+    config = folding_config(folded, builder)
+    again = apply_folding_config(made, config).graph
+    assert [block.fold for block in again.blocks] == [block.fold for block in folded.blocks]
+    (entry,) = (value for name, value in config.items() if name != "Defaults")
+    assert set(entry) == ({"SIMD"} if builder == "etb_hw" else set())

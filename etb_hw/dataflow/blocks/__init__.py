@@ -14,7 +14,7 @@ from etb_hw.dataflow.blocks.padding import Padding
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
-from etb_hw.dataflow.blocks.upsample import Upsample
+from etb_hw.dataflow.blocks.upsample import Upsample, WholeUpsample
 from etb_hw.dataflow.blocks.width_converter import WidthConverter
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 
@@ -35,6 +35,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Concat,
     BorderMvau,
     Upsample,
+    WholeUpsample,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
@@ -54,6 +55,7 @@ __all__ = [
     "SumPool",
     "Thresholding",
     "Upsample",
+    "WholeUpsample",
     "WidthConverter",
     "WindowPool",
 ]

@@ -1,8 +1,9 @@
-"""Upsampling: every pixel several times, down and across; FINN's UpsampleNearestNeighbour_hls.
+"""Upsampling: every pixel several times, down and across.
 
-A row is kept, and sent again. Cycles as FINN counts them, a beat an output pixel fold; FINN's formulas give
-the block no resources. FINN repeats whole pixels of square images (or of columns) by one factor; ours takes
-any SIMD that divides the channels, and any factors, which are nodes of our own where FINN has none.
+A row is kept, and sent again: a beat an output pixel fold. FINN's UpsampleNearestNeighbour_hls repeats whole
+pixels of square images (or of columns) by one factor; ours takes any SIMD that divides the channels, and any
+factors. So it is a node of our own, and ``builder = "finn"`` makes FINN's, which our RTL knows as well.
+FINN's formulas give it no resources.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type
+from etb_hw.dataflow.vocabulary import OWN_DOMAIN, domain_of, stream_type
 from etb_hw.integer.datatype import DataType
 
 
@@ -32,7 +33,8 @@ from etb_hw.integer.datatype import DataType
 class Upsample(LaneBlock):
     """(H, W, C) to (H * factors[0], W * factors[1], C)."""
 
-    OP: ClassVar[str] = "UpsampleNearestNeighbour_hls"
+    OP: ClassVar[str] = "Upsample_rtl"
+    OURS: ClassVar[bool] = True
     LANES: ClassVar[str] = "SIMD"
     CAPTION: ClassVar[Caption] = Caption("Upsampling", "pool", small=True)
 
@@ -55,46 +57,28 @@ class Upsample(LaneBlock):
     def cycles(self) -> int:
         return self.outputs[0].beats
 
-    def finn_fold(self, target: int, widest: int) -> Fold:
-        return {"SIMD": self.channels}  # FINN's has no parallelism to set
-
-    @property
-    def _columns(self) -> bool:
-        """Whether the image is one of FINN's columns."""
-        return self.size[1] == self.factors[1] == 1
-
-    @property
-    def in_finn(self) -> bool:
-        """Whether FINN has a node that says as much."""
-        return self._columns or len({*self.size}) == len({*self.factors}) == 1
-
     def finn_attributes(self) -> Mapping[str, Attribute]:
         return {
-            "IFMDim": self.size[0],
-            "OFMDim": self.size[0] * self.factors[0],
+            "IFMDim": self.size,
+            "Factors": self.factors,
             "NumChannels": self.channels,
+            "SIMD": self.simd,
             "inputDataType": stream_type(self.dtype).name,
             "numInputVectors": 1,
-            "DimMode": int(self._columns),
         }
 
-    @property
-    def finn_notes(self) -> Mapping[str, Attribute]:
-        return {"etb_size": self.size, "etb_factors": self.factors, "etb_simd": self.simd}
-
     def finn_node(self) -> FinnNode:
-        node = super().finn_node()
-        return node if self.in_finn else replace(node, domain=OWN_DOMAIN)
+        return replace(super().finn_node(), domain=OWN_DOMAIN)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:
         return cls(
             **f.names,
-            size=f.pair("etb_size"),
+            size=f.pair("IFMDim"),
             channels=f["NumChannels"],
-            factors=f.pair("etb_factors"),
+            factors=f.pair("Factors"),
             dtype=f.dtype("inputDataType"),
-            simd=f["etb_simd"],
+            simd=f["SIMD"],
         )
 
     def rtl(self) -> RtlInstance:
@@ -173,9 +157,76 @@ class Upsample(LaneBlock):
         )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WholeUpsample(Upsample):
+    """As FINN has it: all channels of a pixel in a cycle."""
+
+    OP: ClassVar[str] = "UpsampleNearestNeighbour_hls"
+    OURS: ClassVar[bool] = False
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return ({},)
+
+    @property
+    def _columns(self) -> bool:
+        """Whether the image is one of FINN's columns."""
+        return self.size[1] == self.factors[1] == 1
+
+    @property
+    def in_finn(self) -> bool:
+        """Whether FINN's node can say as much."""
+        return self._columns or len({*self.size}) == len({*self.factors}) == 1
+
+    def finn_attributes(self) -> Mapping[str, Attribute]:
+        return {
+            "IFMDim": self.size[0],
+            "OFMDim": self.size[0] * self.factors[0],
+            "NumChannels": self.channels,
+            "inputDataType": stream_type(self.dtype).name,
+            "numInputVectors": 1,
+            "DimMode": int(self._columns),
+        }
+
+    @property
+    def finn_notes(self) -> Mapping[str, Attribute]:
+        return {"etb_size": self.size, "etb_factors": self.factors}
+
+    def finn_node(self) -> FinnNode:
+        node = super().finn_node()
+        return replace(node, domain=domain_of(self.OP)) if self.in_finn else node
+
+    @classmethod
+    def from_finn(cls, f: FinnFields) -> Self:
+        return cls(
+            **f.names,
+            size=f.pair("etb_size"),
+            channels=f["NumChannels"],
+            factors=f.pair("etb_factors"),
+            dtype=f.dtype("inputDataType"),
+            simd=f["NumChannels"],
+        )
+
+    @property
+    def kind(self) -> str:
+        return Upsample.__name__
+
+    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
+        return replace(super().with_dead(channels, dead_in, dead_out), simd=channels + dead_in)
+
+    @classmethod
+    def samplers(cls) -> tuple[Sampler, ...]:
+        return (Sampler(_whole, 0, later=4),)
+
+
 def _upsample(draw: random.Random) -> Spec:
     c, size = draw.choice(COUNTS), draw.choice((4, 7, 8, 14, 16, 32))
     fy, fx = draw.choice(((2, 2),) * 6 + ((3, 3), (4, 4), (1, 2), (2, 1)))
     x = draw.choice(("BIPOLAR", "BIPOLAR", "BIPOLAR", "UINT2", "UINT4"))
     return {"kind": "Upsample", "h": size, "w": size, "c": c, "fy": fy, "fx": fx,
             "simd": draw_lanes(draw, c), "x": x}  # fmt: skip
+
+
+def _whole(draw: random.Random) -> Spec:
+    spec = _upsample(draw)
+    return {**spec, "kind": "WholeUpsample", "simd": spec["c"]}
