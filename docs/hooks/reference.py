@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import json
 import re
 import sys
@@ -69,7 +70,7 @@ def flow_file() -> str:
         "nearest known one. This page is generated from the pydantic models in `etb_hw/config.py`.\n",
     ]
     for name, section in _sections(Flow):
-        parts.append(f"## [{name}]\n\n{section.__doc__}\n")
+        parts.append(f"## [{name}]\n\n{inspect.getdoc(section)}\n")
         parts.append("| key | type | default | meaning |\n| --- | --- | --- | --- |")
         parts.extend(_rows(section))
         parts.append("")
