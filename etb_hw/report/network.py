@@ -106,7 +106,7 @@ def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
         if node.op_type != "MultiThreshold" or node.input[1] not in arrays:
             continue
         source = producer.get(node.input[0])
-        while source is not None and source.op_type in ("MaxPool", "Reshape", "Flatten", "Transpose"):
+        while source is not None and source.op_type in ("MaxPool", "Resize", "Reshape", "Flatten", "Transpose"):
             source = producer.get(source.input[0])
         weights = None if source is None else next((arrays[n] for n in source.input if n in arrays), None)
         name = source.name if source is not None and source.name else node.name
