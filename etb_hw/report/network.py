@@ -88,6 +88,10 @@ def read_stages(
     return tuple(stages)
 
 
+# what may stand between a layer and its thresholds
+_PASSING = ("MaxPool", "Resize", "Reshape", "Flatten", "Transpose")
+
+
 def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
     """Thresholds of ``streamlined.onnx``, None where there is no file. Raises BadInput."""
     model = _load(path)
@@ -106,7 +110,7 @@ def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
         if node.op_type != "MultiThreshold" or node.input[1] not in arrays:
             continue
         source = producer.get(node.input[0])
-        while source is not None and source.op_type in ("MaxPool", "Resize", "Reshape", "Flatten", "Transpose"):
+        while source is not None and source.op_type in _PASSING:
             source = producer.get(source.input[0])
         weights = None if source is None else next((arrays[n] for n in source.input if n in arrays), None)
         name = source.name if source is not None and source.name else node.name
