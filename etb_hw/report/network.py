@@ -14,6 +14,9 @@ from onnx import numpy_helper
 from etb_hw.errors import BadInput
 from etb_hw.integer.datatype import DataType
 
+# what may stand between a layer and its thresholds
+_PASSING = ("MaxPool", "Resize", "Reshape", "Flatten", "Transpose")
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -86,10 +89,6 @@ def read_stages(
             )
         )
     return tuple(stages)
-
-
-# what may stand between a layer and its thresholds
-_PASSING = ("MaxPool", "Resize", "Reshape", "Flatten", "Transpose")
 
 
 def read_thresholds(path: Path) -> tuple[LayerThresholds, ...] | None:
