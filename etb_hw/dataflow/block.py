@@ -25,7 +25,7 @@ from etb_hw.dataflow.machine import Machine
 from etb_hw.dataflow.resources import Resources
 from etb_hw.dataflow.sampling import Sampler, Spec
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import domain_of, stream_type
+from etb_hw.dataflow.vocabulary import OWN_DOMAIN, domain_of, stream_type
 from etb_hw.integer.datatype import DataType
 
 Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
@@ -324,9 +324,11 @@ class Block(ABC):
         return ()
 
     def finn_node(self) -> FinnNode:
-        """The node FINN's own tools would have after ``step_specialize_layers``."""
+        """The node FINN's own tools would have after ``step_specialize_layers``; of a domain that FINN does
+        not know where it has no such block."""
         attributes = {"backend": "fpgadataflow", **self.finn_attributes()}
-        return FinnNode(self.op, domain_of(self.op), attributes, self.finn_parameters())
+        domain = OWN_DOMAIN if self.OURS else domain_of(self.op)
+        return FinnNode(self.op, domain, attributes, self.finn_parameters())
 
     @abstractmethod
     def rtl(self) -> RtlInstance:

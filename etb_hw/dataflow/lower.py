@@ -352,10 +352,10 @@ class _Builder:
         self._yield(node.name, node.name, made)
 
     def _upsample(self, node: g.Upsample, x: _Tensor) -> None:
-        whole: dict[str, Any] = {} if self.builder == "etb_hw" else {"simd": x.shape[2]}
+        ours = self.builder == "etb_hw"
         made = self._block(
-            WholeUpsample if whole else Upsample, node, [x],
-            size=x.shape[:2], channels=x.shape[2], factors=node.factors, dtype=x.dtype, **whole,
+            Upsample if ours else WholeUpsample, node, [x], size=x.shape[:2], channels=x.shape[2],
+            factors=node.factors, dtype=x.dtype, simd=1 if ours else x.shape[2],
         )  # fmt: skip
         self._yield(node.name, node.name, made)
 

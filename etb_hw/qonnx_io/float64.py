@@ -133,20 +133,15 @@ class Resize(OpRun):
         self, x: Doubles, roi: Any = None, scales: Any = None, sizes: Any = None, axes: Any = None, **_: Any
     ) -> tuple[Doubles]:
         if scales is None and sizes is None:
-            scales = roi  # as operator set 10 has it
+            scales = roi  # where older operator sets have them
         for i, axis in enumerate(axes or range(x.ndim)):
             wanted = sizes[i] if scales is None or not len(scales) else round(x.shape[axis] * scales[i])
             x = np.repeat(x, int(wanted) // x.shape[axis], axis=axis)
         return (x,)
 
 
-class Upsample(OpRun):
-    """Resize's name in older operator sets."""
-
-    def _run(self, x: Doubles, scales: Any = None, **_: Any) -> tuple[Doubles]:
-        for axis, factor in enumerate(scales):
-            x = np.repeat(x, round(factor), axis=axis)
-        return (x,)
+class Upsample(Resize):
+    """Its name in older operator sets."""
 
 
 class ArgMax(OpRun):

@@ -73,10 +73,7 @@ def set_up(
     spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
     schedule = make_schedule(training, evolution, len(dataset.train_y))
     counting = _cost(spec, evolution, cost)
-    keys = tuple(
-        _key(spec, _restarted(training, count), evolution, dataset, teacher, counting, budget)
-        for count in range(len(training.restarts) + 1)
-    )
+    keys = _keys(spec, training, evolution, dataset, teacher, counting, budget)
     if budget is not None:
         budget = replace(budget, used=remembered(agreed(team, device, budget.used)))
         evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
@@ -93,11 +90,6 @@ def set_up(
     return made, run
 
 
-def _restarted(training: TrainingConfig, count: int) -> TrainingConfig:
-    """Up to the end of so many restarts."""
-    return training.model_copy(update={"restarts": training.restarts[:count]})
-
-
 def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
     if cost is not None:
         return cost
@@ -110,7 +102,7 @@ def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
     return cost_function(spec, evolution.count)
 
 
-def _key(
+def _keys(
     spec: NetSpec,
     training: TrainingConfig,
     evolution: EvolutionConfig,
@@ -118,12 +110,14 @@ def _key(
     teacher: FloatTwin | None,
     cost: Cost,
     budget: Budget | None,
-) -> str:
-    """Everything that decides a run's result; where it ran and how often it was saved does not."""
+) -> tuple[str, ...]:
+    """Everything that decides a run's result, with none of its restarts, with the first one, and so on.
+
+    Where it ran and how often it was saved does not.
+    """
     ignored = {"checkpoint_seconds", "threads"}
     settings: dict[str, object] = {
         "spec": spec.to_json(),
-        "training": training.model_dump(exclude=ignored),
         "evolution": evolution.model_dump(),
     }
     if evolution.count == "luts" or budget is not None:  # they follow the hardware that is asked for
@@ -133,4 +127,10 @@ def _key(
         for value in teacher.state_dict().values():
             weights.update(value.cpu().numpy().tobytes())
         settings["teacher"] = weights.hexdigest()
-    return key_of(settings, dataset)
+    parts = (
+        training.model_copy(update={"restarts": training.restarts[:count]})
+        for count in range(len(training.restarts) + 1)
+    )
+    return tuple(
+        key_of({**settings, "training": part.model_dump(exclude=ignored)}, dataset) for part in parts
+    )

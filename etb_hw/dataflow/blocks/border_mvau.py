@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -24,7 +24,6 @@ from etb_hw.dataflow.block import (
     Amounts,
     Attribute,
     Caption,
-    FinnNode,
     FinnParameter,
     Fold,
     RtlInstance,
@@ -37,7 +36,7 @@ from etb_hw.dataflow.fabric.memories import bits_of, rom_columns, rom_luts
 from etb_hw.dataflow.fabric.parts import comparator, counter
 from etb_hw.dataflow.finn_fields import FinnFields
 from etb_hw.dataflow.sampling import Sampler, Spec, draw_folds
-from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type, vectors
+from etb_hw.dataflow.vocabulary import stream_type, vectors
 from etb_hw.dataflow.words import encode, pack_words
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.nodes import Pads, Pair
@@ -199,9 +198,6 @@ class BorderMvau(Mvau):
         if self.thresholds is None:
             return (weights,)
         return (weights, ("thresholds", self.clipped_thresholds.astype(np.float32), self.accumulator))
-
-    def finn_node(self) -> FinnNode:
-        return replace(super().finn_node(), domain=OWN_DOMAIN)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

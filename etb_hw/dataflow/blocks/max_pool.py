@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from typing import ClassVar, Self
 
@@ -23,6 +23,7 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import bits_of, is_slow, part_rows, read_registers
 from etb_hw.dataflow.fabric.parts import comparator, counter, pool_amounts
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.kept_channels import KeepsChannels
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelLaneBlock
 from etb_hw.dataflow.registered_block import RegisteredBlock
@@ -35,7 +36,7 @@ _STYLE = "distributed"  # of the row of partial maxima
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(PixelLaneBlock, RegisteredBlock):
+class MaxPool(PixelLaneBlock, RegisteredBlock, KeepsChannels):
     """(H, W, C) to (H / kernel, W / kernel, C); the kernel divides the image and is its own stride.
 
     ``register``: whether our RTL reads a long row of maxima ahead of time, for a faster clock; no cycle
@@ -46,7 +47,6 @@ class MaxPool(PixelLaneBlock, RegisteredBlock):
     CAPTION: ClassVar[Caption] = Caption("Max-pool", "pool")
 
     size: tuple[int, int]
-    channels: int
     kernel: tuple[int, int]
     dtype: DataType
     pe: int = 1
@@ -149,10 +149,6 @@ class MaxPool(PixelLaneBlock, RegisteredBlock):
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return True
-
-    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
-        assert dead_in == dead_out, "it yields the channels that it reads"
-        return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, across, words = self.channels // self.pe, self._words, self._depth

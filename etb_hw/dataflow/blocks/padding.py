@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import gcd
 from typing import ClassVar, Self
 
@@ -22,6 +22,7 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import bits_of
 from etb_hw.dataflow.fabric.parts import comparator
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.kept_channels import KeepsChannels
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.pixel_block import PixelLaneBlock
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
@@ -32,7 +33,7 @@ from etb_hw.integer.datatype import BIPOLAR, DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Padding(PixelLaneBlock):
+class Padding(PixelLaneBlock, KeepsChannels):
     """(H, W, C) to (H + top + bottom, W + left + right, C), the border filled with ``value``."""
 
     OP: ClassVar[str] = "FMPadding_rtl"
@@ -41,7 +42,6 @@ class Padding(PixelLaneBlock):
     CAPTION: ClassVar[Caption] = Caption("Padding", "window", small=True)
 
     size: tuple[int, int]
-    channels: int
     pads: tuple[int, int, int, int]  # top, left, bottom, right
     value: int
     dtype: DataType
@@ -131,10 +131,6 @@ class Padding(PixelLaneBlock):
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return self.value == low
-
-    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
-        assert dead_in == dead_out, "it yields the channels that it reads"
-        return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         # each coordinate is compared with its end, and with where the image begins and ends

@@ -21,16 +21,17 @@ from etb_hw.dataflow.fabric.family import Fabric
 from etb_hw.dataflow.fabric.memories import bits_of, lutram_amounts
 from etb_hw.dataflow.fabric.parts import counter
 from etb_hw.dataflow.finn_fields import FinnFields
+from etb_hw.dataflow.kept_channels import KeepsChannels
 from etb_hw.dataflow.lane_block import LaneBlock
 from etb_hw.dataflow.machine import PATTERN, SEND, TAKE, Machine
 from etb_hw.dataflow.sampling import COUNTS, Sampler, Spec, common, draw_lanes
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.vocabulary import OWN_DOMAIN, domain_of, stream_type
+from etb_hw.dataflow.vocabulary import OWN_DOMAIN, stream_type
 from etb_hw.integer.datatype import DataType
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Upsample(LaneBlock):
+class Upsample(LaneBlock, KeepsChannels):
     """(H, W, C) to (H * factors[0], W * factors[1], C)."""
 
     OP: ClassVar[str] = "Upsample_rtl"
@@ -39,7 +40,6 @@ class Upsample(LaneBlock):
     CAPTION: ClassVar[Caption] = Caption("Upsampling", "pool", small=True)
 
     size: tuple[int, int]
-    channels: int
     factors: tuple[int, int]
     dtype: DataType
     simd: int = 1
@@ -66,9 +66,6 @@ class Upsample(LaneBlock):
             "inputDataType": stream_type(self.dtype).name,
             "numInputVectors": 1,
         }
-
-    def finn_node(self) -> FinnNode:
-        return replace(super().finn_node(), domain=OWN_DOMAIN)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:
@@ -114,10 +111,6 @@ class Upsample(LaneBlock):
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return True
-
-    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
-        assert dead_in == dead_out, "it yields the channels that it reads"
-        return replace(self, channels=channels + dead_in)
 
     @property
     def _counts(self) -> tuple[int, ...]:
@@ -194,7 +187,7 @@ class WholeUpsample(Upsample):
 
     def finn_node(self) -> FinnNode:
         node = super().finn_node()
-        return replace(node, domain=domain_of(self.OP)) if self.in_finn else node
+        return node if self.in_finn else replace(node, domain=OWN_DOMAIN)
 
     @classmethod
     def from_finn(cls, f: FinnFields) -> Self:

@@ -21,7 +21,7 @@ module etb_upsample #(
   localparam int WORDS = (FY > 1 ? W : 1) * CF;
   localparam int AB = WORDS > 1 ? $clog2(WORDS) : 1;
   logic en, step, first, first_x, first_y, end_c, end_kx, end_x;
-  logic [3:0] unused;
+  logic [2:0] unused;
   assign first    = first_x & first_y;  // whether this beat comes from the input
   assign en       = ~out_valid | out_ready;
   assign in_ready = en & first;
@@ -39,7 +39,6 @@ module etb_upsample #(
   etb_counter #(.N(FY)) u_ky (
       .clk(clk), .rst(rst), .step(step & end_c & end_kx & end_x), .clear(1'b0), .zero(first_y), .last(unused[2])
   );
-  assign unused[3] = 1'b0;
 
   // word that is kept: goes back by a pixel that is sent again, on behind it, to 0 after a row
   logic [AB-1:0] word;

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -150,10 +150,6 @@ class SlidingWindow(WindowGeometry):
 
     def may_have_dead(self, low: int, channels: int) -> bool:
         return not self.depthwise
-
-    def with_dead(self, channels: int, dead_in: int, dead_out: int) -> Self:
-        assert dead_in == dead_out, "it yields the channels that it reads"
-        return replace(self, channels=channels + dead_in)
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         return self.form.lut_amounts(fabric)

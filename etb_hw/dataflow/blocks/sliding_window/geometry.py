@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from etb_hw.dataflow.block import Fold
 from etb_hw.dataflow.divisors import divisors
+from etb_hw.dataflow.kept_channels import KeepsChannels
 from etb_hw.dataflow.pixel_block import PixelBlock
 from etb_hw.dataflow.registered_block import RegisteredBlock
 from etb_hw.dataflow.stream import Stream
@@ -16,14 +17,13 @@ from etb_hw.integer.infer import conv_output_size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WindowGeometry(PixelBlock, RegisteredBlock):
+class WindowGeometry(PixelBlock, RegisteredBlock, KeepsChannels):
     """Windows of an image (H, W, C) as rows of (KH*KW*C,), without padding (see ``padding``).
 
     ``register``: whether our RTL has a register behind a buffer whose own way is long, for a faster clock.
     """
 
     size: tuple[int, int]
-    channels: int
     kernel: tuple[int, int]
     dtype: DataType
     stride: tuple[int, int] = (1, 1)
