@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from etb_hw.artifacts.run_files import METRICS, TRAINING_STATE
@@ -20,6 +20,7 @@ from etb_hw.training import metrics
 from etb_hw.training.distributed import check_batch, joined, share_buffers
 from etb_hw.training.evaluate import accuracy, logits
 from etb_hw.training.metrics import Callback, EpochCallback
+from etb_hw.training.norms import estimate_norms
 from etb_hw.training.phases import refitted
 from etb_hw.training.run import Run, save
 from etb_hw.training.set_up import SetUp, set_up
@@ -148,8 +149,14 @@ def _go_on(
 
 
 def _finish(made: SetUp, run: Run) -> TrainResult:
-    """The slim integer network, proved equal to the evolved one at full width, and what is known of it."""
+    """The slim integer network, proved equal to the evolved one at full width, and what is known of it.
+
+    Its batch normalisation is estimated here and not in the run's state, so that a restart goes on as if the
+    run had not ended.
+    """
     share_buffers(run.net, run.team)
+    if made.training.norm_batches:
+        estimate_norms(run.net, made.batches, run.step, made.training.norm_batches)
     hard = harden(run.net)
     keep = run.controller.keep()
     widened = hard.widened(made.dense, keep)
@@ -163,6 +170,9 @@ def _finish(made: SetUp, run: Run) -> TrainResult:
     count, words = (made.evolution.count, None) if budget is None else ("luts", budget.words)
     sizes = report(made.dense, hard.spec, count, run.controller.ratio, cut, words)
     found = accuracy(hard, made.test_x, made.test_y)
+    if made.out_dir is not None:
+        last = replace(run.rows[-1], accuracy=found)
+        metrics.rewrite(METRICS.path(made.out_dir), (*run.rows[:-1], last))
     teacher = made.teacher
     taught = None if teacher is None else accuracy(teacher, made.test_x, made.test_y)
     return TrainResult(hard, made.dense, keep, sizes, found, proofs, run.seconds, taught)

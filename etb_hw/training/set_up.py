@@ -113,9 +113,9 @@ def _keys(
 ) -> tuple[str, ...]:
     """Everything that decides a run's result, with none of its restarts, with the first one, and so on.
 
-    Where it ran and how often it was saved does not.
+    Where it ran and how often it was saved does not, nor what is done with its last state.
     """
-    ignored = {"checkpoint_seconds", "threads"}
+    ignored = {"checkpoint_seconds", "threads", "norm_batches"}
     settings: dict[str, object] = {
         "spec": spec.to_json(),
         "evolution": evolution.model_dump(),
