@@ -127,10 +127,11 @@ class TrainingConfig(Section):
     compile: bool = Field(False, description="torch.compile the training step")
     evaluate_every: int = Field(1, ge=1, description="epochs between evaluations on the test set")
     norm_batches: int = Field(
-        100,
+        0,
         ge=0,
-        description="training batches, at most an epoch's, by which batch normalisation is estimated at the "
-        "end; 0: it keeps its running statistics",
+        exclude_if=lambda batches: not batches,  # a run without is the run it always was
+        description="training batches, at most those of an epoch, by which batch normalisation is estimated "
+        "again at the end; 0: it keeps its running statistics",
     )
     checkpoint_seconds: float = Field(30.0, ge=0, description="a killed run loses at most so much work")
     teacher: TeacherConfig = TeacherConfig()

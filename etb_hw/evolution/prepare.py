@@ -63,8 +63,9 @@ def prepare(
         example_input: a batch (N, C, ...) as in training.
         rules: what to do otherwise, by module path or pattern: {"stem": Rule(weights="keep")}. The first
             that matches counts.
-        additions: ``stream`` rounds the floats that residual connections add to integers -8..7, which
-            hardware adds; ``keep`` leaves them.
+        additions: ``stream`` rounds the floats that residual connections add, and those that a layer reads
+            right behind a batch normalisation (a linear bottleneck), to integers -8..7, which hardware adds
+            and multiplies; ``keep`` leaves them.
 
     Returns:
         A module of the same class and module names. Only where a forward calls activations as functions, or

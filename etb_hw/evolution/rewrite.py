@@ -25,6 +25,7 @@ from etb_hw.evolution.trace import (
     traced,
     with_shapes,
 )
+from etb_hw.models.layers import KINDS_OF_LAYERS
 from etb_hw.models.modes import in_mode
 from etb_hw.quantizers import BIPOLAR
 
@@ -61,7 +62,7 @@ def rewritten(
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
-    rounding = additions == "stream" and any(_floats_added(model, node, rules) for node in graph.nodes)
+    rounding = additions == "stream" and any(_floats_read(model, node, rules) for node in graph.nodes)
     if single and not rounding and not passed:
         return model, rules
     _same_in_both_modes(model, rules, graph, example)
@@ -76,7 +77,7 @@ def rewritten(
     more: dict[str, Rule] = {}
     if rounding:
         for node in list(made.graph.nodes):
-            for source in _floats_added(made, node, rules):
+            for source in _floats_read(made, node, rules):
                 path = _insert(made, node, source, "round", nn.Identity())
                 more[path] = Rule(activation="stream")
     seen: Counter[str] = Counter()
@@ -109,6 +110,21 @@ def _insert(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, m
     call.meta[SHAPE] = source.meta.get(SHAPE)
     node.replace_input_with(source, call)
     return path
+
+
+def _floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
+    """The floats that a node reads and hardware cannot: normalised sums in front of a layer, or added up."""
+    if node.op == "call_module" and isinstance(module_at(model, node), tuple(KINDS_OF_LAYERS)):
+        return [source for source in tensors_in(node) if _normalises(model, source)]
+    return _floats_added(model, node, rules)
+
+
+def _normalises(model: nn.Module, node: fx.Node) -> bool:
+    """Whether a node is a normalisation of a layer's sums."""
+    if node.op != "call_module" or not isinstance(module_at(model, node), nn.modules.batchnorm._BatchNorm):
+        return False
+    source = next(tensors_in(node))
+    return source.op == "call_module" and isinstance(module_at(model, source), tuple(KINDS_OF_LAYERS))
 
 
 def _floats_added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:

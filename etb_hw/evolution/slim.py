@@ -75,9 +75,12 @@ def drawn(original: PreparedNet, widths: Mapping[str, int], spread: float) -> nn
     for group, channels in keep.items():
         net.set_alive(group, (torch.arange(net.plan.widths[group]) < len(channels)).float())
     net = cut(net, keep)
-    for module in net.module.modules():
-        if isinstance(module, ChannelNorm) and module.running_mean is not None:
-            module.running_mean.normal_(0.0, spread)
+    norms = [module for module in net.module.modules() if isinstance(module, ChannelNorm)]
+    for norm in norms:
+        assert norm.running_mean is not None
+        norm.running_mean.normal_(0.0, spread)
+    for norm in norms:  # trained slopes are no two alike
+        norm.weight.uniform_(0.5, 1.5)
     return _stock(net).eval()
 
 
@@ -102,12 +105,22 @@ def _check(model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.
     """Both give the same bits. Sums of floats depend on the order of additions, so those are made exact."""
     samples = samples.to(device)
     with in_mode(model, training=False), torch.autocast(device.type, enabled=False):
-        expected, found = model(samples), slimmed(samples)
-        if not torch.equal(expected, found):
+        expected, found = _outputs(model(samples)), _outputs(slimmed(samples))
+        if not all(map(torch.equal, expected, found)):
             log.info("some layers sum floats: compared with sums that do not round")
             with _ExactSums():
-                expected, found = model(samples), slimmed(samples)
-    prove("slim", "the evolved network", found.cpu().numpy(), expected.cpu().numpy())
+                expected, found = _outputs(model(samples)), _outputs(slimmed(samples))
+    for number, (here, there) in enumerate(zip(found, expected, strict=True)):
+        layer = "output" if len(found) == 1 else f"output {number}"
+        prove("slim", "the evolved network", here.cpu().numpy(), there.cpu().numpy(), layer)
+
+
+def _outputs(made: Any) -> list[Tensor]:
+    """The tensors that a network gives, also where it has several heads."""
+    if isinstance(made, Tensor):
+        return [made]
+    parts = made.values() if isinstance(made, Mapping) else made
+    return [tensor for part in parts for tensor in _outputs(part)]
 
 
 class _ExactSums(TorchFunctionMode):

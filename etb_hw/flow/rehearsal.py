@@ -25,7 +25,7 @@ _OF_EACH_INPUT = (
     nn.LocalResponseNorm,
     nn.modules.instancenorm._InstanceNorm,
 )
-_OF_SUMS = ("sum of different scales", "tensors of different scales")  # what the importer says of float sums
+_OF_FLOATS = "of different scales"  # what the importer says of floats in between
 log = logging.getLogger("etb_hw")
 
 
@@ -67,7 +67,8 @@ def rehearsed(
             exported_model(module, tuple(net.note.example.shape[1:]), dtype), options
         )
     except UnsupportedNode as error:
-        if not any(part in error.reason for part in _OF_SUMS):
+        if _OF_FLOATS not in error.reason:
             raise
-        remedy = f"{error.remedy}; for residual additions: prepare(..., additions='stream')"
+        remedy = f"{error.remedy}; for residual additions and layers behind a normalisation without an "
+        remedy += "activation: prepare(..., additions='stream')"
         raise UnsupportedNode(error.where, error.reason, remedy) from None

@@ -313,7 +313,11 @@ class _Interpreter:
         result = results[0]
         where = f"output {self.graph.output[0].name!r}"
         if any(r is not result for r in results):
-            raise BadInput("the graph", "has several outputs", "cut the graph down to one output")
+            raise BadInput(
+                "the graph",
+                "has several outputs",
+                "join them along the channels (torch.cat, Concat), or leave one",
+            )
         if result is None or isinstance(result, Const):
             raise BadInput(where, "does not depend on the input", "check the graph's wiring")
         top = result.count if isinstance(result, Best) else 0

@@ -73,3 +73,65 @@ def test_a_file_with_such_a_norm_is_refused_by_its_name() -> None:
 def test_only_prepared_networks() -> None:
     with pytest.raises(BadInput, match="prepare"):
         etb.check(network(nn.BatchNorm2d(8)))
+
+
+def bottleneck() -> nn.Sequential:
+    """Its second layer reads normalised sums, with no activation in between."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 12, 1, bias=False),
+        nn.BatchNorm2d(12),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(12 * 36, 4),
+    )
+
+
+def test_a_linear_bottleneck_is_refused_before_training() -> None:
+    """A fresh batch normalisation has one slope for all channels; a trained one has not."""
+    with pytest.raises(UnsupportedNode, match=r"different scales(.|\n)*additions='stream'"):
+        etb.check(etb.prepare(bottleneck(), PIXELS))
+
+
+def test_a_linear_bottleneck_becomes_integers_where_asked() -> None:
+    torch.manual_seed(0)
+    model = etb.prepare(bottleneck(), PIXELS, additions="stream")
+    etb.check(model)
+    evolution = etb.Evolution(model, 0.3, steps=4)
+    for _ in range(4):
+        model(PIXELS).square().mean().backward()
+        evolution.step()
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.weight.data.uniform_(0.5, 1.5)
+    graph = import_model(exported_model(etb.slim(model), (1, 8, 8)))
+    assert graph.input.shape == (1, 8, 8)
+
+
+class Heads(nn.Module):
+    """Two outputs, in a tuple and by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = network(nn.BatchNorm2d(8))
+        self.more = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        made = self.body(x)
+        return made, {"more": self.more(made)}
+
+
+def test_a_network_with_several_heads_evolves_and_is_refused_by_hardware() -> None:
+    model = etb.prepare(Heads(), PIXELS)
+    with pytest.raises(BadInput, match="several outputs"):
+        etb.check(model)
+    evolution = etb.Evolution(model, 0.3, steps=4)
+    for _ in range(4):
+        model(PIXELS)[0].square().mean().backward()
+        evolution.step()
+    slim = etb.slim(model)
+    logits, others = slim(PIXELS)
+    expected, of_model = model.eval()(PIXELS)
+    assert torch.equal(logits, expected)
+    assert torch.equal(others["more"], of_model["more"])

@@ -149,7 +149,8 @@ def _absorbed(
     if ratio is None:
         call.fail(
             "reads channels of different scales",
-            "give the quantizer (or input normalisation) in front one scale for all channels",
+            "put a quantizer (Quant) in front, or give the one there (or the input normalisation) one scale "
+            "for all channels",
         )
     if (ratio == 1).all():
         return weights, dtype
