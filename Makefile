@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 EXTRAS := train,rtl,cocotb,notebooks,docs,dev
 
 .PHONY: fresh demo test test-slow test-finn test-hls4ml bench mutants attacks lint docs clean setup
@@ -19,8 +20,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/etb-hw run flows/digits.toml --out runs/digits
 
+# by two processes, each on a core: make test JOBS=8 where there are more
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

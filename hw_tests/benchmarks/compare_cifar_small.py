@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--ratio", type=float, default=0.5)
     parser.add_argument("--cap-rise", type=float, default=3.0)
     parser.add_argument("--harden", type=float, default=0.5)
+    parser.add_argument("--norm-batches", type=int, default=0, help="finished networks train no more for it")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     given = parser.parse_args()
@@ -76,6 +77,7 @@ def main() -> None:
             flip=True,
             threads=1,
             evaluate_every=5,
+            norm_batches=given.norm_batches,
             teacher=TeacherConfig(epochs=given.teacher_epochs),
         ),
         EvolutionConfig(ratio=given.ratio, cap_rise=given.cap_rise, harden=given.harden),
