@@ -71,7 +71,12 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The network's topology and size."""
 
-    name: str = Field("vgg_small", description="a model of etb_hw.models")
+    name: str = Field("vgg_small", description="a model of etb_hw.models, or python: one of your own")
+    function: str | None = Field(
+        None,
+        exclude_if=lambda function: function is None,
+        description='python model: "module:function" that returns its NetSpec; its code is run',
+    )
     width: Width = Field(1.0, description="multiplies all channel counts")
     widths: tuple[Channels, ...] | None = Field(
         None, description="channel counts a layer, instead of the model's"

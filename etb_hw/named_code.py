@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from etb_hw.errors import BadInput
+from etb_hw.files import digest
 
 
 def named_code(where: str, named: str | None, what: str = "function") -> Any:
@@ -21,15 +25,36 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
     if named is None or named.count(":") != 1:
         raise BadInput(where, f"is {named!r}", f'name it "module:{what}"')
     module, _, name = named.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
-        found = getattr(import_module(module), name, None)
+        with _from_here():
+            found = getattr(import_module(module), name, None)
     except ImportError as error:
         remedy = "run where the module lies, or install it"
         raise BadInput(f"{where} {named}", f"cannot be imported ({error})", remedy) from None
-    finally:
-        sys.path.remove(here)
     if not callable(found):
         raise BadInput(f"{where} {named}", f"is no {what}", f"define {name} in {module}")
     return found
+
+
+def source_digest(named: str) -> str:
+    """SHA-256 of the file of the module of "module:name", which is not run; empty where there is none.
+
+    What a result was made from: a run begins anew where it changed.
+    """
+    try:
+        with _from_here():
+            spec = find_spec(named.partition(":")[0])
+        return "" if spec is None or spec.origin is None else digest(Path(spec.origin))
+    except (ImportError, ValueError, OSError):
+        return ""
+
+
+@contextmanager
+def _from_here() -> Iterator[None]:
+    """Modules of the present folder are found, too."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)

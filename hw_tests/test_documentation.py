@@ -18,6 +18,7 @@ import pytest
 from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
+from etb_hw.models import specify
 
 NEEDS = "needs pip install 'etb-hw[docs]'"
 CHROMIUM = next(
@@ -160,6 +161,18 @@ def test_commands_in_the_pages_parse(line: str) -> None:
 def test_flow_snippets_in_the_pages_are_valid(page: Path) -> None:
     for block in blocks(page, "toml"):
         Flow.model_validate(tomllib.loads(block))
+
+
+def test_the_network_of_the_page_is_one_that_flows_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs/how-to/own-topology.md"
+    [flow], [code] = blocks(page, "toml"), blocks(page, "python")
+    (tmp_path / "my_net.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    found = specify(Flow.model_validate(tomllib.loads(flow)).model, (1, 8, 8), 10)
+    assert found.name == "my_net"
+    assert found.by_name["sum"].op == "add"
 
 
 @pytest.mark.parametrize("name", ["brevitas-to-rtl.md", "own-loop.md", "pruning-groups.md", "own-data.md"])

@@ -51,7 +51,8 @@ def subtitle(run: Run) -> str:
     parts = []
     model, data, build = (flow.get(name, {}) for name in ("model", "data", "build"))
     if "name" in model:
-        parts.append(str(model["name"]) + (f" × {model['width']:g}" if model.get("width", 1) != 1 else ""))
+        named = model.get("function") or model["name"] if run.summary is None else run.summary.model
+        parts.append(str(named) + (f" × {model['width']:g}" if model.get("width", 1) != 1 else ""))
     if "name" in data:
         source = run.summary.data if run.summary is not None else None
         parts.append(f"on {source or data.get('source') or data['name']}")

@@ -20,7 +20,7 @@ from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.files import locked, remove_leftovers, write_json
-from etb_hw.models import specify
+from etb_hw.models import NetSpec, specify
 from etb_hw.pruning.sizes import Cost, parameters, size_bytes
 from etb_hw.training.baselines import Estimate
 from etb_hw.training.loop import train
@@ -170,7 +170,14 @@ def _key(task: Task) -> str:
         task.dataset.source,
         task.settings,
     ]
+    if task.model.function is not None:  # its code may give something else than before
+        settings.append(_spec(task).to_json())
     return key_of(settings, task.dataset)
+
+
+def _spec(task: Task) -> NetSpec:
+    """The unpruned network."""
+    return specify(task.model, task.dataset.shape, len(task.dataset.classes), task.dataset.dtype)
 
 
 def _folder(out_dir: Path, place: Place) -> Path:
@@ -204,11 +211,10 @@ def collect(task: Task, out_dir: Path) -> Sweep:
     files = out_dir.glob(f"ratio-*-seed-*/{_file(task, Path()).name}")
     points = [point for point in map(_read, files) if point is not None]
     ordered = tuple(sorted(points, key=lambda point: (point.ratio, point.seed)))
-    spec = specify(task.model, task.dataset.shape, len(task.dataset.classes), task.dataset.dtype)
     fronts = {"bytes": pareto(ordered, lambda point: point.bytes)}
     if ordered and all("lut" in point.estimate for point in ordered):
         fronts["lut"] = pareto(ordered, lambda point: point.estimate["lut"])
-    return Sweep(task.dataset.source, spec.name, ordered, fronts)
+    return Sweep(task.dataset.source, _spec(task).name, ordered, fronts)
 
 
 def pareto(points: Sequence[Point], price: Callable[[Point], float]) -> tuple[Point, ...]:

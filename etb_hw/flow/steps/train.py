@@ -11,6 +11,7 @@ from etb_hw.flow.budgets import training_budget
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
+from etb_hw.named_code import source_digest
 from etb_hw.pruning import save_checkpoint
 from etb_hw.training.state import remove_snapshot
 from etb_hw.verification import Proof
@@ -18,7 +19,8 @@ from etb_hw.verification import Proof
 
 def settings(flow: Flow) -> Any:
     """Also what the dense baseline depends on (but for the evolution)."""
-    return [flow.data.model_dump(), flow.model.model_dump(), flow.training.model_dump()]
+    own = [source_digest(code) for code in (flow.data.function, flow.model.function) if code is not None]
+    return [flow.data.model_dump(), flow.model.model_dump(), flow.training.model_dump(), *own]
 
 
 def _settings(flow: Flow) -> Any:
