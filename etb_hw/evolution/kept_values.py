@@ -28,7 +28,7 @@ def keep_values(
     new_std, new_mean = torch.std_mean(new.flatten(1), dim=1, correction=0)
     old_std, new_std = old_std + 1e-5, new_std + 1e-5
     offset = (new_mean - old_mean + old_offset * old_std) / new_std
-    # of weights that are all alike, such as a single one, standardising leaves nothing: the offset says it all
+    # of weights that are all alike, such as a single one, standardising leaves nothing but the offset
     alike = new.flatten(1).amax(1) == new.flatten(1).amin(1)
     quantizer.offset.copy_(torch.where(alike, wanted.flatten(1)[:, 0], offset))
     zero = wanted == 0

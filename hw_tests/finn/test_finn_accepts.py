@@ -46,6 +46,22 @@ class Joined(nn.Module):
         return self.head(self.tail(torch.cat([x, y], 1)).flatten(1))  # type: ignore[no-any-return]
 
 
+class Decoder(nn.Module):
+    """Signs whose pixels are repeated, square, in front of another convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.down = nn.Sequential(sign_conv(1, 8, 300), nn.MaxPool2d(2), sign_conv(8, 6, 4))
+        self.up = nn.UpsamplingNearest2d(scale_factor=2)
+        self.tail = sign_conv(6, 4, 4)
+        self.head = QuantLinear(4 * 4 * 4, 10, bias=False, weight_quant=Weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.tail(self.up(self.down(x)))
+        return self.head(x.flatten(1))  # type: ignore[no-any-return]
+
+
 CNV = [(8, False), (8, True), (16, False), (16, True), (32, False), (32, False)]
 NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "mlp": (mlp(64, [32, 32, 32]), (64,)),
@@ -62,9 +78,9 @@ NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         (1, 12, 12),
     ),
 }
-# FINN's own streamlining does not take a Concat of signs ("Could not find upstream bipolar MultiThreshold");
-# its later steps take what we lower such a network to
-LOWERED = {"joined": (Joined().eval(), (1, 10, 10))}
+# FINN's own streamlining does not take a Concat of signs ("Could not find upstream bipolar MultiThreshold"),
+# and its conversion to hardware leaves Resize out; its later steps take what we lower such networks to
+LOWERED = {"joined": (Joined().eval(), (1, 10, 10)), "decoder": (Decoder().eval(), (1, 12, 12))}
 
 
 @dataclass(frozen=True)
@@ -93,7 +109,7 @@ def written(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Files:
     x = np.random.default_rng(0).integers(0, 256, (3, *shape))
     np.savez(folder / "samples.npz", x=x, y=execute(folder / "model.qonnx.onnx", x))
     graph = import_model(folder / "model.qonnx.onnx")
-    finn.write(fold(lower(graph), Target(fps=2000)).graph, folder)
+    finn.write(fold(lower(graph, builder="finn"), Target(fps=2000)).graph, folder, builder="finn")
     finn.write(
         fold(lower(graph, builder="finn-plus"), Target(fps=2000)).graph, folder / "plus", builder="finn-plus"
     )

@@ -2,7 +2,8 @@
 
 A row is kept, and sent again: a beat an output pixel fold. FINN's UpsampleNearestNeighbour_hls repeats whole
 pixels of square images (or of columns) by one factor; ours takes any SIMD that divides the channels, and any
-factors. So it is a node of our own, and ``builder = "finn"`` makes FINN's, which our RTL knows as well.
+factors. So it is a node of our own, and ``builder = "finn"`` makes FINN's, which our RTL knows as well
+(finn-plus has other attributes for it; the node has both).
 FINN's formulas give it no resources.
 """
 
@@ -183,7 +184,9 @@ class WholeUpsample(Upsample):
 
     @property
     def finn_notes(self) -> Mapping[str, Attribute]:
-        return {"etb_size": self.size, "etb_factors": self.factors}
+        """What finn-plus reads in place of sizes and mode."""
+        height, width = self.outputs[0].shape[:2]
+        return {"HI": self.size[0], "WI": self.size[1], "HO": height, "WO": width, "SIMD": self.channels}
 
     def finn_node(self) -> FinnNode:
         node = super().finn_node()
@@ -193,9 +196,9 @@ class WholeUpsample(Upsample):
     def from_finn(cls, f: FinnFields) -> Self:
         return cls(
             **f.names,
-            size=f.pair("etb_size"),
+            size=(f["HI"], f["WI"]),
             channels=f["NumChannels"],
-            factors=f.pair("etb_factors"),
+            factors=(f["HO"] // f["HI"], f["WO"] // f["WI"]),
             dtype=f.dtype("inputDataType"),
             simd=f["NumChannels"],
         )
