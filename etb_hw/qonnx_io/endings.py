@@ -23,7 +23,7 @@ def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
         return model, ()
     cut = copy.deepcopy(model)
     for node in found:
-        _remove(cut.graph, node.output[0], node.input[0])
+        remove(cut.graph, node.output[0], node.input[0])
     names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in found)
     return cut, tuple(f"{name} is left out: the hardware sends the logits in front of it" for name in names)
 
@@ -43,7 +43,7 @@ def _at_the_end(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
     )
 
 
-def _remove(graph: onnx.GraphProto, output: str, source: str) -> None:
+def remove(graph: onnx.GraphProto, output: str, source: str) -> None:
     """Leave out the node between two tensors of one shape."""
     index = next(i for i, node in enumerate(graph.node) if output in node.output)
     del graph.node[index]

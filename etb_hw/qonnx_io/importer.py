@@ -27,6 +27,7 @@ from etb_hw.integer.graph import Source
 from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.clipped import merged_clips
 from etb_hw.qonnx_io.endings import without_ending
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
@@ -41,12 +42,13 @@ from etb_hw.qonnx_io.model_file import (
 from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.ops.channels_last import channels_last
 from etb_hw.qonnx_io.ops.constants import constant
+from etb_hw.qonnx_io.ops.qdq import input_of
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
-QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
 KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
@@ -69,7 +71,7 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
-    model, notes = without_ending(model)
+    model, notes = without_ending(merged_clips(model))
     return _Interpreter(model, options, notes).run()
 
 
@@ -255,6 +257,8 @@ class _Interpreter:
     def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
         """The integers behind the first quantizer are the input."""
         call = Call(node, [None, *(self._constant(i) for i in node.input[1:])], self.builder, self.opset)
+        if node.op_type == "QuantizeLinear":
+            return input_of(call)
         scale = call.const(1).value
         if scale.size != 1 or chain.links or (node.op_type != "BipolarQuant" and call.scalar(2) != 0):
             call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
@@ -382,8 +386,9 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("Gelu", "HardSwish", "Mish", "Swish"): "use ReLU, PReLU or a quantizer: it is not monotone",
     ("ConvTranspose",): "repeat pixels and convolve: nn.Upsample(scale_factor=2), then Conv",
     NORMS: "use BatchNorm: statistics of the input cannot become constants",
-    ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "MatMulInteger"): (
-        "export with brevitas.export.export_qonnx, which keeps quantizers as Quant nodes"
+    ("QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"): (
+        "export with quantizers of their own: Quant nodes (brevitas.export.export_qonnx), or pairs of "
+        "QuantizeLinear and DequantizeLinear (onnxruntime's QuantFormat.QDQ)"
     ),
     ("ReduceMax", "LpPool"): "use a pool over all pixels (nn.AdaptiveMaxPool2d(1), nn.AdaptiveAvgPool2d(1))",
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",

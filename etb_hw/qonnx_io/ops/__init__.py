@@ -13,6 +13,7 @@ from etb_hw.qonnx_io.ops import (
     elementwise,
     linear,
     pooling,
+    qdq,
     quantizers,
     shapes,
     upsampling,
@@ -30,6 +31,8 @@ HANDLERS: Mapping[str, Handler] = {
     "Trunc": quantizers.trunc,
     "Sign": quantizers.sign,
     "MultiThreshold": quantizers.multi_threshold,
+    "QuantizeLinear": qdq.quantize_linear,
+    "DequantizeLinear": qdq.dequantize_linear,
     # products
     "Conv": linear.conv,
     "MatMul": linear.matmul,

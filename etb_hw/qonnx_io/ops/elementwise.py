@@ -136,14 +136,21 @@ def _added(call: Call, a: Tensor | None, b: Tensor | None) -> Tensor:
 
 def clip(call: Call) -> Tensor:
     """Bounds are attributes up to operator set 10, inputs later."""
-    value = call.value(0)
-    chain = value.chain
-    for index, (name, op) in enumerate((("min", "max"), ("max", "min")), start=1):
+    bounds: list[float | None] = []
+    for index, name in enumerate(("min", "max"), start=1):
         bound = call.attr(name)
         if bound is None and call.input(index) is not None:
             bound = call.scalar(index)
-        if bound is not None and np.isfinite(bound):
-            chain = chain.then(op, float(bound))  # type: ignore[arg-type]
+        bounds.append(float(bound) if bound is not None and np.isfinite(bound) else None)
+    source = call.inputs[0]
+    if isinstance(source, Const):
+        low, high = bounds
+        return Const(np.clip(source.value, low, high).astype(source.value.dtype))
+    value = call.value(0)
+    chain = value.chain
+    for op, bound in zip(("max", "min"), bounds, strict=True):
+        if bound is not None:
+            chain = chain.then(op, bound)  # type: ignore[arg-type]
     return value.with_chain(chain)
 
 
