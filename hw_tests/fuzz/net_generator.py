@@ -192,8 +192,8 @@ class _Generator:
         return self.__dict__.setdefault("_units", {}).get(name, 1.0)
 
     def weights(self, shape: tuple[int, ...], output_axis: int) -> str:
-        """Weights as raw integers, raw scaled values, BipolarQuant or Quant of floats."""
-        form = self.number(0, 4)
+        """Weights as raw or scaled integers, BipolarQuant or Quant of floats, DequantizeLinear."""
+        form = self.number(0, 5)
         per_channel = [1] * len(shape)
         per_channel[output_axis] = shape[output_axis]
         scale = 2.0 ** self.rng.integers(-3, 3, per_channel if self.yes() else ())
@@ -204,6 +204,10 @@ class _Generator:
             return self.out.const(self.rng.integers(-3, 4, shape) * scale)
         if form == 2:
             return self.out.node("BipolarQuant", self.out.const(floats), self.out.const(scale))
+        if form == 5:
+            integers = self.out.const(self.rng.integers(-7, 8, shape), np.int8)
+            scales = scale.reshape(-1 if scale.size > 1 else ())
+            return self.out.node("DequantizeLinear", integers, self.out.const(scales), axis=output_axis)
         bits = self.number(1, 4)
         return self.out.node(
             "Quant", self.out.const(floats * 2), self.out.const(scale), self.out.const(0.0),
@@ -272,9 +276,19 @@ class _Generator:
         first = op != "Div" and self.yes()
         return self.out.node(op, *((constant, x) if first else (x, constant)))
 
+    def quantize_linear(self, x: str, scale: float) -> str:
+        """The pair of standard ONNX, of few bits by a Clip in between."""
+        kind = np.int8 if self.yes() else np.uint8
+        low = self.number(-8, 0) if kind is np.int8 else 0
+        high = low + self.number(1, 15)
+        constants = self.out.const(scale), self.out.const(self.number(low, min(high, 7)), kind)
+        levels = self.out.node("QuantizeLinear", x, *constants)
+        clipped = self.out.node("Clip", levels, self.out.const(low, kind), self.out.const(high, kind))
+        return self.out.node("DequantizeLinear", clipped, *constants)
+
     def quantizer(self, x: str, shape: tuple[int, ...], unit: bool = False, levels: bool = True) -> str:
         scale = 1.0 if unit else 2.0 ** self.number(-2, 2)
-        form = self.number(0, 3 if levels else 1)
+        form = self.number(0, 4 if levels else 1)
         if form == 0:
             y = self.out.node("BipolarQuant", x, self.out.const(scale))
             self.zero_is_value = False
@@ -286,6 +300,9 @@ class _Generator:
                 rounding_mode=str(self.pick("ROUND", "FLOOR", "CEIL", "HALF_UP", "DOWN", "UP", "HALF_DOWN")),
             )  # fmt: skip
             self.zero_is_value = not (signed and bits == 1)
+        elif form == 4:
+            y = self.quantize_linear(x, scale)
+            self.zero_is_value = True
         else:
             count = int(self.pick(1, 3, 5, 7))
             rows = shape[0] if self.yes() else 1

@@ -22,22 +22,30 @@ module etb_ram #(
     if (ROWS < DEPTH) begin : g_parts
       localparam int PARTS = (DEPTH + ROWS - 1) / ROWS;
       localparam int RB = $clog2(ROWS);
-      logic [PARTS*WIDTH-1:0] words;
-      logic [AW-1:RB] part;
+      localparam int PB = AW - RB;
+      logic [(1<<PB)*WIDTH-1:0] words, tree;
+      logic [PB-1:0] part;
       for (genvar p = 0; p < PARTS; p++) begin : g_part
         localparam int HERE = p < PARTS - 1 ? ROWS : DEPTH - ROWS * (PARTS - 1);
         localparam int HB = HERE > 1 ? $clog2(HERE) : 1;
         (* ram_style = "distributed" *) logic [WIDTH-1:0] mem[HERE];
         logic [WIDTH-1:0] word;
         always_ff @(posedge clk)
-          if (write & waddr[AW-1:RB] == (AW - RB)'(p)) mem[waddr[HB-1:0]] <= wdata;
+          if (write & waddr[AW-1:RB] == PB'(p)) mem[waddr[HB-1:0]] <= wdata;
         always_ff @(posedge clk) if (read) word <= mem[raddr[HB-1:0]];
         assign words[p*WIDTH+:WIDTH] = word;
       end
+      for (genvar p = PARTS; p < (1 << PB); p++) begin : g_none
+        assign words[p*WIDTH+:WIDTH] = '0;
+      end
       always_ff @(posedge clk) if (read) part <= raddr[AW-1:RB];
+      // pairs of words, pairs of pairs: as deep as `part` has bits
       always_comb begin
-        rdata = words[WIDTH-1:0];
-        for (int p = 1; p < PARTS; p++) if (part == (AW - RB)'(p)) rdata = words[p*WIDTH+:WIDTH];
+        tree = words;
+        for (int b = 0; b < PB; b++)
+          for (int p = 0; p < (1 << (PB - 1 - b)); p++)
+            tree[p*WIDTH+:WIDTH] = part[b] ? tree[(2*p+1)*WIDTH+:WIDTH] : tree[2*p*WIDTH+:WIDTH];
+        rdata = tree[WIDTH-1:0];
       end
     end else if (STYLE == 1) begin : g_block
       (* ram_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
