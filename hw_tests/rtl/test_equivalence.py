@@ -258,12 +258,18 @@ def compare(bits: int, signed: int, steps: int, out_bits: int, bias: int) -> Cla
     )  # fmt: skip
 
 
+def choose(width: int, count: int) -> Claim:
+    place = ceil(log2(count))
+    return function("choose", {"place": place, "words": width * count}, width, WIDTH=width, COUNT=count)
+
+
 POPCOUNT = function("popcount18", {"x": 18, "w": 18}, 5)
 CLAIMS = (
     POPCOUNT,
     compare(8, 1, 1, 1, 0),
     compare(7, 0, 3, 2, 0),
     compare(5, 1, 7, 4, -3),
+    *(choose(width, count) for width, count in ((1, 2), (3, 5), (2, 8), (1, 19))),
     *(dot(n, 0) for n in (1, 7, 18, 23)),
     dot(18, 0, extra=1),
     dot(23, 0, split=1),
@@ -336,6 +342,7 @@ def test_larger_ones(tmp_path: Path) -> None:
         (dot(23, 0), "etb_dot", ".x(x[NL*XB-1:0])", ".x(x[N*XB-1:(N-NL)*XB])"),
         (dot(7, 0), "etb_dot", "if (en) y <= count", "y <= count"),
         (compare(8, 1, 1, 1, 0), "etb_compare", ">=", ">"),
+        (choose(3, 5), "etb_choose", "place[b]", "place[PB-1-b]"),
         (joined(2, 6), "etb_width_converter", "~out_valid | out_ready", "1'b1"),
         (split(6, 2), "etb_width_converter", "(out_ready & last)", "(out_ready & in_valid)"),
         (fifo(12), "etb_fifo", "if (in_ready) spare <= in_data", "spare <= in_data"),

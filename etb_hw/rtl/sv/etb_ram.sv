@@ -23,7 +23,7 @@ module etb_ram #(
       localparam int PARTS = (DEPTH + ROWS - 1) / ROWS;
       localparam int RB = $clog2(ROWS);
       localparam int PB = AW - RB;
-      logic [(1<<PB)*WIDTH-1:0] words, tree;
+      logic [PARTS*WIDTH-1:0] words;
       logic [PB-1:0] part;
       for (genvar p = 0; p < PARTS; p++) begin : g_part
         localparam int HERE = p < PARTS - 1 ? ROWS : DEPTH - ROWS * (PARTS - 1);
@@ -35,18 +35,8 @@ module etb_ram #(
         always_ff @(posedge clk) if (read) word <= mem[raddr[HB-1:0]];
         assign words[p*WIDTH+:WIDTH] = word;
       end
-      for (genvar p = PARTS; p < (1 << PB); p++) begin : g_none
-        assign words[p*WIDTH+:WIDTH] = '0;
-      end
       always_ff @(posedge clk) if (read) part <= raddr[AW-1:RB];
-      // pairs of words, pairs of pairs: as deep as `part` has bits
-      always_comb begin
-        tree = words;
-        for (int b = 0; b < PB; b++)
-          for (int p = 0; p < (1 << (PB - 1 - b)); p++)
-            tree[p*WIDTH+:WIDTH] = part[b] ? tree[(2*p+1)*WIDTH+:WIDTH] : tree[2*p*WIDTH+:WIDTH];
-        rdata = tree[WIDTH-1:0];
-      end
+      etb_choose #(.WIDTH(WIDTH), .COUNT(PARTS), .PB(PB)) u_choose (.place(part), .words(words), .y(rdata));
     end else if (STYLE == 1) begin : g_block
       (* ram_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
       always_ff @(posedge clk) if (write) mem[waddr] <= wdata;

@@ -38,10 +38,9 @@ module etb_rom #(
           bank      <= addr[AW-1:RB];
           kept_bank <= bank;
         end
-      always_comb begin
-        data = kept[WIDTH-1:0];
-        for (int b = 1; b < BANKS; b++) if (kept_bank == (AW - RB)'(b)) data = kept[b*WIDTH+:WIDTH];
-      end
+      etb_choose #(.WIDTH(WIDTH), .COUNT(BANKS), .PB(AW - RB)) u_choose (
+          .place(kept_bank), .words(kept), .y(data)
+      );
     end else if (STYLE == 1 || STYLE == 3) begin : g_block
       (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
       initial $readmemh(FILE, mem);

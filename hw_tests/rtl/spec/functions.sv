@@ -71,3 +71,16 @@ module spec_dot #(
   end
   assign y = later[LATENCY-1];
 endmodule
+
+module spec_choose #(
+    parameter int WIDTH = 8,
+    parameter int COUNT = 4
+) (
+    input  logic [$clog2(COUNT)-1:0] place,
+    input  logic [COUNT*WIDTH-1:0] words,
+    output logic [WIDTH-1:0] y
+);
+  logic [31:0] bits;
+  assign bits = 32'(place) * WIDTH;
+  assign y = WIDTH'(words >> bits);  // 0 where there is no such word
+endmodule
