@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
-from etb_hw.evolution.passing import passes_values
+from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
 from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in, word_of
@@ -48,7 +48,6 @@ ADDS: frozenset[Any] = frozenset(
 )
 _MUL = frozenset({operator.mul, operator.imul, torch.mul})
 _DIV = frozenset({operator.truediv, operator.itruediv, torch.div})
-_CAT = frozenset({torch.cat, torch.concat, torch.concatenate})
 _EXPAND = frozenset({"expand_as", "expand", "broadcast_to"})
 _RESHAPES = frozenset(
     {torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze}
@@ -297,7 +296,7 @@ class _Grouping:
         if target in ADDS or target in _MUL or target in _DIV or target in ("mul", "div"):
             self.arithmetic(node, name, tensors, shape, adds=target in ADDS)
         elif (
-            target in _CAT
+            target in CONCATENATIONS
             and _argument(node, 1, "dim", 0) in (1, 1 - len(shape))
             and all(part in self.layouts for part in _argument(node, 0, "tensors", ()))
         ):
@@ -476,7 +475,7 @@ def _cuts_pixels(node: fx.Node) -> bool:
 
 def _read(node: fx.Node) -> list[fx.Node]:
     """The tensors that an op reads; those in a tuple (of chunk or split) where the tuple was made."""
-    if node.target is not operator.getitem and node.target not in _CAT:
+    if node.target is not operator.getitem and node.target not in CONCATENATIONS:
         return list(tensors_in(node))
     found, todo, seen = [], list(node.all_input_nodes), set()
     while todo:

@@ -15,6 +15,7 @@ _MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, Cha
 _FUNCTIONS: frozenset[Any] = frozenset(
     {torch.flatten, "flatten", "view", "reshape", F.max_pool2d, F.max_pool1d}
 )
+CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 _NEAREST = ("nearest", "nearest-exact")
 
 

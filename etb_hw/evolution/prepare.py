@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import plan_of
 from etb_hw.evolution.note import Note, note_of, write_note
-from etb_hw.evolution.passing import passes_values
+from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
@@ -265,6 +265,9 @@ def _input_kind(model: nn.Module, node: fx.Node) -> ActivationKind | None:
                 isinstance(module, QuantNonLinearActLayer) and bits_of(module.act_quant) == 1
             ):
                 return BIPOLAR
+        if node.target in CONCATENATIONS:
+            kinds = {_input_kind(model, part) for part in tensors_in(node)}
+            return kinds.pop() if len(kinds) == 1 else None
         if not passes_values(model, node):
             return None
         node = next(tensors_in(node))

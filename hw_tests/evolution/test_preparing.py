@@ -437,3 +437,27 @@ def test_a_tensor_that_is_changed_in_place_and_read_again_is_refused():
     with pytest.raises(BadInput, match="in place") as refused:
         etb.prepare(Activated(act), X)
     assert "go on with its result" in refused.value.remedy
+
+
+class Joined(nn.Module):
+    """A padded convolution that reads two branches."""
+
+    def __init__(self, other: nn.Module) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.second = nn.Sequential(nn.Conv2d(1, 3, 1, bias=False), nn.BatchNorm2d(3), other)
+        self.last = nn.Conv2d(7, 2, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.cat([self.first(x), self.second(x)], 1))
+
+
+def test_signs_that_are_joined_are_padded_as_signs() -> None:
+    """A border of zeros would make a stream of them one of three values."""
+    x = torch.arange(32).reshape(2, 1, 4, 4).float()
+    joined = etb.prepare(Joined(nn.Hardtanh()), x).get_submodule("last")
+    assert joined.pad is not None
+    assert joined.pad.value == -1
+    wider = etb.prepare(Joined(nn.Hardtanh()), x, {"second.2": etb.Rule(activation="uint2")})
+    pad = wider.get_submodule("last").pad
+    assert pad is None or pad.value == 0
