@@ -22,11 +22,11 @@ from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
-from etb_hw.evolution.rules import ACTIVATIONS, Rule, Rules, bits_of, check_patterns, kind_of, rule_of
+from etb_hw.evolution.rules import Rules, bits_of, check_patterns, kind_of, rule_of
 from etb_hw.evolution.trace import LIBRARIES, check_runs, module_at, shape_of, tensors_in
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
-from etb_hw.quantizers import BIPOLAR, ActivationKind
+from etb_hw.quantizers import ActivationKind
 
 log = logging.getLogger("etb_hw")
 
@@ -218,7 +218,7 @@ def _replacement(
     if rule.weights == "keep" or isinstance(module, Evolving):
         return None
     if isinstance(module, tuple(KINDS_OF_LAYERS)):
-        return _weighted(model, node, path, module, rule)
+        return _weighted(model, node, path, module, rules)
     own = dict(module.named_parameters())
     harmless = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.PReLU, EvolvingAct)
     if any(p.ndim > 1 and p.numel() > p.shape[0] for p in own.values()) and not isinstance(
@@ -231,7 +231,8 @@ def _replacement(
     return None
 
 
-def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, rule: Rule) -> nn.Module | None:
+def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, rules: Rules) -> nn.Module | None:
+    rule = rule_of(rules, path)
     forced = rule.weights == "binary"
     if isinstance(module, QuantWeightBiasInputOutputLayer):
         if bits_of(module.weight_quant) not in (None, 1) and not forced:
@@ -247,26 +248,25 @@ def _weighted(model: nn.Module, node: fx.Node, path: str, module: Any, rule: Rul
     if fan_in < 2:
         log.info("%s keeps its weights: one a filter has no sign worth training", path)
         return None
-    kind = _input_kind(model, next(tensors_in(node)))
+    kind = _input_kind(model, next(tensors_in(node)), rules)
     magnitude = 1.0 if kind is None else kind.magnitude
     scale = 1.0 if _normalised(model, node) else 2.0 ** -round(math.log2(magnitude * math.sqrt(fan_in)))
     border = rule.border if rule.border is not None else (0 if kind is None else kind.pad)
     return evolving_layer(module, scale, kind is not None, border)
 
 
-def _input_kind(model: nn.Module, node: fx.Node) -> ActivationKind | None:
+def _input_kind(model: nn.Module, node: fx.Node, rules: Rules) -> ActivationKind | None:
     """The kind of activations that a layer reads, seen before or after the swap."""
     while node.op in ("call_module", "call_function", "call_method"):
         if node.op == "call_module":
             module = module_at(model, node)
-            if isinstance(module, EvolvingAct):
-                return module.kind
-            if isinstance(module, ACTIVATIONS) or (
-                isinstance(module, QuantNonLinearActLayer) and bits_of(module.act_quant) == 1
-            ):
-                return BIPOLAR
+            kind = (
+                module.kind if isinstance(module, EvolvingAct) else kind_of(rules, str(node.target), module)
+            )
+            if kind is not None:
+                return kind
         if node.target in CONCATENATIONS:
-            kinds = {_input_kind(model, part) for part in tensors_in(node)}
+            kinds = {_input_kind(model, part, rules) for part in tensors_in(node)}
             return kinds.pop() if len(kinds) == 1 else None
         if not passes_values(model, node):
             return None

@@ -461,3 +461,19 @@ def test_signs_that_are_joined_are_padded_as_signs() -> None:
     wider = etb.prepare(Joined(nn.Hardtanh()), x, {"second.2": etb.Rule(activation="uint2")})
     pad = wider.get_submodule("last").pad
     assert pad is None or pad.value == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "border"), [("uint2", 0), ("uint4", 0), ("stream", 0), ("keep", 0), ("bipolar", -1)]
+)
+def test_a_border_is_one_of_the_values_that_a_rule_makes(rule: str, border: int) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 2, 3, padding=1),
+    )
+    made = etb.prepare(model, torch.ones(2, 1, 8, 8), {"2": etb.Rule(activation=rule)})
+    pad = made.get_submodule("4").pad
+    assert (0 if pad is None else pad.value) == border
