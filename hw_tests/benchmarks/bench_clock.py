@@ -12,18 +12,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
+import etb_hw as etb
 from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig
 from etb_hw.dataflow.design import design
 from etb_hw.dataflow.graph import DataflowGraph
+from etb_hw.evolution.net import PreparedNet
+from etb_hw.flow.rehearsal import rehearsed
+from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.rtl import synth
 from etb_hw.rtl.place_ecp5 import place_ecp5
+from hw_tests.evolution.user_networks import UNet
 
+UNET = "unet"  # of random weights, on images of 64x64 pixels
 PRETRAINED = Path(__file__).parents[2] / "flows/pretrained"
 # the network's folder, and frames a second at 100 MHz
 NETWORKS: Mapping[str, tuple[str, int]] = {
@@ -35,20 +42,32 @@ TARGET_MHZ = 140.0
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", choices=tuple(NETWORKS), default="digits")
+    parser.add_argument("--network", choices=(*NETWORKS, UNET), default="digits")
+    parser.add_argument("--registers", choices=("no", "yes", "both"), default="both")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of nextpnr")
     parser.add_argument("--family", choices=("ecp5", "xc7"), default="ecp5")
     options = parser.parse_args(list(arguments))
-    folder, fps = NETWORKS[options.network]
-    hard, _ = load_checkpoint(PRETRAINED / folder / "checkpoint.safetensors")
-    module = deployable(hard)
-    network = qonnx_io.import_model(exported_model(module, module.input_shape))
+    network, fps = (unet(), 500) if options.network == UNET else published(*NETWORKS[options.network])
     graphs = {
         kind: design(network, BuildConfig(target_fps=fps, memory_registers=registers)).graph
         for kind, registers in (("no", False), ("yes", True))
+        if options.registers in (kind, "both")
     }
     table = routed_table(graphs, options.seeds) if options.family == "ecp5" else path_table(graphs)
     Console(width=130).print(table)
+
+
+def published(folder: str, fps: int) -> tuple[IntegerGraph, int]:
+    hard, _ = load_checkpoint(PRETRAINED / folder / "checkpoint.safetensors")
+    module = deployable(hard)
+    return qonnx_io.import_model(exported_model(module, module.input_shape)), fps
+
+
+def unet() -> IntegerGraph:
+    """What an untrained one would become."""
+    torch.manual_seed(0)
+    net = PreparedNet(etb.prepare(UNet(), torch.zeros(2, 1, 64, 64)))
+    return rehearsed(net, net.plan.widths, DataType.unsigned(8))
 
 
 def routed_table(graphs: Mapping[str, DataflowGraph], seeds: Sequence[int]) -> Table:
