@@ -14,8 +14,8 @@ def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
     """The network up to its logits, and a note on each node that was left out.
 
     A Softmax, LogSoftmax or Sigmoid is left out where only the output, or the arg-max in front of it, reads
-    it: the winning class is that of the logits. Hardware sends logits; who needs probabilities applies the
-    function to them. Returns the same model where nothing ends so.
+    it, also quantized by standard ONNX' pair of ops: the winning class is that of the logits. Hardware sends
+    logits; who needs probabilities applies the function to them. Returns the same model where nothing ends so.
     """
     graph = model.graph
     found = [node for node in graph.node if node.op_type in RISING and _at_the_end(graph, node)]
@@ -23,7 +23,8 @@ def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
         return model, ()
     cut = copy.deepcopy(model)
     for node in found:
-        remove(cut.graph, node.output[0], node.input[0])
+        for each in reversed((node, *_quantized(graph, node))):
+            remove(cut.graph, each.output[0], each.input[0])
     names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in found)
     return cut, tuple(f"{name} is left out: the hardware sends the logits in front of it" for name in names)
 
@@ -33,14 +34,28 @@ def _at_the_end(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:
     read = Counter(name for other in graph.node for name in other.input)
     if len(node.input) != 1 or len(node.output) != 1 or node.input[0] in outputs:
         return False
-    if node.output[0] in outputs:
-        return not read[node.output[0]]
-    readers = [other for other in graph.node if node.output[0] in other.input]
+    last = [node, *_quantized(graph, node)][-1].output[0]
+    if last in outputs:
+        return not read[last]
+    readers = [other for other in graph.node if last in other.input]
     return (
         len(readers) == 1
         and readers[0].op_type in ("ArgMax", "TopK")
         and not any(read[name] for name in readers[0].output)
     )
+
+
+def _quantized(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """The QuantizeLinear and DequantizeLinear right behind a node, which nothing else reads."""
+    found: list[onnx.NodeProto] = []
+    kept = {output.name for output in graph.output}
+    for op in ("QuantizeLinear", "DequantizeLinear"):
+        name = [node, *found][-1].output[0]
+        readers = [other for other in graph.node if name in other.input]
+        if len(readers) != 1 or readers[0].op_type != op or name in kept or readers[0].input[0] != name:
+            return []
+        found += readers
+    return found
 
 
 def remove(graph: onnx.GraphProto, output: str, source: str) -> None:

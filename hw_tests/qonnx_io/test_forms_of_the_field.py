@@ -98,9 +98,13 @@ def test_batch_normalisation_of_features_between_unsqueeze_and_squeeze(tmp_path:
 
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Sigmoid"])
 @pytest.mark.parametrize("top", [None, "ArgMax", "TopK"])
-def test_probabilities_at_the_end_are_left_out(op: str, top: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pair", [False, True])
+def test_probabilities_at_the_end_are_left_out(op: str, top: str | None, pair: bool, tmp_path: Path) -> None:
     def ending(out: Emitter, y: str) -> str:
         y = out.node(op, y, **({} if op == "Sigmoid" else {"axis": 1}))
+        if pair:  # quantized, as onnxruntime does
+            constants = out.const(1 / 256), out.const(0, np.uint8)
+            y = out.node("DequantizeLinear", out.node("QuantizeLinear", y, *constants), *constants)
         if top == "TopK":
             return out.node("TopK", y, out.const([1], np.int64), axis=1, outputs=2)
         return y if top is None else out.node(top, y, axis=1, keepdims=1)
