@@ -15,7 +15,8 @@ def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
 
     A Softmax, LogSoftmax or Sigmoid is left out where only the output, or the arg-max in front of it, reads
     it, also quantized by standard ONNX' pair of ops: the winning class is that of the logits. Hardware sends
-    logits; who needs probabilities applies the function to them. Returns the same model where nothing ends so.
+    logits; who needs probabilities applies the function to them. Returns the same model where nothing ends
+    so.
     """
     graph = model.graph
     found = [node for node in graph.node if node.op_type in RISING and _at_the_end(graph, node)]
