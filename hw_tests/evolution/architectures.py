@@ -1,0 +1,189 @@
+"""Small networks of well-known topologies, in plain torch, as their authors write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from etb_hw.evolution.rewrite import Additions
+from hw_tests.evolution.user_networks import UNet
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is built, of images, signals or features of a ``shape``, and how it is prepared."""
+
+    build: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    additions: Additions = "keep"
+
+
+def block(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    stride: int = 1,
+    act: type[nn.Module] = nn.ReLU,
+    groups: int = 1,
+) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), act())
+
+
+class InvertedResidual(nn.Module):
+    """Sandler et al., MobileNetV2, 2018: a linear bottleneck, added where it keeps the shape."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        inner = 3 * inputs
+        self.body = nn.Sequential(
+            block(inputs, inner, 1, act=nn.ReLU6),
+            block(inner, inner, 3, stride, nn.ReLU6, groups=inner),
+            nn.Conv2d(inner, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x) if self.adds else self.body(x)
+
+
+def mobilenet_v2() -> nn.Module:
+    return nn.Sequential(
+        block(1, 8, act=nn.ReLU6),
+        InvertedResidual(8, 8), InvertedResidual(8, 12, 2), InvertedResidual(12, 12),
+        block(12, 24, 1, act=nn.ReLU6), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(24, 10),
+    )  # fmt: skip
+
+
+class DenseNet(nn.Module):
+    """Huang et al., 2017: every layer reads all before it, normalised anew."""
+
+    def __init__(self, growth: int = 6, layers: int = 3) -> None:
+        super().__init__()
+        widths = [8 + growth * layer for layer in range(layers + 1)]
+        self.stem = nn.Conv2d(1, 8, 3, padding=1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(width, growth, 3, padding=1, bias=False) for width in widths[:-1]
+        )
+        self.fc = nn.Linear(widths[-1], 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for norm, conv in zip(self.norms, self.convs, strict=False):
+            x = torch.cat([x, conv(F.relu(norm(x)))], 1)
+        return self.fc(F.avg_pool2d(F.relu(self.norms[-1](x)), 8).flatten(1))
+
+
+class Inception(nn.Module):
+    """Szegedy et al., 2015: four branches, one of them behind an overlapping pool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = block(1, 12)
+        self.one = block(12, 6, 1)
+        self.three = nn.Sequential(block(12, 6, 1), block(6, 8, 3))
+        self.five = nn.Sequential(block(12, 4, 1), block(4, 6, 5))
+        self.pooled = nn.Sequential(nn.MaxPool2d(3, 1, 1), block(12, 6, 1))
+        self.end = block(26, 16, 3, 2)
+        self.fc = nn.Linear(16 * 16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = torch.cat([self.one(x), self.three(x), self.five(x), self.pooled(x)], 1)
+        return self.fc(torch.flatten(self.end(x), 1))
+
+
+class TemporalConvNet(nn.Module):
+    """Bai et al., 2018: causal, dilated convolutions over signals, with residual sums of signs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv1d(3, 16, 1, bias=False), nn.BatchNorm1d(16), nn.ReLU())
+        self.convs = nn.ModuleList(nn.Conv1d(16, 16, 3, dilation=2**k, bias=False) for k in range(3))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(16) for _ in range(3))
+        self.fc = nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for k, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            x = F.relu(norm(conv(F.pad(x, (2 * 2**k, 0))))) + x
+        return self.fc(x.mean(2))
+
+
+def detector() -> nn.Module:
+    """YOLO's grid of cells: leaky activations, and an output that is an image."""
+    stages = [(3, 8), (8, 16)]
+    layers = [part for i, o in stages for part in (block(i, o, act=nn.LeakyReLU), nn.MaxPool2d(2))]
+    return nn.Sequential(*layers, block(16, 24, act=nn.LeakyReLU), nn.Conv2d(24, 10, 1))
+
+
+class ResNeXt(nn.Module):
+    """Xie et al., 2017: grouped convolutions within a residual block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = block(1, 16)
+        self.body = nn.Sequential(
+            block(16, 16, 1), block(16, 16, 3, groups=4), nn.Conv2d(16, 16, 1, bias=False), nn.BatchNorm2d(16)
+        )
+        self.end = block(16, 32, 3, 2)
+        self.fc = nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = self.end(F.relu(x + self.body(x)))
+        return self.fc(F.adaptive_avg_pool2d(x, (1, 1)).squeeze(-1).squeeze(-1))
+
+
+def without_norms() -> nn.Module:
+    """As before batch normalisation: biases, and dropout."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 24, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(24 * 4, 32), nn.ReLU(), nn.Dropout(), nn.Linear(32, 10),
+    )  # fmt: skip
+
+
+def autoencoder() -> nn.Module:
+    """MLPerf Tiny's anomaly detection: features in, features out."""
+    widths = [64, 32, 32, 8, 32, 32]
+    layers = [part for i, o in pairwise(widths) for part in (nn.Linear(i, o), nn.BatchNorm1d(o), nn.ReLU())]
+    return nn.Sequential(*layers, nn.Linear(32, 64))
+
+
+def keyword_spotter() -> nn.Module:
+    """Zhang et al., DS-CNN, 2017: a first window that is no square, then depthwise and pointwise layers."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, (10, 4), (2, 2), (5, 1), bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+        block(16, 16, 3, groups=16), block(16, 16, 1), nn.AvgPool2d((13, 5)), nn.Flatten(), nn.Linear(16, 12),
+    )  # fmt: skip
+
+
+def smooth_activations() -> nn.Module:
+    """Activations that do not rise everywhere; all become signs."""
+    return nn.Sequential(
+        block(1, 12, act=nn.Hardswish), block(12, 12, act=nn.SiLU), block(12, 12, act=nn.GELU),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 10),
+    )  # fmt: skip
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "U-Net": Architecture(UNet, (1, 8, 8)),
+    "MobileNetV2": Architecture(mobilenet_v2, (1, 8, 8), "stream"),
+    "DenseNet": Architecture(DenseNet, (1, 8, 8)),
+    "Inception": Architecture(Inception, (1, 8, 8)),
+    "TCN": Architecture(TemporalConvNet, (3, 32)),
+    "YOLO's grid": Architecture(detector, (3, 16, 16)),
+    "ResNeXt": Architecture(ResNeXt, (1, 8, 8)),
+    "no batch normalisation": Architecture(without_norms, (1, 8, 8)),
+    "autoencoder": Architecture(autoencoder, (64,)),
+    "DS-CNN": Architecture(keyword_spotter, (1, 25, 10)),
+    "Hardswish, SiLU, GELU": Architecture(smooth_activations, (1, 8, 8)),
+}
