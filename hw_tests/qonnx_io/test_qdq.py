@@ -109,11 +109,18 @@ def test_a_float_network_that_onnxruntime_quantized(tmp_path: Path, way: str) ->
     proved(file)
 
 
-def pair(out: Emitter, scale: object = 0.5, zero: int = 0, kind: type = np.int8, **attributes: object) -> str:
+def pair(
+    out: Emitter,
+    scale: object = 0.5,
+    zero: int = 0,
+    kind: type = np.int8,
+    bounds: tuple[int, int] = (-3, 2),
+    **attributes: object,
+) -> str:
     """A Clip of few bits between the two."""
     constants = out.const(scale), out.const(zero, kind)
     levels = out.node("QuantizeLinear", "x", *constants, **attributes)
-    clipped = out.node("Clip", levels, out.const(-3, kind), out.const(2, kind))
+    clipped = out.node("Clip", levels, *(out.const(bound, kind) for bound in bounds))
     return out.node("DequantizeLinear", clipped, *constants, **attributes)
 
 
@@ -137,6 +144,67 @@ def test_a_scale_a_channel() -> None:
     x = np.random.default_rng(0).integers(-8, 8, (4, 3, 2, 2))
     graph = import_model(model)
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
+
+
+def integers_of(rng: np.random.Generator) -> NDArray[np.int8]:
+    return rng.integers(-7, 8, (6, 5)).astype(np.int8)
+
+
+def filters_with_zero_points(out: Emitter, rng: np.random.Generator, axis: int) -> str:
+    zeros = out.const([1, 0, -2, 0, 3], np.int8)
+    return out.node(
+        "DequantizeLinear",
+        out.const(integers_of(rng), np.int8),
+        out.const([1, 2, 0.5, 1, 4]),
+        zeros,
+        axis=axis,
+    )
+
+
+def one_zero_point(out: Emitter, rng: np.random.Generator, axis: int) -> str:
+    constants = out.const(0.5), out.const(-3, np.int8)
+    return out.node("DequantizeLinear", out.const(integers_of(rng), np.int8), *constants)
+
+
+def quantized_floats(out: Emitter, rng: np.random.Generator, axis: int) -> str:
+    scale, zeros = out.const([1, 2, 0.5, 1, 0.25]), out.const([0] * 5, np.int8)
+    levels = out.node("QuantizeLinear", out.const(rng.normal(size=(6, 5)) * 9), scale, zeros, axis=axis)
+    clipped = out.node("Clip", levels, out.const(-3, np.int8), out.const(2, np.int8))
+    return out.node("DequantizeLinear", clipped, scale, zeros, axis=axis)
+
+
+def clipped_integers(out: Emitter, rng: np.random.Generator, axis: int) -> str:
+    bounds = out.const(-2, np.int8), out.const(1, np.int8)
+    clipped = out.node("Clip", out.const(integers_of(rng), np.int8), *bounds)
+    return out.node("DequantizeLinear", clipped, out.const(0.5))
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize(
+    ("form", "bits"),
+    [(filters_with_zero_points, 5), (one_zero_point, 5), (quantized_floats, 3), (clipped_integers, 2)],
+)
+def test_weights(form, bits: int, axis: int) -> None:
+    """As many bits as their integers need."""
+    rng = np.random.default_rng(3)
+    out = Emitter((6,), "INT4")
+    model = out.model(out.node("MatMul", "x", form(out, rng, axis)))
+    x = rng.integers(-8, 8, (5, 6))
+    graph = import_model(model)
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
+    [weights] = [node.weight_dtype for node in graph.nodes if hasattr(node, "weight_dtype")]
+    assert weights.bits == bits
+
+
+def test_without_a_zero_point_bytes_are_meant() -> None:
+    out = Emitter((3, 2, 2), "INT4")
+    scale = out.const(2.0)
+    model = out.model(out.node("DequantizeLinear", out.node("QuantizeLinear", "x", scale), scale))
+    x = np.arange(-8, 4).reshape(1, 3, 2, 2)
+    graph = import_model(model)
+    expected = np.clip(np.round(x / 2), 0, 255) * 2
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), expected)
+    np.testing.assert_array_equal(execute(model, x), expected)
 
 
 def test_integers_that_somebody_else_reads_stay_whole() -> None:
@@ -165,14 +233,27 @@ def test_the_first_quantizer_says_what_the_input_holds() -> None:
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), graph.to_float(x))
 
 
+def test_an_input_of_several_scales_needs_to_be_told() -> None:
+    out = Emitter((3, 2, 2))
+    constants = out.const([0.5, 1.0, 2.0]), out.const([0, 0, 0], np.int8)
+    levels = out.node("QuantizeLinear", "x", *constants, axis=1)
+    model = out.model(out.node("DequantizeLinear", levels, *constants, axis=1))
+    with pytest.raises(UnsupportedNode, match="--input-dtype"):
+        import_model(model)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda o: pair(o, -0.5), "scale must be positive"),
+        (lambda o: pair(o, [1.0, -0.5, 2.0], axis=1), "scale must be positive"),
         (lambda o: pair(o, [0.5, 0.25], axis=7), "scales of shape"),
         (lambda o: pair(o, [0.5, 0.25, 1.0], block_size=2, axis=1), "scales of shape"),
         (lambda o: o.node("QuantizeLinear", "x", o.const([0.5] * 3), o.const([0, 1, 2], np.int8), axis=1),
          "zero points that differ"),
+        (lambda o: o.node("QuantizeLinear", "x", o.const(1.0), o.const(0.0)), "gives float32"),
+        (lambda o: pair(o, bounds=(2, 2)), "is clipped to 2 to 2"),
+        (lambda o: o.node("QuantizeLinear", "x", o.const([])), "scale must be positive"),
         (lambda o: o.node("QLinearConv", "x"), "QDQ"),
     ],
 )  # fmt: skip

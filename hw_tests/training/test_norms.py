@@ -36,6 +36,8 @@ def estimated(digits: data.Dataset, count: int, rank: int = 0, ranks: int = 1) -
     estimate_norms(net.train(), batches_of(digits, rank, ranks), 7, count)
     assert net.training
     assert all(torch.equal(value, before[name]) for name, value in net.named_parameters())
+    estimate_norms(net.eval(), batches_of(digits, rank, ranks), 7, count)
+    assert not net.training
     return net
 
 

@@ -6,7 +6,6 @@ bounds into the QuantizeLinear before this is called.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -20,13 +19,12 @@ from etb_hw.qonnx_io.value import Const, Tensor
 
 Number = TypeVar("Number", bound=np.generic)
 LOW, HIGH = "etb_low", "etb_high"  # attributes that a Clip behind it left
-RANGES = {"int4": (-8, 7), "uint4": (0, 15)}  # of types that numpy does not know
 
 
 def quantize_linear(call: Call) -> Tensor:
     """``saturate(round(x / scale) + zero point)``, an integer; rounds to even."""
     low, high = limits(call)
-    zero = zero_point(call, 2)
+    zero = zero_point(call)
     if isinstance(call.inputs[0], Const):
         array = call.inputs[0].value.astype(np.float32)
         scale = _along(call, _scale(call), array.ndim)
@@ -38,10 +36,8 @@ def quantize_linear(call: Call) -> Tensor:
         rounded: Floats = np.round(x) + np.float32(zero)
         return np.clip(rounded, np.float32(low), np.float32(high))
 
-    result = quantize(
-        call, value.with_chain(then(value.chain, "div", factor)), level, DataType.smallest(low, high), high
-    )
-    return replace(result, whole=True)
+    chain = then(value.chain, "div", factor)
+    return quantize(call, value.with_chain(chain), level, DataType.smallest(low, high), high)
 
 
 def dequantize_linear(call: Call) -> Tensor:
@@ -54,10 +50,10 @@ def dequantize_linear(call: Call) -> Tensor:
         dtype = DataType.smallest(int(ints.min(initial=0)), int(ints.max(initial=0)))
         return Const(None, ints, _along(call, scale, array.ndim), dtype)
     value = call.value(0)
-    zero_ = zero_point(call, 2)
+    zero_ = zero_point(call)
     factor = call.per_channel(value, _along(call, scale, len(value.axes) + 1))
     chain = then(then(value.chain, "sub", float(zero_)), "mul", factor)
-    return replace(value.with_chain(chain), whole=False)
+    return value.with_chain(chain)
 
 
 def input_of(call: Call) -> tuple[DataType, Chain]:
@@ -65,26 +61,26 @@ def input_of(call: Call) -> tuple[DataType, Chain]:
     low, high = limits(call)
     if call.const(1).value.size != 1:
         call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
-    chain = then(Chain(), "sub", float(zero_point(call, 2)))
+    chain = then(Chain(), "sub", float(zero_point(call)))
     return DataType.smallest(low, high), then(chain, "mul", _scale(call).reshape(()))
 
 
 def limits(call: Call) -> tuple[int, int]:
     """The smallest and largest integer that a QuantizeLinear gives."""
     zero = call.optional(2)
-    name = "uint8" if zero is None else zero.value.dtype.name
-    if name not in RANGES and np.dtype(name).kind not in "iu":
-        call.fail(f"gives {name}", "quantize to integers")
-    low, high = RANGES[name] if name in RANGES else (np.iinfo(name).min, np.iinfo(name).max)
-    clipped = max(low, call.real(LOW, low)), min(high, call.real(HIGH, high))
-    if clipped[0] >= clipped[1] or any(bound != int(bound) for bound in clipped):
+    dtype = np.dtype(np.uint8) if zero is None else zero.value.dtype
+    if dtype.kind not in "iu":
+        call.fail(f"gives {dtype}", "quantize to integers")
+    own = np.iinfo(str(dtype))
+    clipped = max(own.min, call.real(LOW, own.min)), min(own.max, call.real(HIGH, own.max))
+    if clipped[0] >= clipped[1]:
         call.fail(f"is clipped to {clipped[0]:g} to {clipped[1]:g}", "clip to two integers in its range")
     return int(clipped[0]), int(clipped[1])
 
 
-def zero_point(call: Call, index: int) -> int:
+def zero_point(call: Call) -> int:
     """One integer for the whole tensor."""
-    given = call.optional(index)
+    given = call.optional(2)
     if given is None:
         return 0
     values = given.value.reshape(-1)
