@@ -94,7 +94,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_float_network_that_onnxruntime_quantized(tmp_path: Path, way: str) -> None:
+def test_a_float_network_that_onnxruntime_quantized(
+    tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 6, 3), nn.ReLU(),
@@ -103,7 +105,7 @@ def test_a_float_network_that_onnxruntime_quantized(tmp_path: Path, way: str) ->
     names = {"input_names": ["x"], "output_names": ["y"]}
     float_file, file = tmp_path / "float.onnx", tmp_path / "m.onnx"
     torch.onnx.export(net, (torch.rand(1, *SHAPE),), str(float_file), dynamo=False, opset_version=17, **names)
-    logging.getLogger().setLevel(logging.ERROR)  # it recommends its preprocessing
+    caplog.set_level(logging.ERROR)  # it recommends its preprocessing
     kinds = {"quant_format": QuantFormat.QDQ, "weight_type": QuantType.QInt8}
     quantize_static(str(float_file), str(file), Images(), **kinds, **WAYS[way])
     proved(file)
