@@ -33,7 +33,6 @@ LARGEST_SUM = 2**23  # float32 holds every half up to it, where thresholds lie
 __all__ = [
     "CLASSES",
     "INPUT",
-    "OWN",
     "TOPOLOGIES",
     "BinaryNet",
     "FloatTwin",

@@ -14,7 +14,6 @@ from etb_hw.models.spec import CLASSES, INPUT, LayerSpec, NetSpec, Op, Shape, co
 from etb_hw.named_code import named_code
 from etb_hw.quantizers.kinds import kind_named
 
-_INPUTS: dict[str, int] = {"add": 2}  # how many tensors an op reads, where it is not one
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LARGEST = 2**20
 _REMEDY = "write a function of (input_shape, classes) that returns an etb_hw.models.NetSpec"
@@ -114,9 +113,9 @@ def _check_layer(spec: NetSpec, where: str, layer: LayerSpec, seen: dict[str, La
         raise BadInput(
             where, f"a {layer.op} has no window", "give kernel, stride, pool and padding to convs only"
         )
-    if layer.padding >= layer.kernel > 0 and layer.padding:
+    if layer.padding >= layer.kernel:
         raise BadInput(where, f"pads by {layer.padding}, and its kernel is {layer.kernel}", "pad by less")
-    count = _INPUTS.get(layer.op, 1)
+    count = 2 if layer.op == "add" else 1
     if not isinstance(layer.inputs, tuple) or len(layer.inputs) != count:
         raise BadInput(where, f"inputs are {layer.inputs!r}", f"a {layer.op} reads a tuple of {count}")
     for name in layer.inputs:

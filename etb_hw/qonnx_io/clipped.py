@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Mapping
 
 import onnx
 from onnx import helper
@@ -22,11 +23,12 @@ def merged_clips(model: onnx.ModelProto) -> onnx.ModelProto:
     makers = {node.output[0]: node for node in graph.node if node.op_type == "QuantizeLinear" and node.output}
     read = Counter(name for node in graph.node for name in node.input)
     read.update(output.name for output in graph.output)
+    known = _constants(graph)
     found = {
         node.output[0]: bounds
         for node in graph.node
         if node.op_type == "Clip" and node.input and node.input[0] in makers and read[node.input[0]] == 1
-        if (bounds := _bounds(graph, node)) is not None and node.output
+        if (bounds := _bounds(known, node)) is not None and node.output
     }
     if not found:
         return model
@@ -39,11 +41,15 @@ def merged_clips(model: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
-def _bounds(graph: onnx.GraphProto, node: onnx.NodeProto) -> tuple[float, float] | None:
-    """What a Clip bounds by; None where it does not stand in the file as two numbers."""
+def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """The tensors that stand in the file."""
     known = {tensor.name: tensor for tensor in graph.initializer}
-    constants = (other for other in graph.node if other.op_type == "Constant" and other.output)
-    known |= {node.output[0]: a.t for node in constants for a in node.attribute if a.name == "value"}
+    nodes = (node for node in graph.node if node.op_type == "Constant" and node.output)
+    return known | {node.output[0]: a.t for node in nodes for a in node.attribute if a.name == "value"}
+
+
+def _bounds(known: Mapping[str, onnx.TensorProto], node: onnx.NodeProto) -> tuple[float, float] | None:
+    """What a Clip bounds by; None where it does not stand in the file as two numbers."""
     found = [to_array(known[name]).reshape(-1) for name in node.input[1:3] if name in known]
     if len(found) != 2 or any(bound.size != 1 for bound in found):
         return None

@@ -257,11 +257,15 @@ class _Interpreter:
     def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
         """The integers behind the first quantizer are the input."""
         call = Call(node, [None, *(self._constant(i) for i in node.input[1:])], self.builder, self.opset)
-        if node.op_type == "QuantizeLinear":
-            return input_of(call)
         scale = call.const(1).value
-        if scale.size != 1 or chain.links or (node.op_type != "BipolarQuant" and call.scalar(2) != 0):
+        shifted = node.op_type in ("Quant", "IntQuant") and call.scalar(2) != 0
+        if scale.size != 1 or chain.links or shifted:
             call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
+        if node.op_type == "QuantizeLinear":
+            dtype, meaning = input_of(call)
+            if dtype.bits > WIDEST_INPUT:
+                call.fail(f"quantizes the input to {dtype.bits} bits", WIDTHS)
+            return dtype, meaning
         if node.op_type == "BipolarQuant":
             dtype = DataType.parse("BIPOLAR")
         else:

@@ -28,7 +28,7 @@ from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.rtl import synth
 from etb_hw.rtl.place_ecp5 import place_ecp5
-from hw_tests.evolution.user_networks import UNet
+from hw_tests.evolution.architectures import UNet
 
 UNET = "unet"  # of random weights, on images of 64x64 pixels
 PRETRAINED = Path(__file__).parents[2] / "flows/pretrained"

@@ -195,26 +195,3 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "xnor": (Xnor, (3, 8, 8)),
     "decoder": (Decoder, (3, 8, 8)),
 }
-
-
-class UNet(nn.Module):
-    """Down twice and up again, with skips that are joined: gives an image of three classes a pixel."""
-
-    def __init__(self, inputs: int = 1) -> None:
-        super().__init__()
-        self.first, self.second, self.inner = (_block(i, o) for i, o in ((inputs, 8), (8, 12), (12, 16)))
-        self.right, self.last = _block(16 + 12, 12), _block(12 + 8, 8)
-        self.head = nn.Conv2d(8, 3, 1)
-        self.down, self.up = nn.MaxPool2d(2), nn.Upsample(scale_factor=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        whole = self.first(x)
-        half = self.second(self.down(whole))
-        quarter = self.inner(self.down(half))
-        half = self.right(torch.cat([self.up(quarter), half], 1))
-        return self.head(self.last(torch.cat([self.up(half), whole], 1)))
-
-
-def _block(inputs: int, outputs: int) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.Hardtanh())

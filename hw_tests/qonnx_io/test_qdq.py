@@ -23,7 +23,7 @@ from etb_hw.flow.proofs import prove_dataflow, prove_import
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
-from etb_hw.qonnx_io import execute, import_model
+from etb_hw.qonnx_io import ImportOptions, execute, import_model
 from hw_tests.fuzz.onnx_emitter import Emitter
 from hw_tests.qonnx_io.test_torch_models import randomise
 
@@ -242,6 +242,17 @@ def test_an_input_of_several_scales_needs_to_be_told() -> None:
     model = out.model(out.node("DequantizeLinear", levels, *constants, axis=1))
     with pytest.raises(UnsupportedNode, match="--input-dtype"):
         import_model(model)
+
+
+def test_the_first_quantizer_is_no_way_around_what_inputs_must_be() -> None:
+    out = Emitter((3, 2, 2))
+    narrow = out.model(pair(out), shapes=False)
+    with pytest.raises(UnsupportedNode, match="--input-dtype"):  # a scale that it would contradict
+        import_model(narrow, ImportOptions.parse(scale="1/255"))
+    out = Emitter((3, 2, 2))
+    wide = out.model(out.node("QuantizeLinear", "x", out.const(1.0), out.const(0, np.int32)), shapes=False)
+    with pytest.raises(UnsupportedNode, match="32 bits"):
+        import_model(wide)
 
 
 @pytest.mark.parametrize(

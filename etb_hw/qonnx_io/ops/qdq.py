@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from etb_hw.integer import Chain, DataType
 from etb_hw.qonnx_io.affine import then
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.quantizers import scale_of
 from etb_hw.qonnx_io.thresholds import Floats, quantize
 from etb_hw.qonnx_io.value import Const, Tensor
 
@@ -27,10 +28,10 @@ def quantize_linear(call: Call) -> Tensor:
     zero = zero_point(call)
     if isinstance(call.inputs[0], Const):
         array = call.inputs[0].value.astype(np.float32)
-        scale = _along(call, _scale(call), array.ndim)
+        scale = _along(call, scale_of(call), array.ndim)
         return Const(np.clip(np.round(array / scale) + zero, low, high).astype(np.int64))
     value = call.value(0)
-    factor = call.per_channel(value, _along(call, _scale(call), len(value.axes) + 1))
+    factor = call.per_channel(value, _along(call, scale_of(call), len(value.axes) + 1))
 
     def level(x: Floats) -> Floats:
         rounded: Floats = np.round(x) + np.float32(zero)
@@ -42,7 +43,7 @@ def quantize_linear(call: Call) -> Tensor:
 
 def dequantize_linear(call: Call) -> Tensor:
     """``(x - zero point) * scale`` of an integer."""
-    scale = _scale(call)
+    scale = scale_of(call)
     if isinstance(call.inputs[0], Const):
         array = call.inputs[0].value.astype(np.int64)
         zero = call.optional(2)
@@ -59,10 +60,8 @@ def dequantize_linear(call: Call) -> Tensor:
 def input_of(call: Call) -> tuple[DataType, Chain]:
     """The integers that a QuantizeLinear right behind the input makes, and what they stand for."""
     low, high = limits(call)
-    if call.const(1).value.size != 1:
-        call.fail("cannot define the input's integers", "give --input-dtype and --input-scale")
     chain = then(Chain(), "sub", float(zero_point(call)))
-    return DataType.smallest(low, high), then(chain, "mul", _scale(call).reshape(()))
+    return DataType.smallest(low, high), then(chain, "mul", scale_of(call).reshape(()))
 
 
 def limits(call: Call) -> tuple[int, int]:
@@ -87,13 +86,6 @@ def zero_point(call: Call) -> int:
     if values.size == 0 or (values != values[0]).any():
         call.fail("has zero points that differ between channels", "use one zero point a tensor")
     return int(values[0])
-
-
-def _scale(call: Call) -> NDArray[np.float32]:
-    scale = call.const(1).value.astype(np.float32)
-    if scale.size == 0 or (scale <= 0).any():
-        call.fail("a quantizer's scale must be positive", "check the training run, then export again")
-    return scale
 
 
 def _along(call: Call, values: NDArray[Number], rank: int) -> NDArray[Number]:

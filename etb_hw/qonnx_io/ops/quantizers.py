@@ -32,7 +32,7 @@ _ROUND: dict[str, Callable[[Floats], Floats]] = {
 
 def bipolar_quant(call: Call) -> Tensor:
     """``scale * (+1 where x >= 0 else -1)``."""
-    scale = _scale(call)
+    scale = scale_of(call)
     source = call.inputs[0]
     if isinstance(source, Const):
         ints = np.where(source.value.astype(np.float32, copy=False) >= 0, np.int8(1), np.int8(-1))
@@ -60,7 +60,7 @@ def sign(call: Call) -> Tensor:
 
 def quant(call: Call) -> Tensor:
     """Uniform integer quantizer; one signed bit means bipolar, as qonnx and Brevitas have it."""
-    scale = _scale(call)
+    scale = scale_of(call)
     zero = call.const(2).value.astype(np.float32) if len(call.inputs) > 2 else np.zeros((), np.float32)
     width = call.scalar(3)
     signed, narrow = bool(call.attr("signed", 1)), bool(call.attr("narrow", 0))
@@ -90,7 +90,7 @@ def quant(call: Call) -> Tensor:
 def trunc(call: Call) -> Tensor:
     """Drops low bits, as behind Brevitas' truncating average pools; both versions of the op."""
     value = call.value(0)
-    scale, zero, bits = _scale(call), call.scalar(2), call.scalar(3)
+    scale, zero, bits = scale_of(call), call.scalar(2), call.scalar(3)
     if scale.size != 1 or zero != 0 or not 0 < bits <= 64:
         call.fail("has a zero point or several scales", "truncate with one scale and zero point 0")
     rounding = str(call.attr("rounding_mode", "FLOOR")).upper()
@@ -176,7 +176,7 @@ def _output_type(call: Call, count: int, scale: float, bias: float) -> tuple[Dat
     return DataType.unsigned(max(1, count.bit_length())), scale
 
 
-def _scale(call: Call) -> NDArray[np.float32]:
+def scale_of(call: Call) -> NDArray[np.float32]:
     scale = call.const(1).value.astype(np.float32)
     if scale.size == 0 or (scale <= 0).any():
         call.fail("a quantizer's scale must be positive", "check the training run, then export again")
