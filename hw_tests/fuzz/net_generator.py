@@ -65,6 +65,7 @@ class _Generator:
         options = ImportOptions()
         self.out = Emitter(shape, None if mapped else dtype.name)
         self.zero_is_value = dtype.name != "BIPOLAR"
+        self.has_zero_point = False
         x = "x"
         if mapped:
             scale = self.pick("1/255", "0.1", "2")
@@ -165,6 +166,8 @@ class _Generator:
                 value = float(self.pick(-1.0, 0.0, 1.0))
                 if not self.zero_is_value and value == 0:
                     value = -1.0
+                if self.has_zero_point:
+                    value = 0.0
                 amounts = self.out.const([0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]], np.int64)
                 # the border's value is one of the integers' values; scales are powers of two around 1
                 x = self.out.node("Pad", x, amounts, self.out.const(value * self.unit(x)), mode="constant")
@@ -289,6 +292,7 @@ class _Generator:
     def quantizer(self, x: str, shape: tuple[int, ...], unit: bool = False, levels: bool = True) -> str:
         scale = 1.0 if unit else 2.0 ** self.number(-2, 2)
         form = self.number(0, 4 if levels else 1)
+        self.has_zero_point = form == 4
         if form == 0:
             y = self.out.node("BipolarQuant", x, self.out.const(scale))
             self.zero_is_value = False
