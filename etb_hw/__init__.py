@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from etb_hw.evolution import prepare as prepare
     from etb_hw.evolution import slim as slim
     from etb_hw.evolution.lightning import EvolutionCallback as EvolutionCallback
+    from etb_hw.evolution.network import Network as Network
     from etb_hw.flow.budgets import budget as budget
     from etb_hw.flow.hardware_cost import luts as luts
     from etb_hw.flow.rehearsal import check as check
@@ -38,6 +39,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 _HOMES = {
     "Evolution": "etb_hw.evolution",
     "EvolutionCallback": "etb_hw.evolution.lightning",
+    "Network": "etb_hw.evolution.network",
     "Rule": "etb_hw.evolution",
     "budget": "etb_hw.flow.budgets",
     "check": "etb_hw.flow.rehearsal",

@@ -15,10 +15,12 @@ from shutil import which
 
 import pytest
 
+from etb_hw import data
 from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
-from etb_hw.models import specify
+from etb_hw.flow.budgets import stand_in
+from etb_hw.training.trainees import trainee_of
 
 NEEDS = "needs pip install 'etb-hw[docs]'"
 CHROMIUM = next(
@@ -163,16 +165,22 @@ def test_flow_snippets_in_the_pages_are_valid(page: Path) -> None:
         Flow.model_validate(tomllib.loads(block))
 
 
-def test_the_network_of_the_page_is_one_that_flows_train(
+def test_the_networks_of_the_page_are_such_that_flows_train(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = ROOT / "docs/how-to/own-topology.md"
-    [flow], [code] = blocks(page, "toml"), blocks(page, "python")
-    (tmp_path / "my_net.py").write_text(code)
+    [text], code = blocks(page, "toml"), blocks(page, "python")
+    (tmp_path / "my_net.py").write_text("\n".join(code))
     monkeypatch.chdir(tmp_path)
-    found = specify(Flow.model_validate(tomllib.loads(flow)).model, (1, 8, 8), 10)
-    assert found.name == "my_net"
-    assert found.by_name["sum"].op == "add"
+    flow = Flow.model_validate(tomllib.loads(text))
+    digits = data.load(flow.data)
+    assert flow.model.function == "my_net:network"
+    named = {"my_net:network": "Sequential", "my_net:with_rules": "Sequential", "my_net:topology": "my_net"}
+    for function, name in named.items():
+        model = flow.model.model_copy(update={"function": function})
+        trainee = trainee_of(model, digits)
+        assert trainee.groups.name == name
+        assert stand_in(trainee, trainee.groups.widths).nodes
 
 
 @pytest.mark.parametrize("name", ["brevitas-to-rtl.md", "own-loop.md", "pruning-groups.md", "own-data.md"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -23,11 +24,13 @@ class RunFile:
     Attributes:
         holds: what it is, for people.
         listed: whether the page lists it with its digest (the page itself and parts of others are not).
+        sure: whether a finished run has it, whatever was asked for.
     """
 
     name: str
     holds: str
     listed: bool = False
+    sure: ClassVar[bool] = True
 
     def path(self, run_dir: Path) -> Path:
         return run_dir / self.name
@@ -44,8 +47,21 @@ class RunFile:
 
 
 @dataclass(frozen=True, eq=False)
+class IfPossible(RunFile):
+    """A file that some networks cannot have."""
+
+    sure: ClassVar[bool] = False
+
+    def check(self, run_dir: Path) -> None:
+        if os.path.lexists(self.path(run_dir)):
+            super().check(run_dir)
+
+
+@dataclass(frozen=True, eq=False)
 class Folder(RunFile):
     """A folder of generated files; empty or missing where it was not asked for."""
+
+    sure: ClassVar[bool] = False
 
     def files(self, run_dir: Path) -> list[str]:
         below = sorted(self.path(run_dir).rglob("*"))

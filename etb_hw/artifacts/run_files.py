@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from etb_hw.artifacts.hardware import BoardResult, Comparison, FoldingReport, Performance, RtlResult
-from etb_hw.artifacts.run_file import Folder, JsonFile, LinesFile, RunFile
+from etb_hw.artifacts.run_file import Folder, IfPossible, JsonFile, LinesFile, RunFile
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.artifacts.summary import DenseBaseline, Simulation, Summary
 from etb_hw.artifacts.training import Epoch
@@ -55,7 +55,7 @@ PRUNING = JsonFile(
 
 # export
 MODEL = RunFile("model.qonnx.onnx", "the network in standard QONNX, exact in every executor", True)
-FINN_MODEL = RunFile(
+FINN_MODEL = IfPossible(
     "model.finn.onnx", "the same for FINN, whose convolutions pad bipolar tensors with -1", True
 )
 

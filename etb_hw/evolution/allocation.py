@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from etb_hw.config import EvolutionConfig
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.models.groups import Groups, Sized
+from etb_hw.models.spec import AN_END
 from etb_hw.pruning.sizes import Cost
 
 SLACK = 1.25  # default caps allow for so much more than the target, for importance to choose within
@@ -36,9 +37,15 @@ class Limits:
 def make_limits(spec: Sized, config: EvolutionConfig, cost: Cost) -> Limits:
     """Floors from the configured caps, or from caps that just allow the target.
 
-    Raises InfeasibleTarget where even cutting everything that the limits allow misses the ratio.
+    Raises:
+        InfeasibleTarget: even cutting everything that the limits allow misses the ratio.
+        BadInput: the caps are not one a group, or no group may be cut.
     """
     groups = spec.prunable
+    if config.ratio and not groups:
+        reasons = "; ".join(f"{group}: {why}" for group, why in spec.whole.items())
+        remedy = "change what holds one of these groups together, or ask for 0 to train without cutting"
+        raise BadInput("evolution.ratio", f"no group of channels may be cut ({reasons})", remedy)
     if config.caps is not None:
         if len(config.caps) != len(groups):
             raise BadInput(
@@ -53,10 +60,17 @@ def make_limits(spec: Sized, config: EvolutionConfig, cost: Cost) -> Limits:
         raise InfeasibleTarget(
             "evolution.ratio",
             f"{config.ratio:.0%} of {config.count} cannot be cut, the limits allow "
-            f"{reached(cost, spec, keep):.1%}",
+            f"{reached(cost, spec, keep):.1%}{_held(spec)}",
             "lower the ratio, evolution.floor or evolution.multiple, or raise evolution.caps",
         )
     return Limits(keep, config.multiple, config.floor)
+
+
+def _held(spec: Groups) -> str:
+    """The groups that stay whole though they are no end of the network."""
+    ends = (AN_END, "it is the network's")
+    held = [group for group, why in spec.whole.items() if not why.startswith(ends)]
+    return f"; these groups stay whole: {', '.join(held)}" if held else ""
 
 
 def _default_caps(spec: Sized, config: EvolutionConfig, cost: Cost) -> Sequence[float]:

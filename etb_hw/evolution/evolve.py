@@ -87,13 +87,6 @@ class Evolution(Course):
             target, budget = self._first(cost, budget)
         else:
             cost = cost_function(self.original, count) if isinstance(count, str) else count(self.original)
-        if target and not self.original.prunable:
-            reasons = "; ".join(f"{group}: {why}" for group, why in self.original.whole.items())
-            raise BadInput(
-                "Evolution",
-                f"no group of channels may be cut ({reasons})",
-                "change what holds one of these groups together, or set target=0 to train without cutting",
-            )
         schedule, limits = schedule_of(steps, 1, self.config), self._limits(cost)
         controller = Controller(self.original, self.config, schedule, cost, limits, seed, budget=budget)
         super().__init__(self.net, controller)
@@ -109,11 +102,9 @@ class Evolution(Course):
         try:
             return make_limits(self.original, self.config, cost)
         except InfeasibleTarget as error:
-            whole = [g for g, why in self.original.whole.items() if not why.startswith("it is the network's")]
-            because = f"; these groups stay whole: {', '.join(whole)}" if whole else ""
             raise InfeasibleTarget(
                 "Evolution: target",
-                error.reason + because,
+                error.reason,
                 "lower the target, floor or multiple, raise caps, or let more groups be cut (etb_hw.groups)",
             ) from None
 

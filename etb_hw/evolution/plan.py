@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from etb_hw.models.spec import Geometry
+from etb_hw.quantizers import KINDS, ActivationKind
 
 Keep: TypeAlias = Mapping[str, Tensor]
 
@@ -96,6 +97,10 @@ class Plan:
     @property
     def weighted(self) -> tuple[Layer, ...]:
         return self.layers
+
+    def reads(self) -> dict[str, ActivationKind | None]:
+        """The kind of activations that each layer with weights reads; None for anything else."""
+        return {layer.name: None if layer.values is None else KINDS[layer.values] for layer in self.layers}
 
     def with_widths(self, widths: Mapping[str, int]) -> Plan:
         """The same network with other channel counts."""

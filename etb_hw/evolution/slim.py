@@ -29,7 +29,7 @@ from etb_hw.models.norm import ChannelNorm
 from etb_hw.pruning.deploy import BinaryWeight, deployed_act
 from etb_hw.quantizers import signs
 from etb_hw.quantizers.functions import per_channel
-from etb_hw.verification import prove
+from etb_hw.verification import Proof, prove
 
 SAMPLES = 16
 log = logging.getLogger("etb_hw")
@@ -49,6 +49,11 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
         BadInput: the model is not prepared, or still ternary.
         ProofFailed: an output would change (never seen).
     """
+    return slim_and_proof(model, samples)[0]
+
+
+def slim_and_proof(model: nn.Module, samples: Tensor | None = None) -> tuple[nn.Module, Proof]:
+    """``slim``, and what it proved of its outputs (of the last one, where there are several heads)."""
     original = PreparedNet(model)
     if not original.hard:
         raise BadInput(
@@ -59,8 +64,8 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
     net = PreparedNet(copy.deepcopy(original.module).cpu())
     slimmed = _stock(cut(net, net.keep()))
     slimmed.to(device).eval()
-    _check(original.module, slimmed, samples if samples is not None else _like(net.note.example), device)
-    return slimmed
+    samples = samples if samples is not None else _like(net.note.example)
+    return slimmed, _check(original.module, slimmed, samples, device)
 
 
 @torch.no_grad()
@@ -101,7 +106,7 @@ def _stock(net: PreparedNet) -> nn.Module:
 
 
 @torch.no_grad()
-def _check(model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.device) -> None:
+def _check(model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.device) -> Proof:
     """Both give the same bits. Sums of floats depend on the order of additions, so those are made exact."""
     samples = samples.to(device)
     with in_mode(model, training=False), torch.autocast(device.type, enabled=False):
@@ -112,7 +117,8 @@ def _check(model: nn.Module, slimmed: nn.Module, samples: Tensor, device: torch.
                 expected, found = _outputs(model(samples)), _outputs(slimmed(samples))
     for number, (here, there) in enumerate(zip(found, expected, strict=True)):
         layer = "output" if len(found) == 1 else f"output {number}"
-        prove("slim", "the evolved network", here.cpu().numpy(), there.cpu().numpy(), layer)
+        proof = prove("slim", "the evolved network", here.cpu().numpy(), there.cpu().numpy(), layer)
+    return proof
 
 
 def _outputs(made: Any) -> list[Tensor]:

@@ -32,5 +32,4 @@ def _as_specified(found: Plan, spec: NetSpec) -> Plan:
     names |= {layer.inputs[0].group: spec.group_of(layers[layer.name].inputs[0]) for layer in found.layers}
     assert sorted(names.values()) == sorted(spec.widths)
     assert {names[group]: width for group, width in found.widths.items()} == dict(spec.widths)
-    whole = {group: "it is an end of the network" for group in spec.widths if group not in spec.prunable}
-    return found.renamed(names, spec.widths, whole)
+    return found.renamed(names, spec.widths, spec.whole)

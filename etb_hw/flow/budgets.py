@@ -9,7 +9,6 @@ from typing import TypeAlias
 import torch
 from pydantic import ValidationError
 
-from etb_hw import qonnx_io
 from etb_hw.config import BuildConfig, Flow
 from etb_hw.data import Dataset
 from etb_hw.dataflow.design import effort_of, target_of
@@ -21,15 +20,13 @@ from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.budget import Budget
 from etb_hw.evolution.evolve import BudgetOf
 from etb_hw.evolution.net import PreparedNet
-from etb_hw.flow.hardware_cost import PlanLuts
+from etb_hw.flow.hardware_cost import LutCost, graph_of
 from etb_hw.flow.rehearsal import SPREAD, rehearsed
 from etb_hw.integer import DataType, IntegerGraph
-from etb_hw.models import BinaryNet, NetSpec, specify
-from etb_hw.models.layers import set_hard
-from etb_hw.models.norm import ChannelNorm
-from etb_hw.pruning import Cost, deployable, harden
+from etb_hw.pruning import Cost
 from etb_hw.qonnx_io import ImportOptions
-from etb_hw.qonnx_io.export import exported_model
+from etb_hw.training.trainee import Trainee
+from etb_hw.training.trainees import trainee_of
 
 Made: TypeAlias = Callable[[Mapping[str, int]], IntegerGraph]
 RESERVE = 0.03  # of a budget: a design at its trained thresholds may take so much more than its stand-in
@@ -43,10 +40,10 @@ def training_budget(flow: Flow, dataset: Dataset) -> Budget | None:
     evolution, build = flow.evolution, flow.build
     if not evolution.budgeted:
         return None
-    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
+    trainee = trainee_of(flow.model, dataset)
 
     def made(widths: Mapping[str, int]) -> IntegerGraph:
-        return stand_in(spec.with_widths(widths))
+        return stand_in(trainee, widths)
 
     if evolution.target_luts is not None:
         return _budget(made, build, evolution.target_luts)
@@ -93,7 +90,8 @@ def budget(
         def made(widths: Mapping[str, int]) -> IntegerGraph:
             return rehearsed(net, widths, dtype, options)
 
-        cost = PlanLuts(net.note.original, cycles_for(fps, clk_ns), asked.model)
+        plan = net.note.original
+        cost = LutCost(plan, plan.reads(), dtype, cycles_for(fps, clk_ns), asked.model)
         return cost, _budget(made, build, luts)
 
     return of
@@ -147,14 +145,8 @@ def _fullest(used: Resources, allowed: Resources) -> float:
     return max((amount / limit if limit else float(amount > 0) * 2) for amount, limit in pairs)
 
 
-def stand_in(spec: NetSpec) -> IntegerGraph:
-    """A network of a topology that costs what a trained one does: its weights and thresholds are random."""
+def stand_in(trainee: Trainee, widths: Mapping[str, int]) -> IntegerGraph:
+    """A network of these widths that costs what a trained one does: its weights and thresholds are random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        net = BinaryNet(spec)
-        for module in net.modules():
-            if isinstance(module, ChannelNorm) and module.running_mean is not None:
-                module.running_mean.normal_(0.0, SPREAD)  # equal thresholds would cost less
-        set_hard(net)
-        module = deployable(harden(net))
-        return qonnx_io.import_model(exported_model(module, module.input_shape))
+        return graph_of(trainee.stand_in(widths, SPREAD))  # equal thresholds would cost less

@@ -19,11 +19,13 @@ from etb_hw.dataflow.divisors import divisors
 from etb_hw.dataflow.folding import Weights, cycles_for
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.plan import Plan
-from etb_hw.integer import BIPOLAR, DataType
-from etb_hw.models import NetSpec, specify
-from etb_hw.pruning import Cost, HardNet, deployable
+from etb_hw.integer import BIPOLAR, DataType, IntegerGraph
+from etb_hw.models.groups import Sized
+from etb_hw.pruning import Cost
 from etb_hw.qonnx_io.export import exported_model
-from etb_hw.quantizers import KINDS, ActivationKind
+from etb_hw.quantizers import ActivationKind
+from etb_hw.training.trainee import Trained
+from etb_hw.training.trainees import trainee_of
 
 
 def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
@@ -38,39 +40,10 @@ def training_cost(flow: Flow, dataset: Dataset) -> Cost | None:
         key = "evolution.count" if not flow.evolution.budgeted else "evolution.target_luts"
         remedy = "give build.target_fps, or count parameters"
         raise BadInput(key, "luts depend on the frame rate", remedy)
-    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
-    return LutCost(spec, cycles_for(flow.build.target_fps, flow.build.clk_ns), target_of(flow.build).model)
-
-
-@dataclass(frozen=True)
-class LutCost:
-    """LUT equivalents of all matrix products, each at its cheapest legal folding of ``cycles`` a frame.
-
-    Counts with few divisors cost more, so that a controller that minimises this prefers counts that fold.
-    """
-
-    spec: NetSpec
-    cycles: int
-    model: ResourceModel
-
-    def __call__(self, widths: Mapping[str, int]) -> float:
-        total = 0.0
-        for layer in self.spec.weighted:
-            geometry = self.spec.geometry(layer, {**self.spec.widths, **widths})
-            values = _values(self.spec, layer.inputs[0])
-            size = (geometry.fan_in, geometry.outputs, geometry.sums)
-            total += _matrix(*size, values, self.cycles, layer.name, self.model)
-        return total
-
-
-def _values(spec: NetSpec, tensor: str) -> DataType:
-    if spec.is_pixels(tensor):
-        return DataType.parse(spec.input_dtype)
-    return _of_kind(spec.by_name[tensor].kind)
-
-
-def _of_kind(kind: ActivationKind) -> DataType:
-    return BIPOLAR if kind.signed else DataType.unsigned(kind.bits)
+    trainee = trainee_of(flow.model, dataset)
+    cycles = cycles_for(flow.build.target_fps, flow.build.clk_ns)
+    pixels = DataType.parse(dataset.dtype)
+    return LutCost(trainee.groups, trainee.reads(), pixels, cycles, target_of(flow.build).model)
 
 
 def luts(fps: float, clk_ns: float = 10.0) -> Callable[[Plan], Cost]:
@@ -80,26 +53,39 @@ def luts(fps: float, clk_ns: float = 10.0) -> Callable[[Plan], Cost]:
         fps: frames a second that the hardware must reach. clk_ns: its clock period.
     """
     model = load_calibration()
-    return lambda plan: PlanLuts(plan, cycles_for(fps, clk_ns), model)
+    return lambda plan: LutCost(plan, plan.reads(), DataType.unsigned(8), cycles_for(fps, clk_ns), model)
 
 
 @dataclass(frozen=True)
-class PlanLuts:
-    """``LutCost`` of a network that was prepared by etb_hw.evolution."""
+class LutCost:
+    """LUT equivalents of all matrix products, each at its cheapest legal folding of ``cycles`` a frame.
 
-    plan: Plan
+    Counts with few divisors cost more, so that a controller that minimises this prefers counts that fold.
+
+    Attributes:
+        reads: the kind of activations that a layer with weights reads; None where it reads ``pixels``.
+    """
+
+    groups: Sized
+    reads: Mapping[str, ActivationKind | None]
+    pixels: DataType
     cycles: int
     model: ResourceModel
 
     def __call__(self, widths: Mapping[str, int]) -> float:
         total = 0.0
-        for layer in self.plan.layers:
-            size = self.plan.geometry(layer, {**self.plan.widths, **widths})
-            kind = None if layer.values is None else KINDS[layer.values]
-            values = DataType.unsigned(8) if kind is None else _of_kind(kind)
-            shape = (size.fan_in, size.outputs, size.sums)
-            total += _matrix(*shape, values, self.cycles, layer.name, self.model)
+        for layer in self.groups.weighted:
+            size = self.groups.geometry(layer, {**self.groups.widths, **widths})
+            kind = self.reads[layer.name]
+            values = self.pixels if kind is None else _of_kind(kind)
+            total += _matrix(
+                size.fan_in, size.outputs, size.sums, values, self.cycles, layer.name, self.model
+            )
         return total
+
+
+def _of_kind(kind: ActivationKind) -> DataType:
+    return BIPOLAR if kind.signed else DataType.unsigned(kind.bits)
 
 
 @lru_cache(maxsize=65536)
@@ -134,16 +120,20 @@ def _pace(block: Mvau, pe: int, simd: int) -> int:
     return block.folded({"PE": pe, "SIMD": simd}).cycles
 
 
+def graph_of(trained: Trained) -> IntegerGraph:
+    """The integer graph of a slim network. Raises as its export and import do."""
+    dtype = DataType.parse(trained.input_dtype)
+    return qonnx_io.import_model(exported_model(trained.deployed(), trained.input_shape, dtype))
+
+
 @dataclass(frozen=True)
 class HardwareEstimate:
     """LUT, BRAM and frames/s of a finished network, folded as the flow asks (rows of the baseline table)."""
 
     build: BuildConfig
 
-    def __call__(self, hard: HardNet) -> Mapping[str, float]:
-        module = deployable(hard)
-        graph = qonnx_io.import_model(exported_model(module, module.input_shape))
-        made = design(graph, self.build)
+    def __call__(self, trained: Trained) -> Mapping[str, float]:
+        made = design(graph_of(trained), self.build)
         total = made.graph.cost(made.target.model)
         return {"lut": total.lut, "bram_18k": total.bram_18k, "fps": made.graph.fps}
 

@@ -48,6 +48,24 @@ def prove_import(
     return replace(prove(step, f"{model.name} in qonnx", found, expected), ties=ties)
 
 
+def prove_floats(
+    graph: IntegerGraph, model: Path, x: NDArray[np.integer], step: str, against: str,
+    found: NDArray[np.generic], expected: NDArray[np.generic],
+) -> Proof:  # fmt: skip
+    """Two executors of a file, of which at least one works in float32, give the same outputs.
+
+    Where float32 cannot hold what an integer stands for, it is the integers that are compared; where one of
+    them rounds a tie, float64 decides, and such samples are counted.
+
+    Args:
+        graph: the integer graph of ``model``. found, expected: outputs (N, C, ...) for the integers ``x``.
+    """
+    found = qonnx_io.without_rounding(graph, found)
+    expected, ties = qonnx_io.settled(graph, model, x, found, expected)
+    found, more = qonnx_io.settled(graph, model, x, expected, found)
+    return replace(prove(step, against, found, expected, "logits"), ties=ties + more)
+
+
 def prove_hls4ml(graph: IntegerGraph, model: Path, x: NDArray[np.integer]) -> Proof:
     """What was written for hls4ml computes, in qonnx, what the integer graph computes."""
     expected = reference.execute(graph, x)

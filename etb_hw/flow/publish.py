@@ -9,8 +9,8 @@ from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, OUTDATED, SUMM
 from etb_hw.config import load_flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
-from etb_hw.pruning import load_checkpoint
 from etb_hw.report.card import card
+from etb_hw.training import load_trained
 
 COPIED: tuple[RunFile, ...] = (CHECKPOINT, METRICS, FLOW)
 CARD = "README.md"
@@ -32,19 +32,19 @@ def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
     if outdated := OUTDATED.read(run_dir):
         reason = f"is of before the run was changed, from step {next(iter(outdated.values()))} on"
         raise BadInput(str(SUMMARY.path(run_dir)), reason, "run the flow to its end: etb-hw run FLOW.toml")
-    hard, notes = load_checkpoint(CHECKPOINT.path(run_dir))
     proofs = VERIFICATION.need(run_dir)
     failed = [proof.step for proof in proofs if proof.mismatches]
     if failed:
         raise BadInput(str(VERIFICATION.path(run_dir)), f"{failed[0]} failed", "run the flow again")
     FLOW.need(run_dir)
-    flow = load_flow(FLOW.path(run_dir)).model_dump()
+    flow = load_flow(FLOW.path(run_dir))
+    trained, notes = load_trained(CHECKPOINT.path(run_dir), flow.model)
     seconds = notes.get("seconds")
     if not isinstance(seconds, int | float):
         where = str(CHECKPOINT.path(run_dir))
         raise BadInput(where, "does not say how long it trained", "run the flow again")
-    kept = [hard.spec.widths[group] for group in hard.spec.prunable]
-    text = card(name, summary, flow, proofs, hard.spec.input_shape, seconds, kept)
+    kept = [trained.groups.widths[group] for group in trained.groups.prunable]
+    text = card(name, summary, flow.model_dump(), proofs, trained.input_shape, seconds, kept)
     for file in COPIED:
         write_bytes(file.path(out_dir), file.path(run_dir).read_bytes())
     write_text(out_dir / CARD, text)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from etb_hw import __version__, data
-from etb_hw.artifacts import Folder, RunFile
+from etb_hw.artifacts import RunFile
 from etb_hw.artifacts.run_files import FLOW, OF_THE_RUNNER, OUTDATED, TIMES, VERIFICATION
 from etb_hw.config import Flow
 from etb_hw.errors import BadInput
@@ -107,10 +107,10 @@ def _run_step(step: Step, context: Context, begins: Callable[[], None]) -> tuple
     if not context.fresh and old is not None and records.is_current(run_dir, old, key):
         return old, True
     records.forget(run_dir, step.name)
-    folders = [file for file in step.writes if isinstance(file, Folder)]
+    unsure = [file for file in step.writes if not file.sure]
     if old is not None:
-        records.remove_outputs(run_dir, old, _names(folders, run_dir))
-    of_others = {name: (run_dir / name).stat().st_ino for name in _names(folders, run_dir)}
+        records.remove_outputs(run_dir, old, _names(unsure, run_dir))
+    of_others = {name: (run_dir / name).stat().st_ino for name in _names(unsure, run_dir)}
     begin = time.perf_counter()
     begins()
     proofs = tuple(step.run(context))

@@ -20,9 +20,8 @@ from etb_hw.files import locked, write_bytes, write_text
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.runner import run_steps
 from etb_hw.flow.steps import build, export, prune, streamline, train
-from etb_hw.pruning import load_checkpoint
 from etb_hw.report import render
-from etb_hw.training import Callback, teach
+from etb_hw.training import Callback, load_trained, teach
 from etb_hw.training.sweep import Task
 
 TO_THE_GRAPH = (train.STEP, prune.STEP, export.STEP, streamline.STEP)
@@ -57,7 +56,7 @@ class Trials:
             estimate = {
                 "lut": total["LUT"], "bram_18k": total["BRAM_18K"], "fps": speed.estimated_throughput_fps
             }  # fmt: skip
-        _, notes = load_checkpoint(CHECKPOINT.path(folder))
+        _, notes = load_trained(CHECKPOINT.path(folder), flow.model)
         accuracy = float(notes["accuracy"])
         return Point(ratio, seed, accuracy, sizes.parameters.after, sizes.bytes.after, estimate, folder.name)
 

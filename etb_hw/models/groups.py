@@ -22,6 +22,10 @@ class Groups(Protocol):
     def prunable(self) -> tuple[str, ...]:
         """The groups that may lose channels."""
 
+    @property
+    def whole(self) -> Mapping[str, str]:
+        """Groups that keep all channels, with the reason."""
+
 
 class WeightedLayer(Protocol):
     """A layer with weights, as cost functions see it."""

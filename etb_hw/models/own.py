@@ -1,4 +1,4 @@
-"""A topology of the user's: a function that a flow file names gives its NetSpec, which is checked here."""
+"""A network of the user's: a function that a flow file names gives it. A NetSpec is checked here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ from etb_hw.quantizers.kinds import kind_named
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _LARGEST = 2**20
-_REMEDY = "write a function of (input_shape, classes) that returns an etb_hw.models.NetSpec"
+REMEDY = (
+    "write a function of (input_shape, classes) that returns a torch.nn.Module, or an etb_hw.models.NetSpec"
+)
+
+
+def own_network(named: str | None, input_shape: Shape, classes: int) -> Any:
+    """What the function ``model.function`` ("module:function") returns. The module's code is run.
+
+    Args:
+        input_shape, classes: what the function is called with.
+
+    Raises BadInput where it cannot be imported, or fails.
+    """
+    function = named_code("model.function", named)
+    try:
+        return function(input_shape, classes)
+    except BadInput:
+        raise
+    except Exception as error:
+        reason = f"fails ({type(error).__name__}: {error})"
+        raise BadInput(f"model.function {named}", reason, REMEDY) from error
 
 
 def own_topology(
@@ -27,24 +47,17 @@ def own_topology(
     width: float,
     widths: Sequence[int] | None,
 ) -> NetSpec:
-    """What the function ``model.function`` ("module:function") gives. The module's code is run.
+    """The topology that the function ``model.function`` describes.
 
     Args:
         taken: names that it must not have: published figures of these networks would stand beside it.
-        input_shape, classes: what the function is called with.
+        input_shape, classes: see ``own_network``.
         width: multiplies the channels of its groups. widths: a count a group, in its order, instead.
 
     Raises BadInput, about the layer, where that is no network that can be trained here.
     """
-    function = named_code("model.function", named)
     where = f"model.function {named}"
-    try:
-        spec = function(input_shape, classes)
-    except BadInput:
-        raise
-    except Exception as error:
-        raise BadInput(where, f"fails ({type(error).__name__}: {error})", _REMEDY) from error
-    spec = _checked(spec, where, input_shape, classes)
+    spec = _checked(own_network(named, input_shape, classes), where, input_shape, classes)
     if spec.name in taken:
         raise BadInput(where, f"is named {spec.name!r}, as one of ours", "give it a name of its own")
     counts = counts_of(spec.name, tuple(spec.widths[group] for group in spec.prunable), width, widths)
@@ -54,7 +67,7 @@ def own_topology(
 def _checked(spec: Any, where: str, input_shape: Shape, classes: int) -> NetSpec:
     """The description, on which everything behind this can rely. Raises BadInput where it cannot."""
     if not isinstance(spec, NetSpec):
-        raise BadInput(where, f"gives a {type(spec).__name__}", _REMEDY)
+        raise BadInput(where, f"gives a {type(spec).__name__}", REMEDY)
     if not isinstance(spec.widths, Mapping) or not all(isinstance(layer, LayerSpec) for layer in spec.layers):
         raise BadInput(where, "has widths or layers of another type", "give a dict of counts, and LayerSpecs")
     if tuple(spec.input_shape) != tuple(input_shape) or spec.classes != classes:

@@ -19,6 +19,7 @@ Shape: TypeAlias = tuple[int, int, int]
 INPUT_DTYPES = {"UINT8": 255, "INT8": 128, "UINT16": 65535, "INT16": 32768}  # and their largest magnitudes
 INPUT = "input"
 CLASSES = "classes"
+AN_END = "it is an end of the network"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,11 @@ class NetSpec:
     def prunable(self) -> tuple[str, ...]:
         """The groups whose channels may be cut, in order."""
         return tuple(group for group in self.widths if group not in (INPUT, CLASSES))
+
+    @property
+    def whole(self) -> Mapping[str, str]:
+        """The groups that keep all channels, and why."""
+        return {group: AN_END for group in self.widths if group in (INPUT, CLASSES)}
 
     @cached_property
     def by_name(self) -> Mapping[str, LayerSpec]:

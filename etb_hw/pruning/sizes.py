@@ -19,6 +19,14 @@ def report(
 ) -> PruningReport:
     """Compare a network with its slim version (same topology)."""
     rows = tuple(_row(before, after, layer) for layer in before.layers if layer.op not in ("add", "sumpool"))
+    return report_of_rows(before, after, rows, count, target, reached, budget)
+
+
+def report_of_rows(
+    before: Sized, after: Sized, rows: tuple[LayerSizes, ...],
+    count: str, target: float, reached: float, budget: str | None,
+) -> PruningReport:  # fmt: skip
+    """The report whose layers are these rows."""
 
     def total(name: str) -> Count:
         return sum((getattr(row, name) for row in rows), Count(0, 0))

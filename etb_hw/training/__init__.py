@@ -10,12 +10,14 @@ from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.pixels import tensor_of
 from etb_hw.training.teacher import teach
+from etb_hw.training.trainees import load_trained
 
 __all__ = [
     "Callback",
     "Progress",
     "TrainResult",
     "accuracy",
+    "load_trained",
     "logits",
     "teach",
     "tensor_of",

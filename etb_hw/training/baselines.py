@@ -18,15 +18,16 @@ from etb_hw.data import Dataset
 from etb_hw.errors import BadInput
 from etb_hw.evolution.allocation import HIGHEST_CAP, profile_of
 from etb_hw.files import locked, remove_leftovers, write_json
-from etb_hw.models import NetSpec, specify
-from etb_hw.pruning.hard import HardNet
-from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters, size_bytes
+from etb_hw.models.groups import Sized
+from etb_hw.pruning.sizes import Cost, cost_function, macs, parameters
 from etb_hw.training.loop import TrainResult, train
 from etb_hw.training.metrics import Callback
 from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
+from etb_hw.training.trainee import Trained, Trainee
+from etb_hw.training.trainees import trainee_of
 
-Estimate: TypeAlias = Callable[[HardNet], Mapping[str, float]]
+Estimate: TypeAlias = Callable[[Trained], Mapping[str, float]]
 
 METHODS: tuple[Method, ...] = ("dense", "small", "l1", "random", "etb")
 UNMOVED = 1e-12  # a learning rate at which a threshold stays where it starts
@@ -67,11 +68,12 @@ def compare_methods(
         cost: see ``train``. estimate: hardware numbers of a finished network, added to its row.
         on_result: called after each run with the table so far.
     """
-    spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
+    trainee = trainee_of(model, dataset)
+    spec = trainee.groups
     counting = cost or cost_function(spec, evolution.count)
     path = out_dir / "baselines.json"
     remove_leftovers(out_dir)
-    key = _key(spec, training, evolution, dataset)
+    key = _key(trainee, training, evolution, dataset)
     done = {(run.method, run.seed): run for run in _load(path, key)}
     for seed in seeds:
         for method in methods:
@@ -108,7 +110,7 @@ def _settings(
     method: Method,
     model: ModelConfig,
     evolution: EvolutionConfig,
-    spec: NetSpec,
+    spec: Sized,
     cost: Cost,
     etb: BaselineRun | None,
 ) -> tuple[ModelConfig, EvolutionConfig]:
@@ -137,7 +139,7 @@ def _settings(
     return model, evolution
 
 
-def same_size(spec: NetSpec, cost: Cost, ratio: float, profile: Sequence[float]) -> tuple[int, ...]:
+def same_size(spec: Sized, cost: Cost, ratio: float, profile: Sequence[float]) -> tuple[int, ...]:
     """Widths whose cost is as close as possible to (1 - ratio) of the network's.
 
     Args:
@@ -159,22 +161,22 @@ def same_size(spec: NetSpec, cost: Cost, ratio: float, profile: Sequence[float])
 
 
 def _row(method: Method, seed: int, result: TrainResult, estimate: Estimate | None) -> BaselineRun:
-    spec = result.hard.spec
+    spec = result.trained.groups
     return BaselineRun(
         method,
         seed,
         result.accuracy,
         parameters(spec),
-        size_bytes(spec),
+        result.trained.bytes(),
         macs(spec),
         dict(spec.widths),
         result.seconds,
-        dict(estimate(result.hard)) if estimate else {},
+        dict(estimate(result.trained)) if estimate else {},
     )
 
 
 def _table(
-    spec: NetSpec,
+    spec: Sized,
     training: TrainingConfig,
     evolution: EvolutionConfig,
     dataset: Dataset,
@@ -183,9 +185,9 @@ def _table(
     return Baselines(dataset.source, spec.name, training.all_epochs, evolution.ratio, evolution.count, runs)
 
 
-def _key(spec: NetSpec, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset) -> str:
+def _key(trainee: Trainee, training: TrainingConfig, evolution: EvolutionConfig, dataset: Dataset) -> str:
     settings = [
-        spec.to_json(),
+        trainee.about(),
         training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
         evolution.model_dump(),
         dataset.source,

@@ -6,19 +6,20 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import nn
+
 from etb_hw.artifacts.run_files import METRICS, TRAINING_STATE
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.evolution.allocation import reached
 from etb_hw.evolution.budget import Budget
-from etb_hw.evolution.plan import Keep
-from etb_hw.models import FloatTwin, NetSpec
-from etb_hw.pruning.hard import HardNet, harden
-from etb_hw.pruning.sizes import Cost, report
+from etb_hw.models.groups import Sized
+from etb_hw.pruning.hard import HardNet
+from etb_hw.pruning.sizes import Cost
 from etb_hw.training import metrics
 from etb_hw.training.distributed import check_batch, joined, share_buffers
-from etb_hw.training.evaluate import accuracy, logits
+from etb_hw.training.evaluate import accuracy
 from etb_hw.training.metrics import Callback, EpochCallback
 from etb_hw.training.norms import estimate_norms
 from etb_hw.training.phases import refitted
@@ -27,9 +28,10 @@ from etb_hw.training.set_up import SetUp, set_up
 from etb_hw.training.state import keep_finished
 from etb_hw.training.step import train_step
 from etb_hw.training.teacher import teach
+from etb_hw.training.trainee import Trained
 from etb_hw.training.watch import Watch
 from etb_hw.training.whole_steps import whole_steps
-from etb_hw.verification import Proof, prove
+from etb_hw.verification import Proof
 
 UPDATE_STEPS = 10
 
@@ -39,22 +41,31 @@ class TrainResult:
     """A finished run.
 
     Attributes:
-        hard: the slim integer network. dense: the specification before pruning.
-        keep: the channels that stayed, a group.
-        report: what pruning saved. accuracy: of ``hard`` on the test set.
+        trained: the slim network, with what it was before pruning.
+        report: what pruning saved. accuracy: of the slim network on the test set.
         proofs: rows of verification.json about hardening and slimming.
         seconds: training time over all sessions of the run, without the teacher's.
         teacher_accuracy: of the float teacher on the test set, if there was one.
     """
 
-    hard: HardNet
-    dense: NetSpec
-    keep: Keep
+    trained: Trained
     report: PruningReport
     accuracy: float
     proofs: tuple[Proof, ...]
     seconds: float
     teacher_accuracy: float | None = None
+
+    @property
+    def hard(self) -> HardNet:
+        """The slim integer network that a topology leaves."""
+        net = self.trained.net
+        assert isinstance(net, HardNet), "a module of the user's stays a module: see trained.net"
+        return net
+
+    @property
+    def dense(self) -> Sized:
+        """The network before pruning."""
+        return self.trained.dense
 
 
 def train(
@@ -66,7 +77,7 @@ def train(
     progress: Callback | None = None,
     cost: Cost | None = None,
     stop_after: int | None = None,
-    teacher: FloatTwin | None = None,
+    teacher: nn.Module | None = None,
     budget: Budget | None = None,
     on_epoch: EpochCallback | None = None,
 ) -> TrainResult | None:
@@ -118,7 +129,7 @@ def _go_on(
     training, schedule, out_dir = made.training, run.schedule, made.out_dir
     if out_dir is not None:
         metrics.rewrite(METRICS.path(out_dir), run.rows)
-    watch = Watch(run, made.dense, training, made.test_x, made.test_y, out_dir)
+    watch = Watch(run, made.trainee.groups, training, made.test_x, made.test_y, out_dir)
     saved = begun = time.monotonic()
     earlier = run.seconds
     with whole_steps(run.team.ranks == 1) as steps:
@@ -157,22 +168,15 @@ def _finish(made: SetUp, run: Run) -> TrainResult:
     share_buffers(run.net, run.team)
     if made.training.norm_batches:
         estimate_norms(run.net, made.batches, run.step, made.training.norm_batches)
-    hard = harden(run.net)
-    keep = run.controller.keep()
-    widened = hard.widened(made.dense, keep)
-    slim_logits, wide_logits = (logits(net, made.sample).numpy() for net in (hard, widened))
-    proofs = (
-        *run.proofs,
-        prove("slim", "hardened, at full width with zero filters", slim_logits, wide_logits),
-    )
-    cut = reached(run.controller.cost, made.dense, hard.spec.widths)
+    trained, proof = made.trainee.finished(run.net, run.controller.keep(), made.sample)
+    cut = reached(run.controller.cost, trained.dense, trained.groups.widths)
     budget = run.controller.budget
     count, words = (made.evolution.count, None) if budget is None else ("luts", budget.words)
-    sizes = report(made.dense, hard.spec, count, run.controller.ratio, cut, words)
-    found = accuracy(hard, made.test_x, made.test_y)
+    sizes = trained.report(count, run.controller.ratio, cut, words)
+    found = accuracy(trained.net, made.test_x, made.test_y)
     if made.out_dir is not None:
         last = replace(run.rows[-1], accuracy=found)
         metrics.rewrite(METRICS.path(made.out_dir), (*run.rows[:-1], last))
     teacher = made.teacher
     taught = None if teacher is None else accuracy(teacher, made.test_x, made.test_y)
-    return TrainResult(hard, made.dense, keep, sizes, found, proofs, run.seconds, taught)
+    return TrainResult(trained, sizes, found, (*run.proofs, proof), run.seconds, taught)

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from etb_hw.config import TeacherConfig, TrainingConfig
-from etb_hw.models import BinaryNet
+from etb_hw.models.layers import Evolving
 
 THRESHOLD = "quant.threshold"
-LATENT = "core.weight"
 SCALE = "log_scale"
 SCALE_LR = 0.01
 
@@ -78,7 +77,7 @@ class Optimizers:
 
 
 def evolving_optimizers(
-    net: BinaryNet, config: TrainingConfig, of_thresholds: Optimizer | None = None
+    root: nn.Module, config: TrainingConfig, of_thresholds: Optimizer | None = None
 ) -> Optimizers:
     """One optimizer for latent weights and normalisations.
 
@@ -86,19 +85,21 @@ def evolving_optimizers(
     plain steps it would run away to 0 and stop all learning.
 
     Args:
+        root: the network, or the part of it by which states name its parameters.
         of_thresholds: what trains the thresholds, which the evolution steps; None where none are trained.
     """
     sgd = config.optimizer == "sgd"
     scales: list[Tensor] = []
     latent: list[Tensor] = []
     rest: list[Tensor] = []
-    for name, p in net.layers.named_parameters():
+    of_layers = {module.latent for module in root.modules() if isinstance(module, Evolving)}
+    for name, p in root.named_parameters():
         if name.endswith(THRESHOLD) or not p.requires_grad:
             continue
         if sgd and name.endswith(SCALE):
             scales.append(p)
         else:
-            (latent if name.endswith(LATENT) else rest).append(p)
+            (latent if p in of_layers else rest).append(p)
     main: Optimizer
     if sgd:
         groups = [{"params": rest}, *(_as_kaiming(p, config.weight_decay) for p in latent)]
@@ -109,7 +110,7 @@ def evolving_optimizers(
     optimizers = [(main, config.lr)]
     if scales:
         optimizers.append((torch.optim.Adam(scales, lr=SCALE_LR, foreach=True), SCALE_LR))
-    return Optimizers(net.layers, optimizers, [] if of_thresholds is None else [of_thresholds])
+    return Optimizers(root, optimizers, [] if of_thresholds is None else [of_thresholds])
 
 
 def _as_kaiming(latent: Tensor, weight_decay: float) -> dict[str, Any]:

@@ -38,5 +38,5 @@ def refitted(run: Run, training: TrainingConfig) -> None:
     """What trains the network suits its new form: fewer channels, or no thresholds."""
     state = run.optimizers.state()
     run.trained = wrapped(run.net, run.team, training.compile)
-    run.optimizers = evolving_optimizers(run.net, training, run.evolution.adam)
+    run.optimizers = evolving_optimizers(run.root, training, run.evolution.adam)
     run.optimizers.load(state)

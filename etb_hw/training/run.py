@@ -17,20 +17,24 @@ from etb_hw.evolution.course import Course
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.schedule import Schedule
 from etb_hw.evolution.team import Team
-from etb_hw.evolution.topologies import prepared
-from etb_hw.models import BinaryNet, NetSpec
 from etb_hw.models.layers import set_hard
 from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.distributed import wrapped
 from etb_hw.training.optim import Optimizers, evolving_optimizers
 from etb_hw.training.state import Snapshot, save_snapshot
+from etb_hw.training.trainee import Trainee
 from etb_hw.verification import Proof
+
+_FADED = (
+    "faded"  # what channels that leave have faded to; the controller's other values have names of their own
+)
 
 
 @dataclass
 class Run:
     """The moving parts of a run."""
 
+    trainee: Trainee
     evolution: Course
     trained: nn.Module  # net, or net behind what makes its training step parallel
     optimizers: Optimizers
@@ -42,11 +46,14 @@ class Run:
     rows: tuple[Epoch, ...] = ()
 
     @property
-    def net(self) -> BinaryNet:
+    def net(self) -> nn.Module:
         """The network that is trained."""
-        net = self.evolution.net.module
-        assert isinstance(net, BinaryNet)
-        return net
+        return self.evolution.net.module
+
+    @property
+    def root(self) -> nn.Module:
+        """The part of it by which its parameters are named."""
+        return self.trainee.root(self.net)
 
     @property
     def controller(self) -> Controller:
@@ -68,14 +75,14 @@ class Run:
 
 
 def start(
-    spec: NetSpec, training: TrainingConfig, controller: Controller, device: torch.device,
+    trainee: Trainee, training: TrainingConfig, controller: Controller, device: torch.device,
     out_dir: Path | None, keys: Sequence[str], team: Team = Team(),  # noqa: B008 (frozen)
 ) -> Run:  # fmt: skip
     """A fresh run, or the one whose state lies in ``out_dir``."""
     snapshot = common_snapshot(None if out_dir is None else out_dir / TRAINING_STATE, keys, team)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        net = prepared(BinaryNet(snapshot.spec if snapshot else spec))
+        net = trainee.fresh(snapshot.form if snapshot else None)
     net.to(device).train()
     if snapshot is not None:
         net.load_state_dict(dict(snapshot.net))
@@ -83,10 +90,16 @@ def start(
             set_hard(net)
         for name, value in snapshot.controller.items():
             kind, _, group = name.partition(".")
-            controller.state[kind][group] = value.to(device)
+            if kind != _FADED:
+                controller.state[kind][group] = value.to(device)
     evolution = Course(PreparedNet(net), controller, 0 if snapshot is None else snapshot.step)
-    optimizers = evolving_optimizers(net, training, evolution.adam)
-    run = Run(evolution, wrapped(net, team, training.compile), optimizers, team)
+    if snapshot is not None:
+        faded = {name.partition("."): value for name, value in snapshot.controller.items()}
+        evolution.net.faded = {
+            group: value.to(device) for (kind, _, group), value in faded.items() if kind == _FADED
+        }
+    optimizers = evolving_optimizers(trainee.root(net), training, evolution.adam)
+    run = Run(trainee, evolution, wrapped(net, team, training.compile), optimizers, team)
     if snapshot is not None:
         optimizers.load(snapshot.optimizer)
         extra = snapshot.extra
@@ -102,6 +115,7 @@ def save(run: Run, out_dir: Path, key: str) -> None:
         for kind, values in run.controller.state.items()
         for group, value in values.items()
     }
+    controller |= {f"{_FADED}.{group}": value for group, value in run.evolution.net.faded.items()}
     extra = {
         "loss_sum": run.loss_sum,
         "correct": run.correct,
@@ -110,6 +124,13 @@ def save(run: Run, out_dir: Path, key: str) -> None:
         "rows": [asdict(row) for row in run.rows],
     }
     state = Snapshot(
-        run.step, run.net.spec, run.hard, key, run.net.state_dict(), run.optimizers.state(), controller, extra
+        run.step,
+        run.trainee.form(run.net),
+        run.hard,
+        key,
+        run.net.state_dict(),
+        run.optimizers.state(),
+        controller,
+        extra,
     )
     save_snapshot(out_dir / TRAINING_STATE, state)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -17,7 +17,7 @@ from etb_hw.evolution.budget import Budget, agreed, first_ratio, remembered
 from etb_hw.evolution.controller import Controller
 from etb_hw.evolution.schedule import make_schedule
 from etb_hw.evolution.team import Team
-from etb_hw.models import FloatTwin, NetSpec, specify
+from etb_hw.models.groups import Sized
 from etb_hw.pruning.sizes import Cost, cost_function
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import prepare
@@ -25,6 +25,8 @@ from etb_hw.training.phases import PROOF_IMAGES, Unchanged
 from etb_hw.training.pixels import tensor_of
 from etb_hw.training.run import Run, start
 from etb_hw.training.state import key_of
+from etb_hw.training.trainee import Trainee
+from etb_hw.training.trainees import trainee_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +34,18 @@ class SetUp:
     """What a run needs and does not change.
 
     Attributes:
-        dense: the specification before pruning. test_x, test_y: the test set.
+        trainee: the network before pruning. test_x, test_y: the test set.
         out_dir: where this process writes; None for those that do not.
         keys: everything that decides the result, without restarts, with the first one, and so on.
     """
 
-    dense: NetSpec
+    trainee: Trainee
     training: TrainingConfig
     evolution: EvolutionConfig
     batches: Batches
     test_x: Tensor
     test_y: Tensor
-    teacher: FloatTwin | None
+    teacher: nn.Module | None
     out_dir: Path | None
     keys: tuple[str, ...]
 
@@ -65,32 +67,33 @@ def set_up(
     dataset: Dataset,
     out_dir: Path | None,
     cost: Cost | None,
-    teacher: FloatTwin | None,
+    teacher: nn.Module | None,
     budget: Budget | None,
 ) -> tuple[SetUp, Run]:
     """The run that ``train`` describes, from its first step or from what ``out_dir`` holds of it."""
     device = prepare(training)
-    spec = specify(model, dataset.shape, len(dataset.classes), dataset.dtype)
+    trainee = trainee_of(model, dataset)
+    groups = trainee.groups
     schedule = make_schedule(training, evolution, len(dataset.train_y))
-    counting = _cost(spec, evolution, cost)
-    keys = _keys(spec, training, evolution, dataset, teacher, counting, budget)
+    counting = _cost(groups, evolution, cost)
+    keys = _keys(trainee, training, evolution, dataset, teacher, counting, budget)
     if budget is not None:
         budget = replace(budget, used=remembered(agreed(team, device, budget.used)))
-        evolution = evolution.at_ratio(first_ratio(spec, evolution, counting, budget))
-    limits = make_limits(spec, evolution, counting)
-    controller = Controller(spec, evolution, schedule, counting, limits, training.seed, budget=budget)
+        evolution = evolution.at_ratio(first_ratio(groups, evolution, counting, budget))
+    limits = make_limits(groups, evolution, counting)
+    controller = Controller(groups, evolution, schedule, counting, limits, training.seed, budget=budget)
     train_x, train_y = tensor_of(dataset.train_x), torch.from_numpy(dataset.train_y)
     batches = Batches(train_x.to(device), train_y.to(device), training, team.rank, team.ranks)
     test_x, test_y = tensor_of(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     if not team.leads:
         out_dir = None
-    made = SetUp(spec, training, evolution, batches, test_x, test_y, teacher, out_dir, keys)
-    run = start(spec, training, controller, device, out_dir, keys, team)
+    made = SetUp(trainee, training, evolution, batches, test_x, test_y, teacher, out_dir, keys)
+    run = start(trainee, training, controller, device, out_dir, keys, team)
     run.evolution.unchanged = Unchanged(run, made.sample)
     return made, run
 
 
-def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
+def _cost(groups: Sized, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
     if cost is not None:
         return cost
     if evolution.count == "luts" or evolution.budgeted:
@@ -99,15 +102,15 @@ def _cost(spec: NetSpec, evolution: EvolutionConfig, cost: Cost | None) -> Cost:
             "luts need the hardware's estimate",
             "train through a flow, or count parameters",
         )
-    return cost_function(spec, evolution.count)
+    return cost_function(groups, evolution.count)
 
 
 def _keys(
-    spec: NetSpec,
+    trainee: Trainee,
     training: TrainingConfig,
     evolution: EvolutionConfig,
     dataset: Dataset,
-    teacher: FloatTwin | None,
+    teacher: nn.Module | None,
     cost: Cost,
     budget: Budget | None,
 ) -> tuple[str, ...]:
@@ -117,11 +120,11 @@ def _keys(
     """
     ignored = {"checkpoint_seconds", "threads", "norm_batches"}
     settings: dict[str, object] = {
-        "spec": spec.to_json(),
+        "spec": trainee.about(),
         "evolution": evolution.model_dump(),
     }
     if evolution.count == "luts" or budget is not None:  # they follow the hardware that is asked for
-        settings["hardware"] = [cost(spec.widths), "" if budget is None else budget.words]
+        settings["hardware"] = [cost(trainee.groups.widths), "" if budget is None else budget.words]
     if teacher is not None:
         weights = hashlib.sha256()
         for value in teacher.state_dict().values():

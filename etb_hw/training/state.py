@@ -39,14 +39,14 @@ class Snapshot:
     """Everything a run needs to go on.
 
     Attributes:
-        step: steps done. spec: the network as it is now, slim or not.
+        step: steps done. form: the network as it is now, slim or not, as its trainee tells it (JSON values).
         hard: whether it is binary. net, optimizer, controller: tensors by name.
         key: identifies configuration and data; a snapshot of another run is not resumed.
         extra: JSON values: proofs, running sums of the epoch, seconds spent.
     """
 
     step: int
-    spec: NetSpec
+    form: Mapping[str, Any]
     hard: bool
     key: str
     net: Mapping[str, Tensor]
@@ -71,7 +71,7 @@ def save_snapshot(path: Path, snapshot: Snapshot) -> None:
     state = json.dumps(
         {
             "step": snapshot.step,
-            "spec": snapshot.spec.to_json(),
+            "spec": dict(snapshot.form),
             "hard": snapshot.hard,
             "key": snapshot.key,
             "extra": dict(snapshot.extra),
@@ -149,12 +149,12 @@ def _read(path: Path, keys: Collection[str]) -> Snapshot | None:
     for name, value in tensors.items():
         part, _, rest = name.partition(":")
         parts[part][rest] = value
-    spec = NetSpec.from_json(state["spec"])
     if header["format"] == older_states.FORMAT:
+        spec = NetSpec.from_json(state["spec"])
         for part in ("net", "optimizer"):
             parts[part] = older_states.as_named_now(spec, parts[part])
     step, hard, key = int(state["step"]), bool(state["hard"]), state["key"]
-    return Snapshot(step, spec, hard, key, **parts, extra=state["extra"])
+    return Snapshot(step, state["spec"], hard, key, **parts, extra=state["extra"])
 
 
 def _digest(state: str, tensors: Mapping[str, Tensor]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from etb_hw.config import TrainingConfig
 from etb_hw.evolution.team import total
-from etb_hw.models import FloatTwin
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import halved
 from etb_hw.training.loss import check_loss, loss_of
@@ -14,7 +15,7 @@ from etb_hw.training.whole_steps import WholeSteps
 
 
 def train_step(
-    run: Run, batches: Batches, training: TrainingConfig, teacher: FloatTwin | None, steps: WholeSteps
+    run: Run, batches: Batches, training: TrainingConfig, teacher: nn.Module | None, steps: WholeSteps
 ) -> float:
     """One step; returns the mean loss of all processes."""
     x, y = batches.batch(run.step)
@@ -31,7 +32,7 @@ def train_step(
     loss.backward()
     factor = run.schedule.learning_rate(run.step)
     run.optimizers.step(factor)
-    run.net.project()
+    run.trainee.project(run.net)
     run.evolution.step(factor, run.optimizers.all)
     run.loss_sum += value
     run.correct += int(right)

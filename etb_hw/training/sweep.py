@@ -20,13 +20,13 @@ from etb_hw.config import EvolutionConfig, ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput, EtbError
 from etb_hw.files import locked, remove_leftovers, write_json
-from etb_hw.models import NetSpec, specify
-from etb_hw.pruning.sizes import Cost, parameters, size_bytes
+from etb_hw.pruning.sizes import Cost, parameters
 from etb_hw.training.baselines import Estimate
 from etb_hw.training.loop import train
 from etb_hw.training.metrics import Callback
 from etb_hw.training.state import key_of
 from etb_hw.training.teacher import teach
+from etb_hw.training.trainees import trainee_of
 from etb_hw.training.workers import ProcessDied, in_processes
 
 RESULT_FILE = "sweep.json"
@@ -156,9 +156,9 @@ def _train(task: Task, place: Place, folder: Path, progress: Callback | None) ->
         task.model, training, evolution, task.dataset, folder, progress, task.cost, teacher=teacher
     )
     assert result is not None
-    spec = result.hard.spec
-    estimate = dict(task.estimate(result.hard)) if task.estimate else {}
-    return Point(ratio, seed, result.accuracy, parameters(spec), size_bytes(spec), estimate)
+    trained = result.trained
+    estimate = dict(task.estimate(trained)) if task.estimate else {}
+    return Point(ratio, seed, result.accuracy, parameters(trained.groups), trained.bytes(), estimate)
 
 
 def _key(task: Task) -> str:
@@ -171,13 +171,8 @@ def _key(task: Task) -> str:
         task.settings,
     ]
     if task.model.function is not None:  # its code may give something else than before
-        settings.append(_spec(task).to_json())
+        settings.append(trainee_of(task.model, task.dataset).about())
     return key_of(settings, task.dataset)
-
-
-def _spec(task: Task) -> NetSpec:
-    """The unpruned network."""
-    return specify(task.model, task.dataset.shape, len(task.dataset.classes), task.dataset.dtype)
 
 
 def _folder(out_dir: Path, place: Place) -> Path:
@@ -214,7 +209,7 @@ def collect(task: Task, out_dir: Path) -> Sweep:
     fronts = {"bytes": pareto(ordered, lambda point: point.bytes)}
     if ordered and all("lut" in point.estimate for point in ordered):
         fronts["lut"] = pareto(ordered, lambda point: point.estimate["lut"])
-    return Sweep(task.dataset.source, _spec(task).name, ordered, fronts)
+    return Sweep(task.dataset.source, trainee_of(task.model, task.dataset).groups.name, ordered, fronts)
 
 
 def pareto(points: Sequence[Point], price: Callable[[Point], float]) -> tuple[Point, ...]:

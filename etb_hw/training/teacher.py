@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from etb_hw.artifacts.run_files import TEACHER_STATE
 from etb_hw.artifacts.training import Shares
@@ -15,7 +15,6 @@ from etb_hw.config import ModelConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.evolution.schedule import cosine, epoch_steps
 from etb_hw.evolution.team import Team, total
-from etb_hw.models import FloatTwin, NetSpec, specify
 from etb_hw.training.batches import Batches
 from etb_hw.training.common_state import common_snapshot
 from etb_hw.training.devices import halved, prepare
@@ -25,6 +24,8 @@ from etb_hw.training.metrics import Callback, Progress
 from etb_hw.training.optim import float_optimizer
 from etb_hw.training.pixels import tensor_of
 from etb_hw.training.state import Snapshot, key_of, save_snapshot
+from etb_hw.training.trainee import Trainee
+from etb_hw.training.trainees import trainee_of
 from etb_hw.training.whole_steps import whole_steps
 
 UPDATE_STEPS = 10
@@ -38,7 +39,7 @@ def teach(
     out_dir: Path | None = None,
     progress: Callback | None = None,
     team: Team = Team(),  # noqa: B008 (frozen)
-) -> FloatTwin | None:
+) -> nn.Module | None:
     """The teacher that ``training.teacher`` asks for, in evaluation mode; None where it asks for none.
 
     One that lies finished in ``out_dir`` is read, one that was interrupted goes on from there.
@@ -53,24 +54,25 @@ def teach(
     if not config.epochs:
         return None
     device = prepare(training)
-    spec = specify(_widened(model, config.width), dataset.shape, len(dataset.classes), dataset.dtype)
-    key = _key(spec, training, dataset)
+    trainee = trainee_of(_widened(model, config.width), dataset)
+    key = _key(trainee, training, dataset)
     snapshot = common_snapshot(None if out_dir is None else out_dir / TEACHER_STATE, (key,), team)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        net = FloatTwin(spec)
+        net = trainee.float_net()
     if snapshot is not None:
         net.load_state_dict(dict(snapshot.net))
     net.to(device)
     steps = config.epochs * epoch_steps(training, len(dataset.train_y))
     if snapshot is None or snapshot.step < steps:
         path = out_dir / TEACHER_STATE if out_dir is not None and team.leads else None
-        _train(net, snapshot, steps, training, dataset, path, key, progress, team)
+        _train(net, trainee, snapshot, steps, training, dataset, path, key, progress, team)
     return net.eval()
 
 
 def _train(
-    net: FloatTwin,
+    net: nn.Module,
+    trainee: Trainee,
     snapshot: Snapshot | None,
     steps: int,
     training: TrainingConfig,
@@ -92,7 +94,8 @@ def _train(
 
     def save() -> None:
         if path is not None:
-            state = Snapshot(step, net.spec, False, key, net.state_dict(), optimizers.state(), {}, extra={})
+            form = trainee.about()
+            state = Snapshot(step, form, False, key, net.state_dict(), optimizers.state(), {}, extra={})
             save_snapshot(path, state)
 
     trained = wrapped(net.train(), team, training.compile)
@@ -125,7 +128,7 @@ def _train(
 
 
 @torch.no_grad()
-def lesson(teacher: FloatTwin | None, x: Tensor, half: bool) -> Tensor | None:
+def lesson(teacher: nn.Module | None, x: Tensor, half: bool) -> Tensor | None:
     """The teacher's logits (B, classes) for a batch of pixels."""
     if teacher is None:
         return None
@@ -139,11 +142,11 @@ def _widened(model: ModelConfig, factor: float) -> ModelConfig:
     return model.model_copy(update={"width": model.width * factor, "widths": widths})
 
 
-def _key(spec: NetSpec, training: TrainingConfig, dataset: Dataset) -> str:
+def _key(trainee: Trainee, training: TrainingConfig, dataset: Dataset) -> str:
     """Everything that decides what a teacher learns."""
     batches = {"batch", "flip", "shift", "cutout", "seed", "amp", "compile", "label_smoothing", "device"}
     settings = {
-        "spec": spec.to_json(),
+        "spec": trainee.about(),
         "batches": training.model_dump(include=batches),
         "teacher": training.teacher.model_dump(include={"epochs", "lr", "weight_decay"}),
     }

@@ -12,7 +12,7 @@ from etb_hw.artifacts.run_files import METRICS
 from etb_hw.artifacts.training import Epoch, Phase, Shares
 from etb_hw.config import TrainingConfig
 from etb_hw.evolution.shares import mean_thresholds, shares, zero_weights
-from etb_hw.models import NetSpec
+from etb_hw.models.groups import Groups
 from etb_hw.training import metrics
 from etb_hw.training.distributed import share_buffers
 from etb_hw.training.evaluate import accuracy
@@ -25,7 +25,7 @@ class Watch:
     """What a run shows and records of itself as it goes on."""
 
     run: Run
-    dense: NetSpec
+    dense: Groups
     training: TrainingConfig
     test_x: Tensor
     test_y: Tensor

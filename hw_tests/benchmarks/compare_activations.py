@@ -41,7 +41,7 @@ def main() -> None:
             )
             assert result is not None
             accuracies.append(100 * result.accuracy)
-            luts.append(HardwareEstimate(flow.build)(result.hard)["lut"])
+            luts.append(HardwareEstimate(flow.build)(result.trained)["lut"])
             print(f"{kind} seed {seed}: {accuracies[-1]:.2f} %, {luts[-1]:.0f} LUT", flush=True)
         spread = np.std(accuracies, ddof=1) if len(accuracies) > 1 else float("nan")
         print(f"{kind}: {np.mean(accuracies):.2f} +- {spread:.2f} %, {np.mean(luts):.0f} LUT", flush=True)

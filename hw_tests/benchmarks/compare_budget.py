@@ -102,7 +102,7 @@ def main() -> None:
                 cost=training_cost(asked, task.dataset), budget=training_budget(asked, task.dataset),
             )  # fmt: skip
             assert result is not None
-            found = HardwareEstimate(task.flow.build)(result.hard)
+            found = HardwareEstimate(task.flow.build)(result.trained)
             luts = Weights().of(Resources(lut=found["lut"], bram_18k=found["bram_18k"]))
             rows.append((100 * result.accuracy, luts, 100 * result.report.parameters.ratio))
             print(json.dumps({"way": name, "seed": seed, "row": rows[-1]}), flush=True)

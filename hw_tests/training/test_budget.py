@@ -1,6 +1,7 @@
 """A budget of hardware instead of a ratio: the design fits, little is cut in vain, and runs resume."""
 
 import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from etb_hw.models import specify
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.pruning.sizes import cost_function, parameters
 from etb_hw.qonnx_io.export import exported_model
+from etb_hw.training.topology import Topology
 from hw_tests.training.test_training_run import MODEL, digits, same_network, settings  # noqa: F401
 
 PUBLISHED = Path(__file__).parents[2] / "flows/pretrained/digits/checkpoint.safetensors"
@@ -106,19 +108,15 @@ def test_a_stand_in_takes_what_the_trained_network_takes():
     graph = qonnx_io.import_model(exported_model(module, module.input_shape))
     made, target = design(graph, build), target_of(build)
     luts = target.weights.of(made.graph.cost(target.model))
-    taken = Takes(lambda widths: stand_in(hard.spec.with_widths(widths)), build, luts)(hard.spec.widths) * (
-        1 - RESERVE
-    )
+    made = partial(stand_in, Topology(hard.spec))
+    taken = Takes(made, build, luts)(hard.spec.widths) * (1 - RESERVE)
     assert taken == pytest.approx(1, abs=RESERVE)
 
 
 def test_a_share_of_a_device_means_a_design_that_fits_it():
     spec = specify(ModelConfig(name="tfc", width=0.5), (1, 28, 28), 10)
     small = BuildConfig(target_fps=1e5, device="xc7z010", max_utilization=0.05)
-
-    def made(widths):
-        return stand_in(spec.with_widths(widths))
-
+    made = partial(stand_in, Topology(spec))
     found = Takes(made, small)(spec.widths)
     assert found > 1
     roomy = small.model_copy(update={"max_utilization": min(1.0, 0.05 * found * 1.05)})

@@ -34,7 +34,7 @@ with joined("cpu") as team:
     for name, value in sorted(result.hard.state_dict().items()):
         content.update(name.encode() + value.numpy().tobytes())
     found = {
-        "keep": {group: channels.tolist() for group, channels in result.keep.items()},
+        "keep": {group: channels.tolist() for group, channels in result.trained.keep.items()},
         "network": content.hexdigest(),
         "accuracy": result.accuracy,
         "teacher": result.teacher_accuracy,

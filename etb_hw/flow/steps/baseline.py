@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from etb_hw import qonnx_io, training
 from etb_hw.artifacts.run_files import BASELINE, BASELINE_METRICS, BASELINE_MODEL, TRAINING_STATE
@@ -12,16 +13,15 @@ from etb_hw.files import write_text
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.steps.train import settings
 from etb_hw.flow.watch import watch
-from etb_hw.models import BinaryNet, specify
-from etb_hw.models.float_twin import FloatTwin
-from etb_hw.models.layers import set_hard
-from etb_hw.pruning import deployable, harden
+from etb_hw.integer import DataType
 from etb_hw.training.distributed import joined
 from etb_hw.training.state import remove_snapshot
+from etb_hw.training.trainee import Trained
+from etb_hw.training.trainees import trainee_of
 from etb_hw.verification import Proof
 
 
-def _trained(context: Context) -> tuple[FloatTwin | None, training.TrainResult | None]:
+def _trained(context: Context) -> tuple[nn.Module | None, training.TrainResult | None]:
     """The teacher of the step before and the dense network, where the flow has them."""
     flow, folder = context.flow, context.path(BASELINE_MODEL).parent
     with watch(context, "baseline") as show:
@@ -48,22 +48,23 @@ def _run(context: Context) -> list[Proof]:
     teacher, result = _trained(context)
     if result is None:
         return _untrained(context, teacher)
-    module = deployable(result.hard)
-    qonnx_io.export_model(module, context.path(BASELINE_MODEL), module.input_shape)
+    _export(result.trained, context)
     context.write(BASELINE, DenseBaseline(result.accuracy, result.teacher_accuracy, result.seconds))
     return []
 
 
-def _untrained(context: Context, teacher: FloatTwin | None) -> list[Proof]:
+def _export(trained: Trained, context: Context) -> None:
+    dtype = DataType.parse(trained.input_dtype)
+    qonnx_io.export_model(trained.deployed(), context.path(BASELINE_MODEL), trained.input_shape, dtype)
+
+
+def _untrained(context: Context, teacher: nn.Module | None) -> list[Proof]:
     """The dense network as it begins: its hardware is that of a trained one but for the constants' values."""
     flow, dataset = context.flow, context.dataset
-    spec = specify(flow.model, dataset.shape, len(dataset.classes), dataset.dtype)
+    trainee = trainee_of(flow.model, dataset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(flow.training.seed)
-        net = BinaryNet(spec)
-    set_hard(net)
-    module = deployable(harden(net))
-    qonnx_io.export_model(module, context.path(BASELINE_MODEL), module.input_shape)
+        _export(trainee.stand_in(trainee.groups.widths, 0.0), context)
     write_text(context.path(BASELINE_METRICS), "")
     taught = None
     if teacher is not None:

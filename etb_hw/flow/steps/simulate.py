@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw import qonnx_io
-from etb_hw.artifacts.run_files import CHECKPOINT, SIMULATION, STREAMLINED
+from etb_hw.artifacts.run_files import CHECKPOINT, MODEL, SIMULATION, STREAMLINED
 from etb_hw.artifacts.summary import Simulation
-from etb_hw.flow.proofs import prove_packed
+from etb_hw.flow.proofs import prove_floats, prove_packed
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer.packed import PackedExecutor
-from etb_hw.pruning import load_checkpoint
 from etb_hw.simulate import simulate
-from etb_hw.training import logits, tensor_of
-from etb_hw.verification import Proof, prove
+from etb_hw.training import load_trained, logits, tensor_of
+from etb_hw.verification import Proof
 
 
 def _run(context: Context) -> list[Proof]:
@@ -37,10 +36,12 @@ def _run(context: Context) -> list[Proof]:
     if report.interrupted:
         raise KeyboardInterrupt
     assert report.confusion is not None, "labels were given"
-    slim, _ = load_checkpoint(context.path(CHECKPOINT))
-    torch_logits = logits(slim, tensor_of(dataset.test_x)).numpy()
+    trained, _ = load_trained(context.path(CHECKPOINT), context.flow.model)
+    torch_logits = logits(trained.net, tensor_of(dataset.test_x)).numpy()
     found = graph.dequantize(np.concatenate(outputs))
-    whole = prove("packed, whole test set", "slim", found, torch_logits, "logits")
+    whole = prove_floats(
+        graph, context.path(MODEL), dataset.test_x, "packed, whole test set", "slim", found, torch_logits
+    )
     context.write(
         SIMULATION,
         Simulation(
@@ -60,5 +61,5 @@ def _run(context: Context) -> list[Proof]:
 STEP = Step(
     "simulate", "Simulate the whole test set, bit-accurately",
     lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
-    (CHECKPOINT, STREAMLINED), (SIMULATION,), _run,
+    (CHECKPOINT, MODEL, STREAMLINED), (SIMULATION,), _run,
 )  # fmt: skip

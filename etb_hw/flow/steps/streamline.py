@@ -6,6 +6,7 @@ import numpy as np
 
 from etb_hw import qonnx_io
 from etb_hw.artifacts.run_files import MODEL, STREAMLINED
+from etb_hw.flow.proofs import prove_floats, prove_import
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer import reference
@@ -18,15 +19,14 @@ def _run(context: Context) -> list[Proof]:
     x = samples(context.dataset, context.flow.verification)
     expected = qonnx_io.execute(source, x)
     found = reference.execute(graph, x)
-    proofs = [prove("integer graph", "model.qonnx.onnx in qonnx", graph.dequantize(found), expected)]
+    proof = prove_import(graph, source, x)
     qonnx_io.write_streamlined(graph, path)
     again = reference.execute(qonnx_io.import_model(path), x)
     executed = np.asarray(qonnx_io.execute(path, x))
-    return [
-        *proofs,
-        prove("streamlined.onnx in qonnx", "model.qonnx.onnx in qonnx", executed, expected),
-        prove("streamlined.onnx read back", "integer graph", again, found),
-    ]
+    of_file = prove_floats(
+        graph, source, x, "streamlined.onnx in qonnx", "model.qonnx.onnx in qonnx", executed, expected
+    )
+    return [proof, of_file, prove("streamlined.onnx read back", "integer graph", again, found)]
 
 
 STEP = Step(

@@ -7,13 +7,15 @@ from typing import Any
 from etb_hw import training
 from etb_hw.artifacts.run_files import CHECKPOINT, METRICS, TEACHER_STATE, TRAINING_STATE
 from etb_hw.config import Flow
-from etb_hw.flow.budgets import training_budget
+from etb_hw.data import Dataset
+from etb_hw.dataflow.lower import lower
+from etb_hw.flow.budgets import stand_in, training_budget
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.named_code import source_digest
-from etb_hw.pruning import save_checkpoint
 from etb_hw.training.state import remove_snapshot
+from etb_hw.training.trainees import trainee_of
 from etb_hw.verification import Proof
 
 
@@ -29,8 +31,16 @@ def _settings(flow: Flow) -> Any:
     return [*settings(flow), flow.evolution.model_dump(), hardware]
 
 
+def _rehearse(flow: Flow, dataset: Dataset) -> None:
+    """Send a network of the user's, untrained, to hardware blocks: what cannot be built is said now."""
+    if flow.model.function is not None:
+        trainee = trainee_of(flow.model, dataset)
+        lower(stand_in(trainee, trainee.groups.widths), clk_ns=flow.build.clk_ns)
+
+
 def _trained(context: Context) -> training.TrainResult:
     flow = context.flow
+    _rehearse(flow, context.dataset)
     with watch(context, "train") as show:
         result = training.train(
             flow.model,
@@ -53,8 +63,6 @@ def _run(context: Context) -> list[Proof]:
             remove_snapshot(context.run_dir / name)
     result = _trained(context)
     notes = {
-        "dense": result.dense.to_json(),
-        "keep": {group: channels.tolist() for group, channels in result.keep.items()},
         "count": result.report.count,
         "target": result.report.target,
         "reached": result.report.reached,
@@ -63,7 +71,7 @@ def _run(context: Context) -> list[Proof]:
         "data": context.dataset.source,
         "seconds": result.seconds,
     }
-    save_checkpoint(result.hard, context.path(CHECKPOINT), notes)
+    result.trained.save(context.path(CHECKPOINT), notes)
     return list(result.proofs)
 
 

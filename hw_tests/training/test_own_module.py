@@ -1,0 +1,398 @@
+"""A torch module of the user's in a flow: trained, resumed, narrowed and proved as a topology is."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import etb_hw as etb
+from etb_hw import data, training
+from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, SUMMARY, VERIFICATION
+from etb_hw.artifacts.training import Epoch
+from etb_hw.config import DataConfig, EvolutionConfig, Flow, ModelConfig, TeacherConfig, TrainingConfig
+from etb_hw.data import Dataset
+from etb_hw.errors import BadInput, EtbError, UnsupportedNode
+from etb_hw.evolution.allocation import make_limits
+from etb_hw.flow import Silent, Step, run_steps
+from etb_hw.flow.hardware_cost import training_cost
+from etb_hw.flow.publish import publish
+from etb_hw.flow.steps import STEPS
+from etb_hw.pruning.sizes import parameters
+from etb_hw.training import load_trained, logits
+from etb_hw.training.baselines import compare_methods
+from etb_hw.training.trainees import trainee_of
+from etb_hw.verification import Proof
+from hw_tests.evolution.architectures import ARCHITECTURES
+from hw_tests.evolution.user_networks import NETWORKS
+
+STEPS_AN_EPOCH = 5
+RECIPE = TrainingConfig(epochs=4, batch=32, lr=0.03, threads=1)
+EVOLUTION = EvolutionConfig(ratio=0.4)
+
+
+def small(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A depthwise layer, a shared ReLU, and a bias without a normalisation behind it, which fades."""
+    relu = nn.ReLU()
+    pixels = (shape[1] // 2 - 2) * (shape[2] // 2 - 2)
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), relu,
+        nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False), nn.BatchNorm2d(8), relu, nn.MaxPool2d(2),
+        nn.Conv2d(8, 12, 3), relu, nn.Flatten(), nn.Linear(12 * pixels, classes),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    whole = data.load(DataConfig())
+    part = slice(32 * STEPS_AN_EPOCH)
+    return Dataset(
+        whole.train_x[part],
+        whole.train_y[part],
+        whole.test_x[:60],
+        whole.test_y[:60],
+        whole.classes,
+        "digits",
+    )
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelConfig]:
+    """The [model] section that names a function."""
+
+    def name(function: Callable[..., object], **config: object) -> ModelConfig:
+        module = types.ModuleType("of_a_user")
+        vars(module)["net"] = function
+        monkeypatch.setitem(sys.modules, "of_a_user", module)
+        return ModelConfig.model_validate({"name": "python", "function": "of_a_user:net", **config})
+
+    return name
+
+
+def state(result: training.TrainResult) -> dict[str, torch.Tensor]:
+    return result.trained.net.state_dict()
+
+
+def same(one: training.TrainResult, other: training.TrainResult) -> bool:
+    left, right = state(one), state(other)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_it_ends_slim_binary_and_proved(named, digits: Dataset, tmp_path: Path) -> None:
+    model = named(small)
+    result = training.train(model, RECIPE, EVOLUTION, digits, tmp_path)
+    assert result is not None
+    assert [proof.mismatches for proof in result.proofs] == [0, 0, 0, 0]
+    assert 0.4 <= result.report.reached < 0.45
+    trained = result.trained
+    assert parameters(trained.groups) == result.report.parameters.after < result.report.parameters.before
+    x = torch.from_numpy(digits.test_x).float()
+    weights = [m.quant_weight().value.unique() for m in trained.net.modules() if hasattr(m, "quant_weight")]
+    assert len(weights) == 4
+    assert all(set(found.abs().tolist()) == {float(found.abs().max())} for found in weights)
+    assert result.accuracy == pytest.approx(float((trained.net(x).argmax(1).numpy() == digits.test_y).mean()))
+    trained.save(tmp_path / "c.safetensors", {"about": "it"})
+    again, notes = load_trained(tmp_path / "c.safetensors", model)
+    assert notes["about"] == "it"
+    assert torch.equal(again.net(x), trained.net(x))
+    assert again.groups == trained.groups
+    assert again.bytes() == result.report.bytes.after
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_stopped_run_goes_on_to_the_same_network(named, digits: Dataset, tmp_path: Path, optimizer) -> None:
+    """Stopped while channels fade, where they are cut, and behind it."""
+    model, recipe = named(small), RECIPE.model_copy(update={"optimizer": optimizer})
+    whole = training.train(model, recipe, EVOLUTION, digits)
+    assert whole is not None
+    for stop in (7, 9, 10, 13, 15):
+        assert training.train(model, recipe, EVOLUTION, digits, tmp_path, stop_after=stop) is None
+    resumed = training.train(model, recipe, EVOLUTION, digits, tmp_path)
+    assert resumed is not None
+    assert same(whole, resumed)
+
+
+def test_its_teacher_is_itself_in_floats_or_another(named, digits: Dataset) -> None:
+    recipe = RECIPE.model_copy(update={"teacher": TeacherConfig(epochs=2)})
+    own = training.train(named(small), recipe, EVOLUTION, digits)
+
+    def with_teacher(shape: tuple[int, ...], classes: int) -> etb.Network:
+        teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, classes))
+        return etb.Network(small(shape, classes), teacher=teacher)
+
+    other = training.train(named(with_teacher), recipe, EVOLUTION, digits)
+    assert own is not None
+    assert other is not None
+    assert own.teacher_accuracy is not None
+    assert other.teacher_accuracy is not None
+    assert not same(own, other)
+
+
+def test_rules_come_with_it(named, digits: Dataset) -> None:
+    def ruled(shape: tuple[int, ...], classes: int) -> etb.Network:
+        return etb.Network(small(shape, classes), rules={"7": etb.Rule(prune=False)})
+
+    result = training.train(named(ruled), RECIPE, EvolutionConfig(ratio=0.3), digits)
+    assert result is not None
+    widths = dict(result.trained.groups.widths)
+    assert sorted(widths.values())[-1] == 12
+    assert result.report.reached >= 0.3
+
+
+def test_it_is_narrowed_for_baselines(named, digits: Dataset, tmp_path: Path) -> None:
+    model = named(small)
+    dense = trainee_of(model, digits)
+    narrow = trainee_of(model.model_copy(update={"widths": (5, 7)}), digits)
+    assert [narrow.groups.widths[group] for group in narrow.groups.prunable] == [5, 7]
+    assert dense.about() != narrow.about()
+    methods = ("dense", "small", "l1", "etb", "etb widths")
+    table = compare_methods(model, RECIPE, EVOLUTION, digits, tmp_path, (0,), methods)
+    found = {run.method: run for run in table.runs}
+    assert found["small"].parameters == pytest.approx(found["etb"].parameters, rel=0.2)
+    assert found["etb widths"].parameters == found["etb"].parameters
+    assert found["dense"].parameters == parameters(dense.groups)
+    for widths in ((5,), (9, 7), (0, 7)):
+        with pytest.raises((BadInput, ValueError), match="width"):
+            trainee_of(named(small, widths=widths), digits)
+
+
+def test_luts_may_be_what_is_counted(named, digits: Dataset) -> None:
+    flow = Flow.model_validate(
+        {
+            "model": named(small).model_dump(),
+            "build": {"target_fps": 20000},
+            "evolution": {"ratio": 0.2, "count": "luts"},
+        }
+    )
+    cost = training_cost(flow, digits)
+    assert cost is not None
+    result = training.train(flow.model, RECIPE, flow.evolution, digits, cost=cost)
+    assert result is not None
+    groups, after = trainee_of(flow.model, digits).groups, result.trained.groups.widths
+    assert 1 - cost(after) / cost(groups.widths) == pytest.approx(result.report.reached)
+    assert result.report.reached >= 0.2
+
+
+KNOWN = {
+    **{name: (known.build, known.shape, known.additions) for name, known in ARCHITECTURES.items()},
+    **{name: (build, shape, "keep") for name, (build, shape) in NETWORKS.items()},
+    "resnet of streams": (*NETWORKS["resnet"], "stream"),
+}
+NO_CLASSIFIERS = {"U-Net", "YOLO's grid"}
+NOT_BUILT = {"react"}
+LARGE = {"cnv"}
+
+
+class Flat(nn.Module):
+    """A network of signals or features, which a flow's data hold as images of one row or pixel."""
+
+    def __init__(self, net: nn.Module, axes: int) -> None:
+        super().__init__()
+        self.net, self.axes = net, axes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.net(x.flatten(self.axes))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in KNOWN]
+)
+def test_networks_of_others_go_through_the_whole_flow(named, monkeypatch, tmp_path: Path, name: str) -> None:
+    build, shape, additions = KNOWN[name]
+
+    def network(_: tuple[int, ...], __: int) -> etb.Network:
+        return etb.Network(Flat(build(), len(shape)) if len(shape) < 3 else build(), additions=additions)
+
+    with torch.no_grad():
+        classes = build().eval()(torch.rand(2, *shape)).shape[1]
+    images = shape if len(shape) == 3 else (shape[0], 1, *shape[1:], 1)[:3]
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (80, *images)).astype(np.uint8)
+    y = np.resize(np.arange(classes), 80)
+    made = Dataset(x[:64], y[:64], x[64:], y[64:], tuple(map(str, range(classes))), "noise")
+    monkeypatch.setattr(data, "load", lambda _: made)
+    flow = Flow.model_validate(
+        {
+            "model": named(network).model_dump(),
+            "training": {"epochs": 4, "batch": 16, "threads": 1, "lr": 0.03},
+            "evolution": {"ratio": 0.3},
+            "baseline": {"train": False},
+            "build": {"target_fps": 100},
+            "verification": {"real": 8, "random": 8},
+        }
+    )
+    if name in NO_CLASSIFIERS:
+        with pytest.raises(BadInput, match="a flow trains classifiers"):
+            run_steps(flow, tmp_path, STEPS, observer=Silent())
+        return
+    if name in NOT_BUILT:  # said before anything is trained
+        with pytest.raises(UnsupportedNode, match="different scales"):
+            run_steps(flow, tmp_path, STEPS, observer=Silent())
+        assert not CHECKPOINT.path(tmp_path).exists()
+        return
+    run_steps(flow, tmp_path, STEPS, observer=Silent())
+    proofs = VERIFICATION.need(tmp_path)
+    assert len(proofs) >= 12
+    assert not any(proof.mismatches for proof in proofs)
+    assert SUMMARY.need(tmp_path).accuracy_integer == SUMMARY.need(tmp_path).accuracy_torch
+    assert FINN_MODEL.path(tmp_path).exists() == (name != "TCN")  # FINN has no causal borders
+    publish(tmp_path, tmp_path / "published", "it")
+
+
+MODULE = """
+from torch import nn
+
+def net(shape, classes):
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Flatten(), nn.Linear(216, classes),
+    )
+"""
+
+
+def test_a_flow_trains_again_what_changed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a_module_of_a_user.py"
+    file.write_text(MODULE)
+    flow = Flow.model_validate(
+        {
+            "data": {"train_limit": 200, "test_limit": 50},
+            "model": {"name": "python", "function": "a_module_of_a_user:net"},
+            "training": {"epochs": 2, "threads": 1},
+            "evolution": {"ratio": 0.2},
+        }
+    )
+
+    class Seen(Silent):
+        kept = False
+
+        def finished(self, step: Step, seconds: float, proofs: tuple[Proof, ...], resumed: bool) -> None:
+            self.kept = resumed
+
+    def run() -> bool:
+        seen = Seen()
+        run_steps(flow, tmp_path / "run", STEPS, until="train", observer=seen)
+        return seen.kept
+
+    assert not run()
+    assert run()
+    file.write_text(MODULE.replace("6, 3", "6, 5").replace("216", "96"))
+    monkeypatch.delitem(sys.modules, "a_module_of_a_user")
+    with pytest.raises(BadInput, match=r"does not fit(.|\n)*train again"):
+        load_trained(CHECKPOINT.path(tmp_path / "run"), flow.model)
+    assert not run()
+    assert load_trained(CHECKPOINT.path(tmp_path / "run"), flow.model)
+
+
+def of_wrong_classes(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return small(shape, classes + 1)
+
+
+def of_a_wrong_shape(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, classes))
+
+
+def decided_by_values(shape: tuple[int, ...], classes: int) -> nn.Module:
+    class Decides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(64, classes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(x.flatten(1)) if x.sum() > 0 else self.fc(-x.flatten(1))
+
+    return Decides()
+
+
+def prepared_already(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return etb.prepare(small(shape, classes), torch.zeros(2, *shape))
+
+
+@pytest.mark.parametrize(
+    ("function", "config", "words"),
+    [
+        (lambda shape, classes: 7, {}, "gives a int"),
+        (lambda shape, classes: etb.Network("net"), {}, "gives a str"),  # type: ignore[arg-type]
+        (lambda shape: small(shape, 10), {}, "TypeError"),
+        (of_wrong_classes, {}, "(2, 11)"),
+        (of_a_wrong_shape, {}, "64"),
+        (decided_by_values, {}, "decides"),
+        (prepared_already, {}, "prepared already"),
+        (small, {"width": 0.5}, "model.width"),
+        (small, {"activation": "uint2"}, "model.activation"),
+        (lambda shape, classes: nn.Sequential(nn.Flatten()), {}, "of_a_user:net"),
+    ],
+)
+def test_what_cannot_be_trained_is_named(named, digits: Dataset, function, config, words: str) -> None:
+    with pytest.raises(EtbError) as caught:
+        trainee_of(named(function, **config), digits)
+    assert words in str(caught.value)
+    assert "model." in str(caught.value)
+
+
+def test_a_function_that_gives_another_network_each_time_is_refused(named, digits: Dataset) -> None:
+    calls: list[int] = []
+
+    def moody(shape: tuple[int, ...], classes: int) -> nn.Module:
+        calls.append(1)
+        hidden = 8 + len(calls)
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(64, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, classes)
+        )
+
+    with pytest.raises(BadInput, match="another network each time"):
+        training.train(named(moody), RECIPE, EVOLUTION, digits)
+
+
+def test_groups_that_stay_whole_are_named(named, digits: Dataset) -> None:
+    def held(shape: tuple[int, ...], classes: int) -> etb.Network:
+        return etb.Network(small(shape, classes), rules={"*": etb.Rule(prune=False)})
+
+    with pytest.raises(BadInput, match="no group of channels may be cut"):
+        training.train(named(held), RECIPE, EVOLUTION, digits)
+
+    def partly(shape: tuple[int, ...], classes: int) -> etb.Network:
+        return etb.Network(small(shape, classes), rules={"7": etb.Rule(prune=False)})
+
+    groups = trainee_of(named(partly), digits).groups
+    with pytest.raises(EtbError, match="these groups stay whole: 7"):
+        make_limits(groups, EvolutionConfig(ratio=0.9), lambda widths: parameters(groups, widths))
+
+
+def test_a_checkpoint_runs_no_code_of_its_own(named, digits: Dataset, tmp_path: Path) -> None:
+    """What is run is what the flow file names; a file of a stranger holds numbers."""
+    model = named(small)
+    result = training.train(model, RECIPE, EVOLUTION, digits)
+    assert result is not None
+    path = tmp_path / "c.safetensors"
+    result.trained.save(path, {})
+    with pytest.raises(BadInput, match=r"model\.function"):
+        load_trained(path, ModelConfig())
+    content = path.read_bytes()
+    assert b"of_a_user" not in content
+    tensors = load_file(path)
+    save_file(tensors, path)  # without its header
+    with pytest.raises(BadInput, match="checkpoint"):
+        load_trained(path, model)
+    for damage in (b"", content[:200], content.replace(b'"widths', b'"w1dths'), content[:-4]):
+        path.write_bytes(damage)
+        with pytest.raises(BadInput):
+            load_trained(path, model)
+
+
+def test_epochs_tell_its_groups(named, digits: Dataset) -> None:
+    rows: list[Epoch] = []
+    result = training.train(
+        named(small), RECIPE, EVOLUTION, digits, on_epoch=lambda row, net: rows.append(row)
+    )
+    assert result is not None
+    assert len(rows) == 4
+    assert set(rows[-1].widths) == set(result.trained.groups.prunable)
+    assert logits(result.trained.net, torch.from_numpy(digits.test_x)).shape == (60, 10)
