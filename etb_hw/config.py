@@ -75,7 +75,7 @@ class ModelConfig(Section):
     function: str | None = Field(
         None,
         exclude_if=lambda function: function is None,
-        description='python model: "module:function" that gives a torch module, or a NetSpec; its code is run',
+        description='python model: "module:function" that gives a torch module or a NetSpec; its code is run',
     )
     width: Width = Field(1.0, description="multiplies all channel counts")
     widths: tuple[Channels, ...] | None = Field(

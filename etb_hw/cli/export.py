@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from etb_hw.cli.output import Output, output_options
+from etb_hw.errors import BadInput
 
 
 @click.command("export")
@@ -29,7 +30,11 @@ def command(source: Path, out: Path | None, force: bool, output: Output) -> None
         from etb_hw.flow.outputs import output_file
         from etb_hw.pruning import deployable, load_checkpoint
         from etb_hw.qonnx_io import export_model
+        from etb_hw.training import own_checkpoint
 
+        if source.is_file() and own_checkpoint.read(source) is not None:
+            remedy = "export it by its flow file, where that code lies: etb-hw export FLOW_FILE"
+            raise BadInput(str(source), "holds a module of a user's, whose code is not in it", remedy)
         module = deployable(load_checkpoint(source)[0])
         path = out or MODEL.path(source.parent)
         with output_file(path, "export", force=force) as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etb_hw.artifacts import RunFile
-from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, OUTDATED, SUMMARY, VERIFICATION
+from etb_hw.artifacts.run_files import CHECKPOINT, FLOW, METRICS, MODEL, OUTDATED, SUMMARY, VERIFICATION
 from etb_hw.config import load_flow
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes, write_text
@@ -44,8 +44,12 @@ def publish(run_dir: Path, out_dir: Path, name: str) -> list[str]:
         where = str(CHECKPOINT.path(run_dir))
         raise BadInput(where, "does not say how long it trained", "run the flow again")
     kept = [trained.groups.widths[group] for group in trained.groups.prunable]
-    text = card(name, summary, flow.model_dump(), proofs, trained.input_shape, seconds, kept)
-    for file in COPIED:
+    text = card(
+        name, summary, flow.model_dump(), proofs, trained.input_shape, seconds, kept, trained.input_dtype,
+        trained.needs_code,
+    )  # fmt: skip
+    files = (*COPIED, MODEL) if trained.needs_code else COPIED
+    for file in files:
         write_bytes(file.path(out_dir), file.path(run_dir).read_bytes())
     write_text(out_dir / CARD, text)
-    return [*(file.name for file in COPIED), CARD]
+    return [*(file.name for file in files), CARD]

@@ -19,12 +19,17 @@ def card(
     shape: Sequence[int],
     seconds: float,
     widths: Sequence[int],
+    dtype: str = "UINT8",
+    needs_code: bool = False,
 ) -> str:
     """Text of README.md beside a published network.
 
     Args:
         summary, flow, proofs: contents of summary.json, flow.json and verification.json.
-        shape: (C, H, W) of the input. seconds: of training. widths: channels kept, a group.
+        shape: (C, H, W) of the input, ``dtype``: of its integers. seconds: of training.
+        widths: channels kept, a group.
+        needs_code: whether the checkpoint cannot be read without the author's code; then model.qonnx.onnx
+            lies beside it.
     """
     environment = Environment(
         loader=PackageLoader("etb_hw.report"),
@@ -41,4 +46,6 @@ def card(
         shape=shape,
         seconds=seconds,
         widths=widths,
+        integers=f"{'unsigned' if dtype.startswith('U') else 'signed'} {dtype.lstrip('UINT')}-bit",
+        needs_code=needs_code,
     )

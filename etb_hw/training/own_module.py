@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import save
@@ -43,6 +43,7 @@ class TrainedModule:
     evolved: nn.Module
     groups: Plan
     keep: Keep
+    needs_code: ClassVar[bool] = True
 
     @property
     def dense(self) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class TrainedTopology:
     net: HardNet
     dense: NetSpec
     keep: Keep
+    needs_code: ClassVar[bool] = False
 
     @property
     def groups(self) -> NetSpec:

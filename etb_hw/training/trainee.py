@@ -40,6 +40,10 @@ class Trained(Protocol):
     def input_dtype(self) -> str:
         """Of the integers that it reads, such as UINT8."""
 
+    @property
+    def needs_code(self) -> bool:
+        """Whether its checkpoint can only be read with code of the user's."""
+
     def deployed(self) -> nn.Module:
         """The same in stock Brevitas layers, for export."""
 

@@ -15,7 +15,7 @@ from torch import nn
 
 import etb_hw as etb
 from etb_hw import data, training
-from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, SUMMARY, VERIFICATION
+from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, MODEL, SUMMARY, VERIFICATION
 from etb_hw.artifacts.training import Epoch
 from etb_hw.config import DataConfig, EvolutionConfig, Flow, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -244,6 +244,10 @@ def test_networks_of_others_go_through_the_whole_flow(named, monkeypatch, tmp_pa
     assert SUMMARY.need(tmp_path).accuracy_integer == SUMMARY.need(tmp_path).accuracy_torch
     assert FINN_MODEL.path(tmp_path).exists() == (name != "TCN")  # FINN has no causal borders
     publish(tmp_path, tmp_path / "published", "it")
+    assert MODEL.path(tmp_path / "published").exists()  # nobody else has the code that the checkpoint needs
+    card = (tmp_path / "published/README.md").read_text()
+    assert "etb-hw export" not in card
+    assert "of_a_user:net" in card
 
 
 MODULE = """
