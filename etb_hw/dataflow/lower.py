@@ -21,6 +21,7 @@ from etb_hw.dataflow.blocks.add_streams import AddStreams
 from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.concat import Concat
+from etb_hw.dataflow.blocks.depth_to_space import DepthToSpace
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
 from etb_hw.dataflow.blocks.label_select import LabelSelect
 from etb_hw.dataflow.blocks.max_pool import MaxPool
@@ -32,6 +33,7 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.upsample import Upsample, WholeUpsample
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
+from etb_hw.dataflow.pixel_order import pixels_in_order
 from etb_hw.dataflow.stream import Stream
 from etb_hw.dataflow.zero_borders import TERNARY, ternary_borders
 from etb_hw.errors import UnsupportedNode
@@ -69,7 +71,7 @@ def lower(
     """
     if writable:
         graph = replace(graph, any_weights=True)
-    graph = _thresholds_first(ternary_borders(graph, builder == "etb_hw"))
+    graph = _thresholds_first(ternary_borders(pixels_in_order(graph), builder == "etb_hw"))
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
@@ -91,14 +93,14 @@ class _Tensor:
 
 
 def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
-    """Exchange every max-pool, and upsampling, with the threshold that is its only reader."""
+    """Exchange every max-pool, and what moves pixels, with the threshold that is its only reader."""
     nodes = list(graph.nodes)
     changed = True
     while changed:
         changed = False
         current = replace(graph, nodes=tuple(nodes))
         for i, pool in enumerate(nodes):
-            if not isinstance(pool, g.MaxPool | g.Upsample):
+            if not isinstance(pool, g.MaxPool | g.Upsample | g.DepthToSpace):
                 continue
             readers = current.consumers(pool.name)
             if len(readers) != 1 or not isinstance(readers[0], g.Threshold) or graph.output == pool.name:
@@ -107,7 +109,10 @@ def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
                 continue
             threshold = readers[0]
             # names stay with positions in the graph, so that every other reader is right as it is
-            first = replace(threshold, name=threshold.name + _EARLY, inputs=pool.inputs)
+            of_parts = threshold.thresholds
+            if isinstance(pool, g.DepthToSpace):
+                of_parts = np.tile(of_parts, (pool.block**2, 1))
+            first = replace(threshold, name=threshold.name + _EARLY, inputs=pool.inputs, thresholds=of_parts)
             last = replace(pool, name=threshold.name, inputs=(first.name,))
             j = nodes.index(threshold)
             nodes[i], nodes[j] = first, last
@@ -160,6 +165,8 @@ class _Builder:
                 self._yield(node.name, node.name, made)
             case g.Upsample():
                 self._upsample(node, inputs[0])
+            case g.DepthToSpace():
+                self._to_space(node, inputs[0])
             case g.Add():
                 self._add(node, inputs)
             case g.Concat():
@@ -356,6 +363,16 @@ class _Builder:
         made = self._block(
             Upsample if ours else WholeUpsample, node, [x], size=x.shape[:2], channels=x.shape[2],
             factors=node.factors, dtype=x.dtype, simd=1 if ours else x.shape[2],
+        )  # fmt: skip
+        self._yield(node.name, node.name, made)
+
+    def _to_space(self, node: g.DepthToSpace, x: _Tensor) -> None:
+        if self.builder != "etb_hw":
+            remedy = "use nn.Upsample and a convolution, or build it with our RTL"
+            raise UnsupportedNode(f"layer {node.name}", "makes pixels of channels, which FINN cannot", remedy)
+        made = self._block(
+            DepthToSpace, node, [x], size=x.shape[:2], channels=x.shape[2] // node.block**2,
+            block=node.block, dtype=x.dtype,
         )  # fmt: skip
         self._yield(node.name, node.name, made)
 

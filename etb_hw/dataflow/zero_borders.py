@@ -63,7 +63,7 @@ def zero_border(graph: IntegerGraph, node: g.Node) -> bool:
 def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
     origin = name
-    while isinstance(nodes[origin], g.MaxPool | g.Upsample):
+    while isinstance(nodes[origin], g.MaxPool | g.Upsample | g.DepthToSpace):
         before = nodes[origin].inputs[0]
         if len(graph.consumers(before)) > 1:
             break

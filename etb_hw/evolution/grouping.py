@@ -183,6 +183,8 @@ class _Grouping:
                 self.layouts[node] = layout
             case nn.Flatten():
                 self.flattened(node, layout)
+            case nn.PixelShuffle():
+                self.opaque(node, f"{path} makes pixels of its channels")
             case QuantNonLinearActLayer() if _one_scale(module):
                 self.layouts[node] = layout
             case nn.ConstantPad1d() | nn.ConstantPad2d() if module.value == 0:

@@ -11,9 +11,18 @@ from torch import fx, nn
 from etb_hw.evolution.trace import module_at
 from etb_hw.models.layers import ChannelPad
 
-_MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, ChannelPad)
+_MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.PixelShuffle, nn.Flatten, nn.Dropout, nn.Identity, ChannelPad)
 _FUNCTIONS: frozenset[Any] = frozenset(
-    {torch.flatten, "flatten", "view", "reshape", F.max_pool2d, F.max_pool1d}
+    {
+        torch.flatten,
+        "flatten",
+        "view",
+        "reshape",
+        F.max_pool2d,
+        F.max_pool1d,
+        F.pixel_shuffle,
+        torch.pixel_shuffle,
+    }
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 _NEAREST = ("nearest", "nearest-exact")

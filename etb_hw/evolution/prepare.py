@@ -24,6 +24,7 @@ from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
 from etb_hw.evolution.rules import Rules, bits_of, check_patterns, kind_of, rule_of
 from etb_hw.evolution.trace import LIBRARIES, check_runs, module_at, shape_of, tensors_in
+from etb_hw.evolution.transposed import spread
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
 from etb_hw.quantizers import ActivationKind
@@ -39,6 +40,7 @@ _LINEAR = (
     nn.modules.pooling._AdaptiveAvgPoolNd,
     nn.modules.pooling._AdaptiveMaxPoolNd,
     nn.Upsample,
+    nn.PixelShuffle,
     nn.Flatten,
     nn.Dropout,
 )
@@ -108,6 +110,7 @@ def grouped(
     check_patterns(rules, [path for path, _ in made.named_modules()])
     with torch.random.fork_rng(devices=[]):
         check_runs(copy.deepcopy(made), example_input)
+    rules = spread(made, rules)
     with torch.random.fork_rng(devices=[]):
         made, rules = rewritten(made, rules, example_input, additions)
         _swap(made, graph_of(made, rules, example_input), rules)
@@ -226,7 +229,8 @@ def _replacement(
     ):
         raise BadInput(
             f"module {path!r}", f"is a {type(module).__name__}, whose weights have no binary form here",
-            f"use Conv1d, Conv2d or Linear, or leave it as it is by rules={{{path!r}: Rule(weights='keep')}}",
+            f"use Conv1d, Conv2d, Linear, or ConvTranspose2d with a stride of its kernel's size, "
+            f"or leave it as it is by rules={{{path!r}: Rule(weights='keep')}}",
         )  # fmt: skip
     return None
 

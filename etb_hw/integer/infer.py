@@ -86,6 +86,18 @@ def infer_node(node: Node, inputs: list[TensorType], any_weights: bool = False) 
             shape = (x.channels, height * node.factors[0], width * node.factors[1])
             _positive(node, shape)
             return _typed(shape, *_bounds(x), x.dtype)
+        case g.DepthToSpace():
+            x = inputs[0]
+            height, width = _spatial(node, x)
+            parts = node.block**2
+            if x.channels % parts:
+                _misfit(node, f"{x.channels} channels are no multiple of {parts}")
+            shape = (x.channels // parts, height * node.block, width * node.block)
+            _positive(node, shape)
+            along = -1 if node.interleaved else 0
+            split = (-1, parts) if node.interleaved else (parts, -1)
+            low, high = (bound.reshape(split) for bound in _bounds(x))
+            return _typed(shape, low.min(axis=along), high.max(axis=along), x.dtype)
         case g.Add():
             a, b = inputs
             if a.shape != b.shape:

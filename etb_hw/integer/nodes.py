@@ -111,6 +111,18 @@ class Upsample(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class DepthToSpace(Node):
+    """Parts of a pixel's channels become pixels: (C * block**2, H, W) -> (C, H * block, W * block).
+
+    Input channels are numbered (y, x, channel) within their block of pixels, ``interleaved`` ones (channel,
+    y, x) as torch's PixelShuffle has them.
+    """
+
+    block: int
+    interleaved: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Add(Node):
     """Sum of two tensors of one shape."""
 

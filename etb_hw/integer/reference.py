@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from etb_hw.errors import BadInput
 from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR
+from etb_hw.integer.depth_to_space import to_space
 from etb_hw.integer.graph import IntegerGraph
 
 Trace = Callable[[str, NDArray[np.int64]], None]
@@ -80,6 +81,8 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
             return np.asarray(args[0].sum(axis=(2, 3), keepdims=True))
         case g.Upsample():
             return args[0].repeat(node.factors[0], axis=2).repeat(node.factors[1], axis=3)
+        case g.DepthToSpace():
+            return to_space(args[0], node.block, node.interleaved)
         case g.Add():
             return args[0] + args[1]
         case g.Concat():

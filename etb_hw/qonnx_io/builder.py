@@ -9,7 +9,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import BIPOLAR, Chain, ChannelAffine, Conv, DataType, Dense, IntegerGraph, Node, Upsample
+from etb_hw.integer import (
+    BIPOLAR,
+    Chain,
+    ChannelAffine,
+    Conv,
+    DataType,
+    Dense,
+    DepthToSpace,
+    IntegerGraph,
+    Node,
+    Upsample,
+)
 from etb_hw.integer.chain import Link
 from etb_hw.integer.graph import Source
 from etb_hw.integer.infer import infer_node
@@ -68,11 +79,16 @@ class GraphBuilder:
         Free where the core is a filter bank that nobody else reads: its weights change sign.
         """
         node = self.nodes[value.core]
-        if isinstance(node, Upsample) and node.name in self.alone and not value.shared:
+        if isinstance(node, Upsample | DepthToSpace) and node.name in self.alone and not value.shared:
             source = node.inputs[0]
             if isinstance(self.nodes[source], Conv | Dense):
-                made = self.negate(replace(value, core=source), channels)
-                return replace(made, core=self.put(node))
+                of_source = channels
+                if isinstance(node, DepthToSpace):
+                    parts = node.block**2
+                    of_source = np.repeat(channels, parts) if node.interleaved else np.tile(channels, parts)
+                self.negate(Value(source), of_source)
+                core, sign = self.put(node), np.where(channels, -1, 1)
+                return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
         sign = np.where(channels, -1, 1)
         if isinstance(node, Conv | Dense) and not value.shared:
             weights = node.weights * sign.reshape((-1,) + (1,) * (node.weights.ndim - 1)).astype(np.int8)

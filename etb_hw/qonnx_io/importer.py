@@ -388,7 +388,6 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("LogSoftmax",): "put it at the end of the network, or remove it",
     ("Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "Erf"): QUANTIZER,
     ("Gelu", "HardSwish", "Mish", "Swish"): "use ReLU, PReLU or a quantizer: it is not monotone",
-    ("ConvTranspose",): "repeat pixels and convolve: nn.Upsample(scale_factor=2), then Conv",
     NORMS: "use BatchNorm: statistics of the input cannot become constants",
     ("QLinearConv", "QLinearMatMul", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"): (
         "export with quantizers of their own: Quant nodes (brevitas.export.export_qonnx), or pairs of "

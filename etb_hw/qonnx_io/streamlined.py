@@ -81,6 +81,9 @@ class _Writer(GraphWriter):
                     "Resize", [*args, "", scales], node.name, mode="nearest",
                     coordinate_transformation_mode="asymmetric", nearest_mode="floor",
                 )  # fmt: skip
+            case g.DepthToSpace():
+                mode = "CRD" if node.interleaved else "DCR"
+                self._emit("DepthToSpace", args, node.name, blocksize=node.block, mode=mode)
             case g.Add():
                 self._emit("Add", args, node.name)
             case g.Concat():

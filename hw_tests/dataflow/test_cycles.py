@@ -7,6 +7,7 @@ import pytest
 
 from etb_hw.dataflow import DataflowGraph
 from etb_hw.dataflow.blocks import (
+    DepthToSpace,
     LabelSelect,
     MaxPool,
     Padding,
@@ -74,6 +75,8 @@ def test_other_blocks() -> None:
         SumPool(**NAME, size=(4, 4), channels=6, dtype=BIPOLAR, output_dtype=DataType.integer(6), pe=3),
         Upsample(**NAME, size=(2, 3), channels=6, factors=(3, 2), dtype=BIPOLAR, simd=2),
         Upsample(**NAME, size=(1, 5), channels=4, factors=(1, 2), dtype=BIPOLAR, simd=4),
+        DepthToSpace(**NAME, size=(2, 3), channels=6, block=2, dtype=BIPOLAR, simd=2),
+        DepthToSpace(**NAME, size=(4, 1), channels=3, block=3, dtype=BIPOLAR, simd=1),
         LabelSelect(**NAME, labels=10, dtype=DataType.integer(8), pe=2),
         WidthConverter(**NAME, shape=(4, 12), dtype=BIPOLAR, lanes_in=2, lanes_out=6),
         WidthConverter(**NAME, shape=(4, 12), dtype=BIPOLAR, lanes_in=6, lanes_out=2),

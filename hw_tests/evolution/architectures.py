@@ -52,6 +52,23 @@ class UNet(nn.Module):
         return self.head(self.last(torch.cat([self.up(half), whole], 1)))
 
 
+class TransposedUNet(nn.Module):
+    """Its way up is a transposed convolution, as in Ronneberger et al., 2015, and pixels out of channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enc, self.pool, self.mid = block(1, 8), nn.MaxPool2d(2), block(8, 16)
+        self.up = nn.ConvTranspose2d(16, 8, 2, stride=2)
+        self.act = nn.Sequential(nn.BatchNorm2d(8), nn.ReLU())
+        self.dec, self.out = block(16, 8), nn.Conv2d(8, 12, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        e = self.enc(x)
+        u = self.act(self.up(self.mid(self.pool(e))))
+        made: Tensor = F.pixel_shuffle(self.out(self.dec(torch.cat([e, u], 1))), 2)
+        return made
+
+
 class InvertedResidual(nn.Module):
     """Sandler et al., MobileNetV2, 2018: a linear bottleneck, added where it keeps the shape."""
 
@@ -193,6 +210,7 @@ def smooth_activations() -> nn.Module:
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "U-Net": Architecture(UNet, (1, 8, 8)),
+    "U-Net, transposed": Architecture(TransposedUNet, (1, 8, 8)),
     "MobileNetV2": Architecture(mobilenet_v2, (1, 8, 8), "stream"),
     "DenseNet": Architecture(DenseNet, (1, 8, 8)),
     "Inception": Architecture(Inception, (1, 8, 8)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
+from brevitas.nn import QuantConv2d, QuantConvTranspose2d, QuantIdentity, QuantLinear, QuantReLU
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas.quant.fixed_point import (
     Int8ActPerTensorFixedPointMinMaxInit,
@@ -61,7 +61,7 @@ def torch_networks(draw: st.DrawFn) -> Net:
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
         if height * width <= 25 and draw(st.booleans()):
-            layers.append(nn.Upsample(scale_factor=2))
+            layers.append(_doubled(draw, channels))
             height, width = 2 * height, 2 * width
     layers += [nn.Flatten(), QuantLinear(channels * height * width, 5, bias=False, **_weights(draw))]
     module = nn.Sequential(*layers).eval()
@@ -70,6 +70,22 @@ def torch_networks(draw: st.DrawFn) -> Net:
     with torch.no_grad():
         golden = module(torch.from_numpy(samples).float()).numpy()
     return Net(exported_model(module, shape, DataType.unsigned(8)), ImportOptions(), samples, golden)
+
+
+def _doubled(draw: st.DrawFn, channels: int) -> nn.Module:
+    """Twice as many pixels down and across, of the same channels."""
+    match draw(st.integers(0, 3)):
+        case 0:
+            return nn.Upsample(scale_factor=2)
+        case 1:
+            return QuantConvTranspose2d(channels, channels, 2, stride=2, bias=False, **_weights(draw))
+        case 2:
+            return QuantConvTranspose2d(
+                channels, channels, 4, stride=2, padding=1, bias=False, **_weights(draw)
+            )
+    return nn.Sequential(
+        QuantConv2d(channels, 4 * channels, 1, bias=False, **_weights(draw)), nn.PixelShuffle(2)
+    )
 
 
 def _weights(draw: st.DrawFn) -> dict[str, object]:

@@ -12,6 +12,7 @@ from etb_hw.integer import (
     Conv,
     DataType,
     Dense,
+    DepthToSpace,
     Flatten,
     Input,
     IntegerGraph,
@@ -94,6 +95,7 @@ class RandomGraph:
                 self._concat,
                 self._affine,
                 self._upsample,
+                self._to_space,
             ]
             if self.rng.random() < 0.2:
                 makers = [self._sum_pool, self._flatten]
@@ -171,6 +173,14 @@ class RandomGraph:
         most = 2 if max(self.shape[1:]) > 12 else 4
         factors = tuple(int(v) for v in self.rng.integers(1, most, size=2))
         self._append(Upsample, inputs=(self.last,), factors=factors)
+
+    def _to_space(self) -> None:
+        blocks = [block for block in (2, 3) if self.shape[0] % block**2 == 0]
+        if not blocks or max(self.shape[1:]) > 12:
+            self._upsample()
+        else:
+            interleaved, block = bool(self.rng.random() < 0.5), int(self.rng.choice(blocks))
+            self._append(DepthToSpace, inputs=(self.last,), block=block, interleaved=interleaved)
 
     def _add(self) -> None:
         same = [n.name for n in self.nodes if self.graph.types[n.name].shape == self.shape]

@@ -73,6 +73,8 @@ CASES: dict[str, IntegerGraph] = {
     "sign": graph(g.Threshold, (2, 1, 1), thresholds=np.array([[0], [-2]]), dtype=BIPOLAR),
     "pool": graph(g.MaxPool, (1, 2, 2), kernel=(2, 2), stride=(2, 2)),
     "repeated": graph(g.Upsample, (1, 1, 2), factors=(2, 3)),
+    "spread": graph(g.DepthToSpace, (8, 1, 1), block=2),
+    "spread out": graph(g.DepthToSpace, (8, 1, 1), block=2, interleaved=True),
     "flat": graph(g.Flatten, (2, 1, 3)),
     "joined": graph(g.Concat, (2, 1, 2), inputs=("x", "x")),
 }
@@ -89,7 +91,7 @@ def test_ranges_are_those_of_all_inputs(name: str) -> None:
     assert list(found.high) == high
     y = execute(made, np.full((1, *made.input.shape), made.input.dtype.min))
     assert found.shape == y.shape[1:]
-    if name not in ("threshold", "sign", "pool", "repeated", "flat", "joined"):
+    if name not in ("threshold", "sign", "pool", "repeated", "spread", "spread out", "flat", "joined"):
         assert found.dtype == DataType.smallest(min(low), max(high))
 
 

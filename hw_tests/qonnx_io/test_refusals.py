@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("op", "word"), [("Elu", "quantizer"), ("ConvTranspose", "nn.Upsample"), ("Maxpool", "MaxPool")]
+    ("op", "word"), [("Elu", "quantizer"), ("LSTM", "feed-forward"), ("Maxpool", "MaxPool")]
 )
 def test_a_refusal_says_what_to_write_instead(model: Path, tmp_path: Path, op: str, word: str) -> None:
     proto = onnx.load(model)

@@ -14,6 +14,7 @@ from etb_hw.dataflow.blocks import (
     BorderMvau,
     Channelwise,
     Concat,
+    DepthToSpace,
     DuplicateStreams,
     Fifo,
     LabelSelect,
@@ -123,6 +124,12 @@ def upsample(
     size: tuple[int, int], channels: int, factors: tuple[int, int], simd: int, dtype: DataType = BIPOLAR
 ) -> Upsample:
     return Upsample(name="", layer="", size=size, channels=channels, factors=factors, simd=simd, dtype=dtype)
+
+
+def to_space(
+    size: tuple[int, int], channels: int, block: int, simd: int, dtype: DataType = BIPOLAR
+) -> DepthToSpace:
+    return DepthToSpace(name="", layer="", size=size, channels=channels, block=block, simd=simd, dtype=dtype)
 
 
 def bordered(
@@ -320,6 +327,10 @@ OTHERS: list[Block] = [
     upsample((3, 2), 6, (1, 3), 3, u(2)),
     upsample((3, 1), 5, (2, 1), 1, u(2)),
     upsample((1, 1), 2, (2, 3), 2),
+    to_space((3, 4), 6, 2, 2),
+    to_space((2, 3), 2, 3, 1, i(3)),
+    to_space((3, 1), 4, 2, 4, u(2)),
+    to_space((1, 5), 3, 2, 3),
     fifo(2),
     fifo(3),
     fifo(17, "distributed"),

@@ -185,7 +185,7 @@ KNOWN = {
     **{name: (build, shape, "keep") for name, (build, shape) in NETWORKS.items()},
     "resnet of streams": (*NETWORKS["resnet"], "stream"),
 }
-NO_CLASSIFIERS = {"U-Net", "YOLO's grid"}
+NO_CLASSIFIERS = {"U-Net", "U-Net, transposed", "YOLO's grid"}
 NOT_BUILT = {"react"}
 LARGE = {"cnv"}
 

@@ -5,6 +5,7 @@ from etb_hw.dataflow.blocks.add_streams import AddStreams
 from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.dataflow.blocks.channelwise import Channelwise
 from etb_hw.dataflow.blocks.concat import Concat
+from etb_hw.dataflow.blocks.depth_to_space import DepthToSpace
 from etb_hw.dataflow.blocks.duplicate_streams import DuplicateStreams
 from etb_hw.dataflow.blocks.fifo import Fifo
 from etb_hw.dataflow.blocks.label_select import LabelSelect
@@ -36,6 +37,7 @@ BLOCKS: tuple[type[Block], ...] = (
     BorderMvau,
     Upsample,
     WholeUpsample,
+    DepthToSpace,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
@@ -45,6 +47,7 @@ __all__ = [
     "BorderMvau",
     "Channelwise",
     "Concat",
+    "DepthToSpace",
     "DuplicateStreams",
     "Fifo",
     "LabelSelect",

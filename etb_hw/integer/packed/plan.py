@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from etb_hw.integer import nodes as g
+from etb_hw.integer.depth_to_space import to_space_last
 from etb_hw.integer.graph import IntegerGraph
 from etb_hw.integer.packed import steps as s
 from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned
@@ -117,6 +118,8 @@ class _Planner:
                 self._map(node, lambda a, dtype: a[0].sum(axis=(1, 2), keepdims=True, dtype=dtype))
             case g.Upsample():
                 self._upsample(node)
+            case g.DepthToSpace():
+                self._to_space(node)
             case g.Add():
                 self._map(node, lambda a, dtype: np.add(a[0], a[1], dtype=dtype))
             case g.Concat():
@@ -328,7 +331,10 @@ class _Planner:
         """Whether bits are what a consumer wants: a product, or what passes bits on to one."""
         return any(
             isinstance(node, g.Conv | g.Dense)
-            or (isinstance(node, g.MaxPool | g.Upsample | g.Flatten) and self._meets_weights(node.name))
+            or (
+                isinstance(node, g.MaxPool | g.Upsample | g.DepthToSpace | g.Flatten)
+                and self._meets_weights(node.name)
+            )
             for node in self.graph.consumers(name)
         )
 
@@ -349,6 +355,14 @@ class _Planner:
             self._add(s.UpsampleBits(node.name, (name,), self._bordered(node.name, encoding), node))
         else:
             self._map(node, lambda a, dtype: a[0].repeat(down, axis=1).repeat(across, axis=2))
+
+    def _to_space(self, node: g.DepthToSpace) -> None:
+        name, block, interleaved = node.inputs[0], node.block, node.interleaved
+        encoding, whole = self.forms[name].encoding, self.graph.types[node.name].channels % 8 == 0
+        if encoding is not None and whole and not interleaved:
+            self._add(s.BitsToSpace(node.name, (name,), self._bordered(node.name, encoding), node))
+        else:
+            self._map(node, lambda a, _: to_space_last(a[0], block, interleaved))
 
     def _map(self, node: g.Node, function: Callable[[list[Array], Any], Array]) -> None:
         inputs = tuple(self._flat_integers(name) for name in node.inputs)

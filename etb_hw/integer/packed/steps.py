@@ -283,6 +283,26 @@ class UpsampleBits(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class BitsToSpace(Step):
+    """Whole bytes of every pixel to a pixel of their own: a copy for each place in a block."""
+
+    node: g.DepthToSpace
+
+    def bind(self, memory: Memory) -> Iterable[Call]:
+        x, y = memory.places[self.inputs[0]], memory.add(self.name, self.form)
+        assert self.form.encoding is not None
+        (_, height, width), block = memory.forms[self.inputs[0]].shape, self.node.block
+        wide = y._replace(row=y.row * block, pixel=y.pixel * block)
+        for plane in range(self.form.encoding.planes):
+            for row in range(block):
+                for column in range(block):
+                    part = x.start + plane * x.plane + (row * block + column) * y.pixel
+                    start = y.start + plane * y.plane + row * y.row + column * y.pixel
+                    source, target = x._replace(start=part), wide._replace(start=start)
+                    yield copied((y.pixel, height, width), source, np.uint8, target, np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
 class ToResult(Step):
     """Integers to the caller's int64 array (N, C, H, W)."""
 

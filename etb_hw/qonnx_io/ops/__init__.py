@@ -10,6 +10,7 @@ from etb_hw.qonnx_io.ops import (
     classes,
     concat,
     constants,
+    depth_to_space,
     elementwise,
     linear,
     pooling,
@@ -63,6 +64,8 @@ HANDLERS: Mapping[str, Handler] = {
     "ReduceMean": pooling.reduce,
     "ReduceSum": pooling.reduce,
     # upsampling
+    "DepthToSpace": depth_to_space.depth_to_space,
+    "ConvTranspose": depth_to_space.conv_transpose,
     "Resize": upsampling.resize,
     "Upsample": upsampling.resize,
     # shapes

@@ -27,17 +27,31 @@ def conv(call: Call) -> Tensor:
         )
     if value.axes != (IMAGE if const.ndim == 4 else SIGNAL):
         call.fail("reads a tensor whose channels are not the second axis", "use the NCHW layout")
+    size = call.builder.types[value.core].shape
+    stride, dilation = pair(call, "strides"), pair(call, "dilations")
+    across = (1, *const.shape[2:]) if const.ndim == 3 else const.shape[2:]
+    kernel = pair(call, "kernel_shape", (across[0], across[1]))
+    if kernel != across:
+        call.fail(f"kernel_shape {kernel} is not that of the weights {const.shape}", "export again")
+    own = read_pads(call, (size[1], size[2]), kernel, stride, dilation)
+    made = convolved(call, value, const, own, stride, dilation, int(call.attr("group", 1)))
+    return _bias(call, made, call.optional(2), 1.0)
+
+
+def convolved(
+    call: Call,
+    value: Value,
+    const: Const,
+    own: Pads,
+    stride: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> Value:
+    """The sums of a convolution whose border, beside that of ``value``, is ``own``."""
+    affine = _input_affine(call, value)
     weights, scale, dtype = integer_weights(call, const)
     if const.ndim == 3:
         weights = weights[:, :, None]
-    groups = int(call.attr("group", 1))
-    size = call.builder.types[value.core].shape
-    stride, dilation = pair(call, "strides"), pair(call, "dilations")
-    kernel = pair(call, "kernel_shape", weights.shape[2:])
-    if kernel != weights.shape[2:]:
-        call.fail(f"kernel_shape {kernel} is not that of the weights {weights.shape}", "export again")
-    affine = _input_affine(call, value)
-    own = read_pads(call, (size[1], size[2]), kernel, stride, dilation)
     border, pad_value = _border(call, value, affine, own)
     if groups < 1 or weights.shape[0] % groups:
         call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
@@ -46,8 +60,7 @@ def conv(call: Call) -> Tensor:
         Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
         pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
     )  # fmt: skip
-    chain = _output_chain(affine, weights, scale, groups)
-    return _bias(call, Value(core, chain, axes=value.axes), call.optional(2), 1.0)
+    return Value(core, _output_chain(affine, weights, scale, groups), axes=value.axes)
 
 
 def matmul(call: Call) -> Tensor:

@@ -1,0 +1,178 @@
+"""Channels that become pixels: PixelShuffle, transposed convolutions of any kernel, refusals, down to RTL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from brevitas.nn import QuantConv2d, QuantConvTranspose2d, QuantIdentity
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from torch import nn
+
+from etb_hw.dataflow import Target, fold, lower
+from etb_hw.dataflow.blocks import DepthToSpace
+from etb_hw.dataflow.finn.onnx_reader import from_onnx
+from etb_hw.dataflow.finn.onnx_writer import to_onnx
+from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.errors import UnsupportedNode
+from etb_hw.flow.proofs import prove_dataflow, prove_rtl
+from etb_hw.integer import ChannelAffine, IntegerGraph
+from etb_hw.integer import DepthToSpace as Node
+from etb_hw.integer.packed import PackedExecutor
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import execute, import_model
+from etb_hw.qonnx_io.export import exported_model
+from etb_hw.qonnx_io.float64 import execute_in_float64
+from etb_hw.qonnx_io.streamlined import streamlined_model
+from hw_tests.fuzz.onnx_emitter import Emitter
+
+SHAPE = (2, 5, 4)
+
+
+def weights(scale: float = 0.5) -> dict[str, object]:
+    return {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": scale}
+
+
+def sign() -> nn.Module:
+    return QuantIdentity(act_quant=SignedBinaryActPerTensorConst, scaling_const=1.0)
+
+
+def norm(channels: int) -> nn.Module:
+    made = nn.BatchNorm2d(channels)
+    assert made.running_mean is not None
+    made.running_mean.normal_(0, 3)
+    made.weight.data.normal_()
+    return made
+
+
+def up(kernel: int, stride: int, padding: int, more: int, bias: bool) -> nn.Module:
+    return QuantConvTranspose2d(6, 4, kernel, stride, padding, output_padding=more, bias=bias, **weights())
+
+
+def network(middle: list[nn.Module], channels: int = 6, outputs: int = 4) -> nn.Module:
+    """A convolution, what is tested, a normalisation, signs, and a reader with a border of zeros."""
+    return nn.Sequential(
+        QuantConv2d(2, channels, 3, padding=1, bias=False, **weights()), *middle, norm(outputs), sign(),
+        QuantConv2d(outputs, 3, 3, padding=1, bias=False, **weights()),
+    )  # fmt: skip
+
+
+def shuffled(count: int) -> nn.Module:
+    return network([nn.PixelShuffle(2)], 4 * count, count)
+
+
+def shuffled_signs(count: int) -> nn.Module:
+    return network([norm(4 * count), sign(), nn.PixelShuffle(2)], 4 * count, count)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    **{
+        f"transposed {kernel} {stride} {padding} {more}": (
+            lambda form=(kernel, stride, padding, more, bias): network([norm(6), sign(), up(*form)])
+        )
+        for kernel, stride, padding, more, bias in (
+            (2, 2, 0, 0, True), (4, 2, 1, 0, False), (3, 2, 1, 1, True), (3, 3, 0, 0, False),
+            (1, 2, 0, 1, False), (5, 2, 2, 1, False), (6, 3, 2, 1, True), (3, 1, 1, 0, True),
+        )
+    },
+    **{f"shuffled {count}": (lambda c=count: shuffled(c)) for count in (4, 8, 16)},
+    **{f"shuffled signs {count}": (lambda c=count: shuffled_signs(c)) for count in (4, 8, 16)},
+}  # fmt: skip
+
+
+def made(name: str, shape: tuple[int, ...] = SHAPE) -> tuple[object, IntegerGraph, np.ndarray]:
+    torch.manual_seed(0)
+    model = exported_model(NETWORKS[name]().eval(), shape)
+    return model, import_model(model), np.random.default_rng(0).integers(0, 256, (4, *shape))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_form_is_read_and_executed_alike(name: str) -> None:
+    model, graph, x = made(name)
+    assert any(isinstance(node, Node) for node in graph.nodes) == ("3 1 1" not in name)
+    if (
+        "signs" not in name
+    ):  # the signs of slopes go into the filters in front: nothing is multiplied for them
+        assert not any(isinstance(node, ChannelAffine) for node in graph.nodes)
+    integers = reference(graph, x)
+    np.testing.assert_array_equal(graph.dequantize(integers), execute(model, x))
+    np.testing.assert_array_equal(graph.dequantize(integers), execute_in_float64(model, x))
+    np.testing.assert_array_equal(PackedExecutor(graph).run(x), integers)
+    written = streamlined_model(graph)
+    np.testing.assert_array_equal(execute(written, x), execute(model, x))
+    np.testing.assert_array_equal(reference(import_model(written), x), integers)
+
+
+@pytest.mark.parametrize(
+    "name", ["transposed 2 2 0 0", "transposed 4 2 1 0", "shuffled 8", "shuffled signs 4"]
+)
+def test_it_goes_down_to_rtl(name: str) -> None:
+    _, graph, x = made(name, (2, 4, 3))
+    lowered = lower(graph)
+    assert sum(isinstance(block, DepthToSpace) for block in lowered.blocks) == 1
+    prove_dataflow(lowered, graph, x)
+    design = size_fifos(fold(lowered, Target(cycles=1500)).graph).graph
+    proof, _ = prove_rtl(design, graph, x[:2], stalls=0.2)
+    assert not proof.mismatches
+    again = from_onnx(to_onnx(design))
+    np.testing.assert_array_equal(again.execute(np.moveaxis(x, 1, -1)), design.execute(np.moveaxis(x, 1, -1)))
+
+
+def test_finn_has_no_such_block() -> None:
+    _, graph, _ = made("shuffled 8")
+    with pytest.raises(UnsupportedNode, match="FINN cannot"):
+        lower(graph, builder="finn")
+
+
+def shuffle(out: Emitter, source: str, **attributes: object) -> str:
+    return out.node("DepthToSpace", source, **{"blocksize": 2, "mode": "CRD", **attributes})
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_both_orders_are_onnx_own(mode: str) -> None:
+    out = Emitter((8, 3, 2), "UINT4")
+    model = out.model(shuffle(out, "x", mode=mode))
+    x = np.random.default_rng(0).integers(0, 16, (3, 8, 3, 2))
+    graph = import_model(model)
+    np.testing.assert_array_equal(reference(graph, x), execute(model, x))
+    np.testing.assert_array_equal(PackedExecutor(graph).run(x), execute(model, x))
+
+
+def test_filters_that_others_read_keep_their_order() -> None:
+    """Pixels themselves have no filters: the order that torch wants cannot be made for nothing."""
+    out = Emitter((8, 3, 2), "UINT4")
+    graph = import_model(out.model(shuffle(out, "x")))
+    with pytest.raises(UnsupportedNode, match=r"order(.|\n)*convolution of its own"):
+        lower(graph)
+
+
+def bias_in_front(out: Emitter) -> str:
+    return shuffle(out, out.node("Mul", "x", out.const(np.arange(1, 9).reshape(1, 8, 1, 1))))
+
+
+def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> str:
+    return out.node("ConvTranspose", "x", out.const(np.ones(shape)), **attributes)
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda o: shuffle(o, "x", blocksize=3), "of 8 channels"),
+        (lambda o: shuffle(o, "x", blocksize=0), "blocksize 0"),
+        (lambda o: shuffle(o, "x", mode="XYZ"), "mode 'XYZ'"),
+        (bias_in_front, "by the channel they come from"),
+        (lambda o: transposed(o, (8, 2, 3, 3), strides=[2, 2]), "makes 7 pixels of 3"),
+        (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 1]), "two strides"),
+        (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 2], dilations=[2, 2]), "dilated"),
+        (lambda o: transposed(o, (8, 1, 2, 2), strides=[2, 2], group=2), "in groups"),
+        (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 2], auto_pad="SAME_UPPER"), "border of its own"),
+        (lambda o: transposed(o, (4, 2, 2, 2), strides=[2, 2]), "reads 8 channels, and its weights 4"),
+        (lambda o: transposed(o, (8, 2, 2), strides=[2]), "over images"),
+    ],
+)
+def test_what_has_no_integer_form_is_refused(build: Callable[[Emitter], str], reason: str) -> None:
+    out = Emitter((8, 3, 2), "UINT4")
+    with pytest.raises(UnsupportedNode, match=reason):
+        import_model(out.model(build(out)))
