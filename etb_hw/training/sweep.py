@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -66,6 +67,20 @@ class Task:
     estimate: Estimate | None = None
     trial: Trial | None = None
     settings: object = None
+
+    @cached_property
+    def key(self) -> str:
+        """Everything that decides a point's result, but for its ratio and seed."""
+        settings = [
+            self.model.model_dump(),
+            self.training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
+            self.evolution.model_dump(exclude={"ratio"}),
+            self.dataset.source,
+            self.settings,
+        ]
+        if self.model.function is not None:  # its code may give something else than before
+            settings.append(trainee_of(self.model, self.dataset).about())
+        return key_of(settings, self.dataset)
 
 
 def sweep_ratios(
@@ -161,27 +176,13 @@ def _train(task: Task, place: Place, folder: Path, progress: Callback | None) ->
     return Point(ratio, seed, result.accuracy, parameters(trained.groups), trained.bytes(), estimate)
 
 
-def _key(task: Task) -> str:
-    """Everything that decides a point's result, but for its ratio and seed."""
-    settings = [
-        task.model.model_dump(),
-        task.training.model_dump(exclude={"seed", "threads", "checkpoint_seconds"}),
-        task.evolution.model_dump(exclude={"ratio"}),
-        task.dataset.source,
-        task.settings,
-    ]
-    if task.model.function is not None:  # its code may give something else than before
-        settings.append(trainee_of(task.model, task.dataset).about())
-    return key_of(settings, task.dataset)
-
-
 def _folder(out_dir: Path, place: Place) -> Path:
     return out_dir / f"ratio-{place[0]!r}-seed-{place[1]}"
 
 
 def _file(task: Task, folder: Path) -> Path:
     """Where a point's result lies; other settings in the same folder have results of their own."""
-    return folder / f"point-{_key(task)[:16]}.json"
+    return folder / f"point-{task.key[:16]}.json"
 
 
 def _open(task: Task, out_dir: Path, wanted: Sequence[Place]) -> list[Place]:
