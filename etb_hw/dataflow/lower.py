@@ -72,6 +72,7 @@ def lower(
     if writable:
         graph = replace(graph, any_weights=True)
     graph = _thresholds_first(ternary_borders(pixels_in_order(graph), builder == "etb_hw"))
+    graph = _shifts_in_thresholds(graph)
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
@@ -119,6 +120,20 @@ def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
             changed = True
             break
     return replace(graph, nodes=tuple(nodes))
+
+
+def _shifts_in_thresholds(graph: IntegerGraph) -> IntegerGraph:
+    """Integers that are added a channel, where a threshold is their only reader, move into it."""
+    nodes = {node.name: node for node in graph.nodes}
+    for node in graph.nodes:
+        source = nodes[node.inputs[0]] if isinstance(node, g.Threshold) else node
+        if not isinstance(node, g.Threshold) or not isinstance(source, g.ChannelAffine):
+            continue
+        if (source.mul == 1).all() and len(graph.consumers(source.name)) == 1 and graph.output != source.name:
+            thresholds = node.thresholds - source.add[:, None]
+            nodes[node.name] = replace(node, inputs=source.inputs, thresholds=thresholds)
+            del nodes[source.name]
+    return replace(graph, nodes=tuple(nodes.values()))
 
 
 @dataclass

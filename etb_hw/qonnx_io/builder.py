@@ -42,7 +42,7 @@ class GraphBuilder:
         self.nodes: dict[str, Node] = {}
         self.types: dict[str, TensorType] = {}
         self.adding = ""  # the node that came last; errors of shape inference name it
-        self.alone: set[str] = set()  # repeated tensors whose source nobody else reads
+        self.alone: set[str] = set()  # what only moves or shifts a tensor that nobody else reads
         self.layer = ""  # what the user calls the layer that is being read; its nodes are named after it
         self._count: Counter[str] = Counter()
 
@@ -76,33 +76,42 @@ class GraphBuilder:
     def negate(self, value: Value, channels: NDArray[np.bool_]) -> Value:
         """The same tensor over a core whose ``channels`` have the opposite sign.
 
-        Free where the core is a filter bank that nobody else reads: its weights change sign.
+        Free where the core comes from a filter bank that nobody else reads: its weights change sign.
         """
-        node = self.nodes[value.core]
-        if isinstance(node, Upsample | DepthToSpace) and node.name in self.alone and not value.shared:
-            source = node.inputs[0]
-            if isinstance(self.nodes[source], Conv | Dense):
-                of_source = channels
-                if isinstance(node, DepthToSpace):
-                    parts = node.block**2
-                    of_source = np.repeat(channels, parts) if node.interleaved else np.tile(channels, parts)
-                self.negate(Value(source), of_source)
-                core, sign = self.put(node), np.where(channels, -1, 1)
-                return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
         sign = np.where(channels, -1, 1)
-        if isinstance(node, Conv | Dense) and not value.shared:
+        core = value.core
+        if value.shared or not self._turned(core, sign):
+            core = self.add(
+                ChannelAffine, "affine", (core,), mul=sign.astype(np.int64), add=np.zeros_like(sign)
+            )
+        return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
+
+    def _turned(self, core: str, sign: NDArray[np.int64]) -> bool:
+        """Give channels of a core that nobody has read these signs; whether its filters could take them."""
+        node = self.nodes[core]
+        if isinstance(node, Conv | Dense):
             weights = node.weights * sign.reshape((-1,) + (1,) * (node.weights.ndim - 1)).astype(np.int8)
             dtype = node.weight_dtype
             low, high = int(weights.min()), int(weights.max())
             if dtype != BIPOLAR and (low < dtype.min or high > dtype.max):
                 dtype = DataType.smallest(low, high)
-            changed = replace(node, weights=weights, weight_dtype=dtype)
-            core = self.put(changed)
-        else:
-            core = self.add(
-                ChannelAffine, "affine", (value.core,), mul=sign.astype(np.int64), add=np.zeros_like(sign)
-            )
-        return replace(value, core=core, chain=_signed(value.chain, sign), shared=False)
+            self.put(replace(node, weights=weights, weight_dtype=dtype))
+            return True
+        of_source, made = sign, node
+        match node:
+            case Upsample():
+                pass
+            case DepthToSpace():
+                parts = node.block**2
+                of_source = np.repeat(sign, parts) if node.interleaved else np.tile(sign, parts)
+            case ChannelAffine():
+                made = replace(node, add=node.add * sign)
+            case _:
+                return False
+        if core not in self.alone or not self._turned(node.inputs[0], of_source):
+            return False
+        self.put(made)
+        return True
 
     def finish(
         self, output: str, dequant: Chain, top: int, source: Source, notes: tuple[str, ...]

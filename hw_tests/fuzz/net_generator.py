@@ -116,7 +116,14 @@ class _Generator:
     def conv_layer(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         if self.number(0, 4) == 0:
             return self.joined(x, shape) if self.yes() else self.residual(x, shape)
-        x, shape = self.conv(x, shape)
+        if max(shape[1:]) <= 6 and self.number(0, 4) == 0:
+            if self.yes():
+                x, shape = self.transposed(x, shape)
+            else:  # chains of their own for all parts of a block would be refused
+                x, shape = self.conv(x, shape)
+                x, shape = self.to_space(self.quantizer(x, shape), shape)
+        else:
+            x, shape = self.conv(x, shape)
         where = self.number(0, 4)
         if where == 0:
             x, shape = self.max_pool(x, shape)
@@ -187,6 +194,27 @@ class _Generator:
             for i, (n, k, s, d) in enumerate(zip((height, width), kernel, stride, dilation, strict=True))
         ]
         return y, (outputs, *size)
+
+    def transposed(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """Stride times as many pixels; a border and what is added to it follow from the kernel."""
+        channels, *size = shape
+        outputs, stride = self.number(1, 5), self.number(1, 3)
+        kernel = int(self.pick(1, 3)) if stride == 1 else self.number(1, 4)
+        pad = self.number(max(0, -(-(kernel - stride) // 2)), max(0, (kernel - 1) // 2))
+        more = stride - kernel + 2 * pad
+        y = self.out.node(
+            "ConvTranspose", x, self.weights((channels, outputs, kernel, kernel), 1),
+            strides=[stride] * 2, pads=[pad] * 4, output_padding=[more] * 2,
+        )  # fmt: skip
+        return y, (outputs, *(stride * n for n in size))
+
+    def to_space(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """Where the channels are not so many, there is nothing to make pixels of."""
+        channels, height, width = shape
+        if channels % 4:
+            return x, shape
+        y = self.out.node("DepthToSpace", x, blocksize=2, mode=str(self.pick("DCR", "CRD")))
+        return y, (channels // 4, 2 * height, 2 * width)
 
     units: dict[str, float]
 

@@ -12,7 +12,7 @@ from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWei
 from torch import nn
 
 from etb_hw.dataflow import Target, fold, lower
-from etb_hw.dataflow.blocks import DepthToSpace
+from etb_hw.dataflow.blocks import Channelwise, DepthToSpace
 from etb_hw.dataflow.finn.onnx_reader import from_onnx
 from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.simulation import size_fifos
@@ -67,6 +67,16 @@ def shuffled_signs(count: int) -> nn.Module:
     return network([norm(4 * count), sign(), nn.PixelShuffle(2)], 4 * count, count)
 
 
+def shuffled_biases(count: int) -> nn.Module:
+    """As of nn.Conv2d in front of nn.PixelShuffle: a bias for each pixel of a block."""
+    net = network([nn.PixelShuffle(2)], 4 * count, count)
+    biased = QuantConv2d(2, 4 * count, 3, padding=1, bias=True, **weights())
+    assert biased.bias is not None
+    biased.bias.data = torch.arange(4.0 * count) / 2 - 3
+    net[0] = biased
+    return net
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     **{
         f"transposed {kernel} {stride} {padding} {more}": (
@@ -78,6 +88,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
         )
     },
     **{f"shuffled {count}": (lambda c=count: shuffled(c)) for count in (4, 8, 16)},
+    **{f"shuffled biases {count}": (lambda c=count: shuffled_biases(c)) for count in (3, 8)},
     **{f"shuffled signs {count}": (lambda c=count: shuffled_signs(c)) for count in (4, 8, 16)},
 }  # fmt: skip
 
@@ -92,10 +103,10 @@ def made(name: str, shape: tuple[int, ...] = SHAPE) -> tuple[object, IntegerGrap
 def test_every_form_is_read_and_executed_alike(name: str) -> None:
     model, graph, x = made(name)
     assert any(isinstance(node, Node) for node in graph.nodes) == ("3 1 1" not in name)
-    if (
-        "signs" not in name
-    ):  # the signs of slopes go into the filters in front: nothing is multiplied for them
-        assert not any(isinstance(node, ChannelAffine) for node in graph.nodes)
+    if "signs" not in name:  # those of slopes go into the filters in front: nothing is multiplied
+        adds = [node for node in graph.nodes if isinstance(node, ChannelAffine)]
+        assert all((node.mul == 1).all() for node in adds)
+        assert bool(adds) == ("biases" in name)
     integers = reference(graph, x)
     np.testing.assert_array_equal(graph.dequantize(integers), execute(model, x))
     np.testing.assert_array_equal(graph.dequantize(integers), execute_in_float64(model, x))
@@ -106,12 +117,15 @@ def test_every_form_is_read_and_executed_alike(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["transposed 2 2 0 0", "transposed 4 2 1 0", "shuffled 8", "shuffled signs 4"]
+    "name",
+    ["transposed 2 2 0 0", "transposed 4 2 1 0", "shuffled 8", "shuffled biases 3", "shuffled signs 4"],
 )
 def test_it_goes_down_to_rtl(name: str) -> None:
     _, graph, x = made(name, (2, 4, 3))
     lowered = lower(graph)
     assert sum(isinstance(block, DepthToSpace) for block in lowered.blocks) == 1
+    if "signs" not in name:  # thresholds hold the biases
+        assert not any(isinstance(block, Channelwise) for block in lowered.blocks)
     prove_dataflow(lowered, graph, x)
     design = size_fifos(fold(lowered, Target(cycles=1500)).graph).graph
     proof, _ = prove_rtl(design, graph, x[:2], stalls=0.2)

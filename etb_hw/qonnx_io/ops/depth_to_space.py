@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import Chain, DepthToSpace
+from etb_hw.integer import Chain, ChannelAffine, DepthToSpace
+from etb_hw.integer.depth_to_space import from_interleaved
+from etb_hw.qonnx_io.affine import as_affine
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops.linear import convolved
 from etb_hw.qonnx_io.value import IMAGE, Const, Tensor, Value
@@ -75,32 +77,62 @@ def _to_space(call: Call, value: Value, block: int, interleaved: bool) -> Value:
         call.fail("reads a padded border", "pad behind it")
     if block == 1:
         return value
-    chain = _of_each(call, value.chain, block**2, interleaved)
+    value = _alike(call, value, block, interleaved)
     core = call.builder.add(DepthToSpace, "to_space", (value.core,), block=block, interleaved=interleaved)
     if not value.shared:
         call.builder.alone.add(core)
-    return replace(value, core=core, chain=chain, shared=False)
-
-
-def _of_each(call: Call, chain: Chain, parts: int, interleaved: bool) -> Chain:
-    """A chain a channel, from one of every part of it. Refused where the parts differ."""
-
-    def common(values: NDArray[Any]) -> NDArray[Any]:
-        if not values.ndim:
-            return values
-        rows = values.reshape(-1, parts).T if interleaved else values.reshape(parts, -1)
-        if (rows != rows[0]).any():
-            call.fail(
-                "moves pixels that are scaled, or shifted, by the channel they come from",
-                "put the quantizer in front of it, or the bias and normalisation behind it",
-            )
-        return np.ascontiguousarray(rows[0])
-
-    links = tuple(replace(link, constant=common(link.constant)) for link in chain.links)
-    start = chain.start
+    links = tuple(
+        replace(link, constant=_parts(link.constant, block, interleaved)[0]) for link in value.chain.links
+    )
+    start = value.chain.start
     if start is not None:
-        start = replace(start, row=common(start.row), sign=common(start.sign))
-    return Chain(links, start)
+        row, sign = (_parts(of, block, interleaved)[0] for of in (start.row, start.sign))
+        start = replace(start, row=row, sign=sign)
+    return replace(value, core=core, chain=Chain(links, start), shared=False)
+
+
+def _parts(values: NDArray[Any], block: int, interleaved: bool) -> NDArray[Any]:
+    """What stands along the channels, a row a part of the block."""
+    if not values.ndim:
+        return values[None]
+    return values.reshape(-1, block**2).T if interleaved else values.reshape(block**2, -1)
+
+
+def _alike(call: Call, value: Value, block: int, interleaved: bool) -> Value:
+    """The same tensor with one chain for all parts of a block; integers make up for what differs.
+
+    Refused where no integers can.
+    """
+    start = value.chain.start
+    along = [link.constant for link in value.chain.links] + ([] if start is None else [start.row, start.sign])
+    parts = [_parts(values, block, interleaved) for values in along]
+    if all((rows == rows[0]).all() for rows in parts):
+        return value
+    affine, channels = as_affine(value.chain), call.builder.types[value.core].channels
+    if affine is not None and affine.scale.all():
+        scale, offset = (np.broadcast_to(v, (channels,)) for v in (affine.scale, affine.offset))
+        first = from_interleaved(channels, block) if interleaved else np.arange(channels)
+        count = channels // block**2
+        base = np.empty(channels, dtype=np.int64)  # the same channel in the first part
+        base[first] = np.tile(first[:count], block**2)
+        mul, add = scale / scale[base], (offset - offset[base]) / scale[base]
+        if (np.abs(mul) == 1).all() and (add == np.rint(add)).all() and np.abs(add).max() < 2**31:
+            core = call.builder.add(
+                ChannelAffine, "affine", (value.core,), mul=mul.astype(np.int64), add=add.astype(np.int64)
+            )
+            if not value.shared:
+                call.builder.alone.add(core)
+            chain = Chain(
+                tuple(
+                    replace(link, constant=link.constant[base] if link.constant.ndim else link.constant)
+                    for link in value.chain.links
+                )
+            )
+            return replace(value, core=core, chain=chain, shared=False)
+    return call.fail(
+        "moves pixels that are scaled, or shifted, by the channel they come from",
+        "put the quantizer in front of it, or the bias and normalisation behind it",
+    )
 
 
 def _reach(call: Call, size: int, kernel: int, stride: int, before: int, after: int, more: int) -> range:
