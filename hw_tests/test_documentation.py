@@ -175,7 +175,7 @@ def test_the_networks_of_the_page_are_such_that_flows_train(
     flow = Flow.model_validate(tomllib.loads(text))
     digits = data.load(flow.data)
     assert flow.model.function == "my_net:network"
-    named = {"my_net:network": "Sequential", "my_net:with_rules": "Sequential", "my_net:topology": "my_net"}
+    named = {"my_net:network": "network", "my_net:with_rules": "with_rules", "my_net:topology": "my_net"}
     for function, name in named.items():
         model = flow.model.model_copy(update={"function": function})
         trainee = trainee_of(model, digits)

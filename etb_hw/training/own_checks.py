@@ -39,8 +39,12 @@ def own_module(config: ModelConfig, inputs: Inputs, made: nn.Module | Network) -
         net, plan = grouped(network.module, inputs.example(), network.rules, network.additions)
     except BadInput as error:
         raise BadInput(f"{where}: {error.where}", error.reason, error.remedy) from error
+    if type(network.module) is nn.Sequential:  # which says nothing
+        plan = replace(plan, name=named.partition(":")[2])
     if plan.name in TOPOLOGIES:
-        raise BadInput(where, f"is named {plan.name!r}, as one of ours", "give its class another name")
+        raise BadInput(
+            where, f"is named {plan.name!r}, as one of ours", "give its class, or the function, another name"
+        )
     check_logits(where, net, inputs)
     _check_sums(where, plan, inputs)
     found = OwnModule(named, inputs, plan, _identity(net, network, inputs), _kinds(net, plan))
