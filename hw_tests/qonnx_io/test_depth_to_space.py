@@ -18,7 +18,7 @@ from etb_hw.dataflow.finn.onnx_writer import to_onnx
 from etb_hw.dataflow.simulation import size_fifos
 from etb_hw.errors import UnsupportedNode
 from etb_hw.flow.proofs import prove_dataflow, prove_rtl
-from etb_hw.integer import ChannelAffine, IntegerGraph
+from etb_hw.integer import BIPOLAR, ChannelAffine, Conv, IntegerGraph
 from etb_hw.integer import DepthToSpace as Node
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
@@ -154,6 +154,51 @@ def test_both_orders_are_onnx_own(mode: str) -> None:
     np.testing.assert_array_equal(PackedExecutor(graph).run(x), execute(model, x))
 
 
+@pytest.mark.parametrize(
+    ("kernel", "pads", "more", "reach"),
+    [
+        ((2, 2), (0, 0, 0, 0), (0, 0), (1, 1)),
+        ((4, 4), (1, 1, 1, 1), (0, 0), (3, 3)),
+        ((4, 2), (1, 0, 1, 0), (0, 0), (3, 1)),
+        ((2, 3), (0, 1, 0, 0), (0, 0), (1, 2)),
+        ((3, 2), (0, 0, 1, 0), (0, 0), (2, 1)),
+        ((3, 4), (1, 2, 1, 0), (1, 0), (2, 2)),
+        ((1, 5), (0, 1, 0, 2), (1, 0), (1, 3)),
+    ],
+)
+def test_kernels_and_borders_of_any_form(
+    kernel: tuple[int, int], pads: tuple[int, ...], more: tuple[int, int], reach: tuple[int, int]
+) -> None:
+    """One convolution, no larger than it must be; its weights have one bit where no place lacks a product."""
+    out, rng = Emitter((3, 4, 5), "UINT4"), np.random.default_rng(0)
+    weights = out.const(rng.choice([-1, 1], (3, 2, *kernel)))
+    made = out.node("ConvTranspose", "x", weights, strides=[2, 2], pads=list(pads), output_padding=list(more))
+    model = out.model(made)
+    x = rng.integers(0, 16, (3, 3, 4, 5))
+    graph = import_model(model)
+    np.testing.assert_array_equal(reference(graph, x), execute(model, x))
+    (conv,) = (node for node in graph.nodes if isinstance(node, Conv))
+    assert conv.weights.shape == (8, 3, *reach)
+    assert (conv.weight_dtype == BIPOLAR) == (kernel == (2, 2))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+@pytest.mark.parametrize("block", [2, 3])
+def test_whole_units_of_any_channel_are_added_before(mode: str, block: int) -> None:
+    """Each channel has a scale of its own, each part of it a sign and an offset in whole units."""
+    channels = 2 * block**2
+    out, rng = Emitter((channels, 2, 3), "UINT4"), np.random.default_rng(block)
+    first = np.repeat([0, 1], block**2) if mode == "CRD" else np.tile([0, 1], block**2)
+    scale = np.array([0.5, 2.0])[first] * rng.choice([-1, 1], channels)
+    offset = np.abs(scale) * rng.integers(-5, 6, channels)
+    scaled = out.node("Mul", "x", out.const(scale.reshape(1, -1, 1, 1)))
+    shifted = out.node("Add", scaled, out.const(offset.reshape(1, -1, 1, 1)))
+    model = out.model(shuffle(out, shifted, blocksize=block, mode=mode))
+    x = rng.integers(0, 16, (3, channels, 2, 3))
+    graph = import_model(model)
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
+
+
 def test_filters_that_others_read_keep_their_order() -> None:
     """Pixels themselves have no filters: the order that torch wants cannot be made for nothing."""
     out = Emitter((8, 3, 2), "UINT4")
@@ -164,6 +209,17 @@ def test_filters_that_others_read_keep_their_order() -> None:
 
 def bias_in_front(out: Emitter) -> str:
     return shuffle(out, out.node("Mul", "x", out.const(np.arange(1, 9).reshape(1, 8, 1, 1))))
+
+
+def relu_in_front(out: Emitter) -> str:
+    """No sum of integers: what is clipped differs between the parts."""
+    added = out.node("Sub", "x", out.const(np.arange(8).reshape(1, 8, 1, 1)))
+    return shuffle(out, out.node("Relu", added))
+
+
+def padded_in_front(out: Emitter) -> str:
+    amounts = out.const([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    return shuffle(out, out.node("Pad", "x", amounts, out.const(0.0), mode="constant"))
 
 
 def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> str:
@@ -177,7 +233,15 @@ def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> st
         (lambda o: shuffle(o, "x", blocksize=0), "blocksize 0"),
         (lambda o: shuffle(o, "x", mode="XYZ"), "mode 'XYZ'"),
         (bias_in_front, "by the channel they come from"),
+        (relu_in_front, "by the channel they come from"),
+        (padded_in_front, "padded border"),
+        (lambda o: shuffle(o, o.node("Transpose", "x", perm=[0, 2, 3, 1])), "not the second axis"),
         (lambda o: transposed(o, (8, 2, 3, 3), strides=[2, 2]), "makes 7 pixels of 3"),
+        (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 2], output_padding=[2, 2]), "makes 8 pixels"),
+        (
+            lambda o: transposed(o, (8, 2, 1, 1), strides=[3, 3], pads=[1, 1, 0, 0], output_padding=[3, 3]),
+            "pixels of 3",
+        ),
         (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 1]), "two strides"),
         (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 2], dilations=[2, 2]), "dilated"),
         (lambda o: transposed(o, (8, 1, 2, 2), strides=[2, 2], group=2), "in groups"),

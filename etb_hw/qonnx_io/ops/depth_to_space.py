@@ -138,11 +138,11 @@ def _alike(call: Call, value: Value, block: int, interleaved: bool) -> Value:
 def _reach(call: Call, size: int, kernel: int, stride: int, before: int, after: int, more: int) -> range:
     """Which neighbours d of an input pixel take part in its block of output pixels, along an axis."""
     out = stride * (size - 1) + kernel - before - after + more
-    if out != stride * size or not 0 <= more < max(stride, 1):
+    if out != stride * size or not 0 <= more < stride:
         call.fail(f"makes {out} pixels of {size} with a stride of {stride}", _REMEDY)
     first = -((kernel - 1 - before) // stride)  # r = 0 reads its last tap there
     last = (stride - 1 + before) // stride
-    return range(min(first, 0), max(last, 0) + 1)
+    return range(first, last + 1)
 
 
 def _taps(kernel: int, stride: int, before: int, reach: range) -> NDArray[np.int64]:
