@@ -87,6 +87,12 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
             (1, 2, 0, 1, False), (5, 2, 2, 1, False), (6, 3, 2, 1, True), (3, 1, 1, 0, True),
         )
     },
+    "transposed, not square": lambda: network(
+        [
+            norm(6), sign(),
+            QuantConvTranspose2d(6, 4, (3, 2), 2, (1, 0), output_padding=(1, 0), bias=False, **weights()),
+        ]
+    ),
     **{f"shuffled {count}": (lambda c=count: shuffled(c)) for count in (4, 8, 16)},
     **{f"shuffled biases {count}": (lambda c=count: shuffled_biases(c)) for count in (3, 8)},
     **{f"shuffled signs {count}": (lambda c=count: shuffled_signs(c)) for count in (4, 8, 16)},
@@ -218,8 +224,14 @@ def relu_in_front(out: Emitter) -> str:
 
 
 def padded_in_front(out: Emitter) -> str:
-    amounts = out.const([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
+    amounts = out.const([0, 0, 0, 0, 0, 0, 1, 0], np.int64)
     return shuffle(out, out.node("Pad", "x", amounts, out.const(0.0), mode="constant"))
+
+
+def scaled_by_input(out: Emitter) -> str:
+    floats, scales = np.ones((8, 2, 2, 2)), np.arange(1, 9).reshape(8, 1, 1, 1)
+    quantized = out.node("BipolarQuant", out.const(floats), out.const(scales))
+    return out.node("ConvTranspose", "x", quantized, strides=[2, 2])
 
 
 def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> str:
@@ -235,6 +247,7 @@ def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> st
         (bias_in_front, "by the channel they come from"),
         (relu_in_front, "by the channel they come from"),
         (padded_in_front, "padded border"),
+        (scaled_by_input, "along the inputs of a filter"),
         (lambda o: shuffle(o, o.node("Transpose", "x", perm=[0, 2, 3, 1])), "not the second axis"),
         (lambda o: transposed(o, (8, 2, 3, 3), strides=[2, 2]), "makes 7 pixels of 3"),
         (lambda o: transposed(o, (8, 2, 2, 2), strides=[2, 2], output_padding=[2, 2]), "makes 8 pixels"),
