@@ -16,6 +16,7 @@ from torch import nn
 import etb_hw as etb
 from etb_hw import data, training
 from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, MODEL, SUMMARY, VERIFICATION
+from etb_hw.artifacts.sizes import Count
 from etb_hw.artifacts.training import Epoch
 from etb_hw.config import DataConfig, EvolutionConfig, Flow, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.data import Dataset
@@ -25,6 +26,7 @@ from etb_hw.flow import Silent, Step, run_steps
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.publish import publish
 from etb_hw.flow.steps import STEPS
+from etb_hw.models.layers import Evolving
 from etb_hw.pruning.sizes import parameters
 from etb_hw.training import load_trained, logits
 from etb_hw.training.baselines import compare_methods
@@ -98,6 +100,8 @@ def test_it_ends_slim_binary_and_proved(named, digits: Dataset, tmp_path: Path) 
     assert len(weights) == 4
     assert all(set(found.abs().tolist()) == {float(found.abs().max())} for found in weights)
     assert result.accuracy == pytest.approx(float((trained.net(x).argmax(1).numpy() == digits.test_y).mean()))
+    proof = trained.prove_slim(torch.from_numpy(digits.test_x))
+    assert (proof.step, proof.samples, proof.mismatches) == ("slim", 60, 0)
     trained.save(tmp_path / "c.safetensors", {"about": "it"})
     again, notes = load_trained(tmp_path / "c.safetensors", model)
     assert notes["about"] == "it"
@@ -134,6 +138,12 @@ def test_its_teacher_is_itself_in_floats_or_another(named, digits: Dataset) -> N
     assert other.teacher_accuracy is not None
     assert not same(own, other)
 
+    def with_a_wrong_one(shape: tuple[int, ...], classes: int) -> etb.Network:
+        return etb.Network(small(shape, classes), teacher=small(shape, classes + 1))
+
+    with pytest.raises(BadInput, match="its teacher"):
+        training.train(named(with_a_wrong_one), recipe, EVOLUTION, digits)
+
 
 def test_rules_come_with_it(named, digits: Dataset) -> None:
     def ruled(shape: tuple[int, ...], classes: int) -> etb.Network:
@@ -161,6 +171,68 @@ def test_it_is_narrowed_for_baselines(named, digits: Dataset, tmp_path: Path) ->
     for widths in ((5,), (9, 7), (0, 7)):
         with pytest.raises((BadInput, ValueError), match="width"):
             trainee_of(named(small, widths=widths), digits)
+
+
+def test_a_fresh_network_is_as_wide_and_as_new_as_it_says(named, digits: Dataset, caplog) -> None:
+    caplog.set_level("INFO", logger="etb_hw")
+    model = named(small)
+    for widths in (None, (8, 12), (3, 5)):
+        trainee = trainee_of(model.model_copy(update={"widths": widths}), digits)
+        caplog.clear()
+        torch.manual_seed(0)
+        net = trainee.fresh()
+        assert ["stays whole" in record.message for record in caplog.records] == [True]  # the classes
+        assert trainee.form(net) == {"widths": dict(trainee.groups.widths)}
+        layers = [module for module in net.modules() if isinstance(module, Evolving)]
+        assert [len(layer.latent) for layer in layers[:3]] == [8, 8, 12] if widths is None else True
+        assert {len(layer.latent) for layer in layers[:2]} == {(widths or (8, 12))[0]}
+        for layer in layers:
+            assert torch.all(layer.quant.threshold == layer.quant.initial)
+            assert not layer.quant.offset.any()
+            assert layer.quant.alive.all()
+        if widths is None:
+            deviation, mean = torch.std_mean(layers[0].latent.flatten(1), dim=1, correction=0)
+            assert torch.allclose(deviation, torch.ones(8), atol=1e-2)
+            assert torch.allclose(mean, torch.zeros(8), atol=1e-5)
+        caplog.clear()
+        torch.manual_seed(0)
+        again = trainee.fresh(trainee.form(net))
+        assert not caplog.records  # it was said before
+        for name, value in net.state_dict().items():
+            assert torch.equal(value, again.state_dict()[name]), name
+    with pytest.raises(ValueError, match="groups"):
+        trainee_of(model, digits).fresh({"widths": {"other": 3}})
+
+
+def test_what_it_is_called(named, digits: Dataset) -> None:
+    class Mine(nn.Sequential):
+        pass
+
+    Taken = type("vgg_small", (nn.Sequential,), {})
+    assert trainee_of(named(small), digits).groups.name == "net"  # the function's
+    assert trainee_of(named(lambda *given: Mine(small(*given))), digits).groups.name == "Mine"
+    with pytest.raises(BadInput, match="one of ours"):
+        trainee_of(named(lambda *given: Taken(small(*given))), digits)
+
+
+def test_its_bytes_are_bits_and_thresholds(named, digits: Dataset) -> None:
+    def coarse(shape: tuple[int, ...], classes: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(64, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, classes)
+        )
+
+    def finer(shape: tuple[int, ...], classes: int) -> etb.Network:
+        return etb.Network(coarse(shape, classes), rules={"3": etb.Rule(activation="uint2")})
+
+    # sums to 64 * 255 have 15 bits with their sign; sums of 8 signs have 5, those of 8 values up to 3 have 6
+    wanted = {coarse: (8 * 64 + 8 * 15 + 80 + 10 * 5) / 8, finer: (8 * 64 + 8 * 3 * 15 + 80 + 10 * 6) / 8}
+    for function, size in wanted.items():
+        trainee = trainee_of(named(function), digits)
+        found = trainee.stand_in(trainee.groups.widths, 0.0)
+        assert abs(found.bytes() - size) <= 2
+        assert found.report("parameters", 0.0, 0.0, None).bytes == Count(found.bytes(), found.bytes())
+        assert found.needs_code
+        assert logits(found.net, torch.from_numpy(digits.test_x)).shape == (60, 10)
 
 
 def test_luts_may_be_what_is_counted(named, digits: Dataset) -> None:
