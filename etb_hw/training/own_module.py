@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -199,7 +199,6 @@ def _narrow(net: nn.Module, widths: Mapping[str, int]) -> nn.Module:
         if isinstance(module, Evolving):
             module.quant.offset.zero_()
             module.quant.threshold.fill_(module.quant.initial)
-    made.remember(replace(made.note, original=made.plan))
     return made.module
 
 

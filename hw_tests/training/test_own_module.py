@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -391,6 +393,22 @@ def prepared_already(shape: tuple[int, ...], classes: int) -> nn.Module:
     return etb.prepare(small(shape, classes), torch.zeros(2, *shape))
 
 
+def test_sums_that_training_would_round_are_refused(named, digits: Dataset) -> None:
+    """Up to 2**23 a float32 holds every half, where thresholds lie; later layers sum signs."""
+
+    def whole(shape: tuple[int, ...], classes: int) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, 16, shape[1:], bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.Flatten(),
+            nn.Linear(16, 2000, bias=False), nn.BatchNorm1d(2000), nn.ReLU(), nn.Linear(2000, classes),
+        )  # fmt: skip
+
+    wide = {name: getattr(digits, name).astype(np.uint16) for name in ("train_x", "test_x")}
+    assert trainee_of(named(whole), replace(digits, **wide))
+    larger = {name: images.repeat(3, 2) for name, images in wide.items()}
+    with pytest.raises(BadInput, match=r"layer 0: sums up inputs of UINT16 to 12,582,720"):
+        trainee_of(named(whole), replace(digits, **larger))
+
+
 @pytest.mark.parametrize(
     ("function", "config", "words"),
     [
@@ -454,8 +472,14 @@ def test_a_checkpoint_runs_no_code_of_its_own(named, digits: Dataset, tmp_path: 
     content = path.read_bytes()
     assert b"of_a_user" not in content
     tensors = load_file(path)
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
     save_file(tensors, path)  # without its header
     with pytest.raises(BadInput, match="checkpoint"):
+        load_trained(path, model)
+    weight = next(name for name in tensors if name.endswith(".weight"))
+    save_file({**tensors, weight: torch.full_like(tensors[weight], torch.nan)}, path, header)
+    with pytest.raises(BadInput, match="not finite"):
         load_trained(path, model)
     for damage in (b"", content[:200], content.replace(b'"widths', b'"w1dths'), content[:-4]):
         path.write_bytes(damage)
