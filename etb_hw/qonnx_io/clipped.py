@@ -23,12 +23,14 @@ def merged_clips(model: onnx.ModelProto) -> onnx.ModelProto:
     makers = {node.output[0]: node for node in graph.node if node.op_type == "QuantizeLinear" and node.output}
     read = Counter(name for node in graph.node for name in node.input)
     read.update(output.name for output in graph.output)
+    written = Counter(name for node in graph.node for name in node.output)  # twice, in a damaged file
     known = _constants(graph)
     found = {
         node.output[0]: bounds
         for node in graph.node
         if node.op_type == "Clip" and node.input and node.input[0] in makers and read[node.input[0]] == 1
-        if (bounds := _bounds(known, node)) is not None and node.output
+        if node.output and written[node.input[0]] == written[node.output[0]] == 1
+        if (bounds := _bounds(known, node)) is not None
     }
     if not found:
         return model

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -18,7 +19,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from torch import nn
 
 from etb_hw.dataflow import lower
-from etb_hw.errors import UnsupportedNode
+from etb_hw.errors import EtbError, UnsupportedNode
 from etb_hw.flow.proofs import prove_dataflow, prove_import
 from etb_hw.integer import IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
@@ -276,3 +277,16 @@ def test_what_is_refused(make, words) -> None:
     with pytest.raises(UnsupportedNode) as caught:
         import_model(model)
     assert words in str(caught.value)
+
+
+def test_a_name_that_two_nodes_write_is_an_error() -> None:
+    """Which of them a Clip reads, or writes beside, cannot be told."""
+    for place in (0, 1):
+        out = Emitter((3, 2, 2), "INT4")
+        model = out.model(pair(out))
+        named = {node.op_type: node for node in model.graph.node}
+        levels, clip = named["QuantizeLinear"], named["Clip"]
+        twin = onnx.helper.make_node("Neg", ["x"], [(levels, clip)[place].output[0]], name="twin")
+        model.graph.node.insert(0, twin)
+        with pytest.raises(EtbError, match="a second time"):
+            import_model(model)
