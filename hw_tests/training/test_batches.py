@@ -132,3 +132,11 @@ def test_sixteen_bits_are_moved_as_eight_are() -> None:
     sixteen = Batches(tensor_of(images.astype(np.uint16) * 257), Y, config)
     for step in range(5):
         assert torch.equal(sixteen.batch(step)[0], 257 * eight.batch(step)[0])
+
+
+def test_channels_lie_last_in_memory() -> None:
+    """So any network trains faster, also one that does not ask for it."""
+    images = torch.zeros((40, 3, 4, 5), dtype=torch.uint8)
+    x, _ = Batches(images, Y, CONFIG).batch(0)
+    assert x.shape == (8, 3, 4, 5)
+    assert x.is_contiguous(memory_format=torch.channels_last)
