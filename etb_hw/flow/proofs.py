@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from etb_hw.integer.packed import PackedExecutor
 from etb_hw.rtl import RtlRun
 from etb_hw.rtl.tools import Origin
 from etb_hw.verification import Proof, first_differing_layer, prove
+
+Outputs: TypeAlias = NDArray[np.generic]
 
 
 def random_inputs(graph: IntegerGraph, count: int = 32) -> NDArray[np.int64]:
@@ -48,22 +51,24 @@ def prove_import(
     return replace(prove(step, f"{model.name} in qonnx", found, expected), ties=ties)
 
 
-def prove_floats(
-    graph: IntegerGraph, model: Path, x: NDArray[np.integer], step: str, against: str,
-    found: NDArray[np.generic], expected: NDArray[np.generic],
-) -> Proof:  # fmt: skip
-    """Two executors of a file, of which at least one works in float32, give the same outputs.
+def prove_export(graph: IntegerGraph, model: Path, x: NDArray[np.integer], expected: Outputs) -> Proof:
+    """An exported file computes, in qonnx, what torch computes.
 
-    Where float32 cannot hold what an integer stands for, it is the integers that are compared; where one of
-    them rounds a tie, float64 decides, and such samples are counted.
+    Where qonnx's float32 rounds a tie, float64 decides; such samples are counted. Nothing excuses torch: what
+    the file says in float64 is no judge of the network that it was made from.
 
     Args:
-        graph: the integer graph of ``model``. found, expected: outputs (N, C, ...) for the integers ``x``.
+        graph: the integer graph of ``model``. expected: torch's outputs (N, C, ...) for the integers ``x``.
     """
-    found = qonnx_io.without_rounding(graph, found)
-    expected, ties = qonnx_io.settled(graph, model, x, found, expected)
-    found, more = qonnx_io.settled(graph, model, x, expected, found)
-    return replace(prove(step, against, found, expected, "logits"), ties=ties + more)
+    expected = qonnx_io.without_rounding(graph, expected)
+    found, ties = qonnx_io.settled(graph, model, x, expected)
+    return replace(prove(f"{model.name} in qonnx", "slim", found, expected, "logits"), ties=ties)
+
+
+def prove_outputs(graph: IntegerGraph, step: str, against: str, found: Outputs, expected: Outputs) -> Proof:
+    """Two executors give the same outputs; where float32 cannot hold them, the same integers."""
+    found, expected = (qonnx_io.without_rounding(graph, outputs) for outputs in (found, expected))
+    return prove(step, against, found, expected, "logits")
 
 
 def prove_hls4ml(graph: IntegerGraph, model: Path, x: NDArray[np.integer]) -> Proof:

@@ -16,25 +16,16 @@ from etb_hw.qonnx_io.rounding import without_rounding
 
 
 def settled(
-    graph: IntegerGraph,
-    model: Path,
-    x: NDArray[np.integer],
-    found: NDArray[np.generic],
-    executed: NDArray[np.generic] | None = None,
+    graph: IntegerGraph, model: Path, x: NDArray[np.integer], found: NDArray[np.generic]
 ) -> tuple[NDArray[np.generic], int]:
     """qonnx's outputs for the integers ``x``, in the shape of ``found``, and how many ties were decided.
 
     A sample on which ``found`` differs is computed again in float64, with ties decided exactly. Where that
     gives ``found``, qonnx has rounded a tie, and ``found`` is what is returned for it. Anything else stays
     as qonnx has it.
-
-    Args:
-        executed: what another executor made of ``x`` in float32; by default qonnx computes it.
     """
     proto, _ = without_ending(read_model(model))
-    if executed is None:
-        executed = execute(proto, graph.to_float(x))
-    executed = without_rounding(graph, executed)
+    executed = without_rounding(graph, execute(proto, graph.to_float(x)))
     if executed.size != found.size:
         return executed, 0
     expected = executed.reshape(found.shape).copy()

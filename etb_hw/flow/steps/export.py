@@ -7,11 +7,10 @@ import logging
 from etb_hw import qonnx_io
 from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, MODEL
 from etb_hw.errors import UnsupportedNode, one_line
-from etb_hw.flow.proofs import prove_floats
+from etb_hw.flow.proofs import prove_export
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer import DataType
-from etb_hw.qonnx_io import execute
 from etb_hw.training import load_trained, logits, tensor_of
 from etb_hw.verification import Proof, prove
 
@@ -34,12 +33,7 @@ def _run(context: Context) -> list[Proof]:
     if module is not trained.net:
         brevitas = logits(module, pixels.float()).numpy()
         proofs.append(prove("stock Brevitas layers", "slim", brevitas, torch_logits, "logits"))
-    graph = qonnx_io.import_model(path)
-    executed = execute(path, x)
-    return [
-        *proofs,
-        prove_floats(graph, path, x, "model.qonnx.onnx in qonnx", "slim", executed, torch_logits),
-    ]
+    return [*proofs, prove_export(qonnx_io.import_model(path), path, x, torch_logits)]
 
 
 STEP = Step(

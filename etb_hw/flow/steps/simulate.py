@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw import qonnx_io
-from etb_hw.artifacts.run_files import CHECKPOINT, MODEL, SIMULATION, STREAMLINED
+from etb_hw.artifacts.run_files import CHECKPOINT, SIMULATION, STREAMLINED
 from etb_hw.artifacts.summary import Simulation
-from etb_hw.flow.proofs import prove_floats, prove_packed
+from etb_hw.flow.proofs import prove_outputs, prove_packed
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer.packed import PackedExecutor
@@ -39,9 +39,7 @@ def _run(context: Context) -> list[Proof]:
     trained, _ = load_trained(context.path(CHECKPOINT), context.flow.model)
     torch_logits = logits(trained.net, tensor_of(dataset.test_x)).numpy()
     found = graph.dequantize(np.concatenate(outputs))
-    whole = prove_floats(
-        graph, context.path(MODEL), dataset.test_x, "packed, whole test set", "slim", found, torch_logits
-    )
+    whole = prove_outputs(graph, "packed, whole test set", "slim", found, torch_logits)
     context.write(
         SIMULATION,
         Simulation(
@@ -61,5 +59,5 @@ def _run(context: Context) -> list[Proof]:
 STEP = Step(
     "simulate", "Simulate the whole test set, bit-accurately",
     lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
-    (CHECKPOINT, MODEL, STREAMLINED), (SIMULATION,), _run,
+    (CHECKPOINT, STREAMLINED), (SIMULATION,), _run,
 )  # fmt: skip
