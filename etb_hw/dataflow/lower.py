@@ -124,9 +124,9 @@ def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
 
 def _shifts_in_thresholds(graph: IntegerGraph) -> IntegerGraph:
     """Integers that are added a channel, where a threshold is their only reader, move into it."""
-    nodes = {node.name: node for node in graph.nodes}
+    nodes = dict(graph.by_name)
     for node in graph.nodes:
-        source = nodes[node.inputs[0]] if isinstance(node, g.Threshold) else node
+        source = graph.by_name[node.inputs[0]] if isinstance(node, g.Threshold) else None
         if not isinstance(node, g.Threshold) or not isinstance(source, g.ChannelAffine):
             continue
         if (source.mul == 1).all() and len(graph.consumers(source.name)) == 1 and graph.output != source.name:

@@ -22,12 +22,14 @@ def pixels_in_order(graph: IntegerGraph) -> IntegerGraph:
 
     Raises UnsupportedNode where others see the order, too.
     """
-    nodes = {node.name: node for node in graph.nodes}
-    for node in graph.nodes:
-        if isinstance(node, g.DepthToSpace) and node.interleaved:
-            order = from_interleaved(graph.types[node.inputs[0]].channels, node.block)
-            _reorder(graph, nodes, node, order)
-            nodes[node.name] = replace(node, interleaved=False)
+    interleaved = [node for node in graph.nodes if isinstance(node, g.DepthToSpace) and node.interleaved]
+    if not interleaved:
+        return graph
+    nodes = dict(graph.by_name)
+    for node in interleaved:
+        order = from_interleaved(graph.types[node.inputs[0]].channels, node.block)
+        _reorder(graph, nodes, node, order)
+        nodes[node.name] = replace(node, interleaved=False)
     return replace(graph, nodes=tuple(nodes.values()))
 
 

@@ -21,7 +21,6 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         F.max_pool2d,
         F.max_pool1d,
         F.pixel_shuffle,
-        torch.pixel_shuffle,
     }
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})

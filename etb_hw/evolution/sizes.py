@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TypeAlias
 
 from etb_hw.artifacts.sizes import Count, LayerSizes, PruningReport
 from etb_hw.evolution.plan import Layer, Plan
-from etb_hw.pruning.sizes import report_of_rows
+from etb_hw.pruning.sizes import packed_bytes, report_of_rows, row_of_weights
 from etb_hw.quantizers import ActivationKind
 
 Kinds: TypeAlias = Mapping[str, ActivationKind]  # of the activations that read the sums of a group
@@ -33,22 +32,13 @@ def plan_bytes(plan: Plan, kinds: Kinds, largest: int) -> int:
 
 
 def _row(before: Plan, after: Plan, layer: Layer, kinds: Kinds, largest: int) -> LayerSizes:
-    old, new = before.geometry(layer), after.geometry(layer)
-    return LayerSizes(
-        layer.name,
-        "conv" if layer.taps > 1 or layer.sums > 1 else "dense",
-        Count(old.outputs, new.outputs),
-        Count(old.inputs, new.inputs),
-        Count(old.weights, new.weights),
-        Count(old.macs, new.macs),
-        Count(math.ceil(old.weights / 8), math.ceil(new.weights / 8)),
-        Count(*(_bytes(plan, layer, kinds, largest) for plan in (before, after))),
-    )
+    op = "conv" if layer.taps > 1 or layer.sums > 1 else "dense"
+    size = Count(*(_bytes(plan, layer, kinds, largest) for plan in (before, after)))
+    return row_of_weights(layer.name, op, before.geometry(layer), after.geometry(layer), size)
 
 
 def _bytes(plan: Plan, layer: Layer, kinds: Kinds, largest: int) -> int:
-    size = plan.geometry(layer)
-    kind = plan.reads()[layer.name]
-    bound = size.fan_in * (largest if kind is None else kind.bound)
+    size, kind = plan.geometry(layer), plan.reads()[layer.name]
     of_a_filter = kinds[layer.group].thresholds if layer.group in kinds else 1
-    return math.ceil((size.weights + size.outputs * of_a_filter * (bound.bit_length() + 1)) / 8)
+    bound = size.fan_in * (largest if kind is None else kind.bound)
+    return packed_bytes(size.weights, size.outputs * of_a_filter, bound)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from etb_hw.artifacts.sizes import Count, LayerSizes, PruningReport
 from etb_hw.models.groups import Sized
-from etb_hw.models.spec import LayerSpec, NetSpec
+from etb_hw.models.spec import Geometry, LayerSpec, NetSpec
 
 Widths: TypeAlias = Mapping[str, int]
 Cost: TypeAlias = Callable[[Widths], float]
@@ -52,17 +52,27 @@ def _row(before: NetSpec, after: NetSpec, layer: LayerSpec) -> LayerSizes:
         size = Count(layer_bytes(before, layer), layer_bytes(after, layer))
         none = Count(0, 0)
         return LayerSizes(layer.name, layer.op, channels, channels, none, none, none, size)
-    old, new = before.geometry(layer), after.geometry(layer)
+    size = Count(layer_bytes(before, layer), layer_bytes(after, layer))
+    return row_of_weights(layer.name, layer.op, before.geometry(layer), after.geometry(layer), size)
+
+
+def row_of_weights(name: str, op: str, old: Geometry, new: Geometry, size: Count) -> LayerSizes:
+    """The row of a layer with weights, before and after."""
     return LayerSizes(
-        layer.name,
-        layer.op,
+        name,
+        op,
         Count(old.outputs, new.outputs),
         Count(old.inputs, new.inputs),
         Count(old.weights, new.weights),
         Count(old.macs, new.macs),
         Count(math.ceil(old.weights / 8), math.ceil(new.weights / 8)),
-        Count(layer_bytes(before, layer), layer_bytes(after, layer)),
+        size,
     )
+
+
+def packed_bytes(weights: int, constants: int, bound: int) -> int:
+    """One bit a weight, and constants as wide as sums of magnitude ``bound``, with their sign."""
+    return math.ceil((weights + constants * (bound.bit_length() + 1)) / 8)
 
 
 def filters(spec: Sized, widths: Widths | None = None) -> int:
@@ -85,9 +95,8 @@ def macs(spec: Sized, widths: Widths | None = None) -> int:
 def layer_bytes(spec: NetSpec, layer: LayerSpec) -> int:
     """Packed one-bit weights, and thresholds (or the classifier's biases) as wide as the layer's sums."""
     per_filter = 1 if layer.op == "classifier" else layer.kind.thresholds
-    bits = sum_bound(spec, layer).bit_length() + 1
     weights = spec.geometry(layer).weights if layer.weighted else 0
-    return math.ceil((weights + spec.widths[layer.group] * per_filter * bits) / 8)
+    return packed_bytes(weights, spec.widths[layer.group] * per_filter, sum_bound(spec, layer))
 
 
 def size_bytes(spec: NetSpec) -> int:

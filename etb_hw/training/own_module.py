@@ -18,7 +18,7 @@ from etb_hw.errors import BadInput, one_line
 from etb_hw.evolution.cut import cut
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.network import Network, network_of
-from etb_hw.evolution.note import Note, write_note
+from etb_hw.evolution.note import Note, note_of, write_note
 from etb_hw.evolution.plan import Keep, Plan
 from etb_hw.evolution.prepare import grouped, prepare
 from etb_hw.evolution.sizes import plan_bytes, plan_report
@@ -129,7 +129,7 @@ class OwnModule:
         return network_of(where, own_network(self.named, inputs.shape, inputs.classes))
 
     def form(self, net: nn.Module) -> dict[str, Any]:
-        return {"widths": dict(PreparedNet(net).plan.widths)}
+        return {"widths": dict(_plan(net).widths)}
 
     def root(self, net: nn.Module) -> nn.Module:
         return net
@@ -147,7 +147,7 @@ class OwnModule:
     def finished(self, net: nn.Module, keep: Keep, sample: Tensor) -> tuple[TrainedModule, Proof]:
         evolved = copy.deepcopy(net).cpu().eval()
         slimmed, proof = slim_and_proof(evolved, sample.cpu().float())
-        return self._trained(slimmed, evolved, PreparedNet(evolved).plan.widths, keep), proof
+        return self._trained(slimmed, evolved, _plan(evolved).widths, keep), proof
 
     def _trained(
         self, net: nn.Module, evolved: nn.Module, widths: Mapping[str, int], keep: Keep
@@ -176,11 +176,16 @@ class OwnModule:
 
 def _check_same(trainee: OwnModule, made: nn.Module) -> None:
     """Raise BadInput where the function gives another network than it gave before."""
-    net = PreparedNet(made)
-    before = trainee.groups if not trainee.narrowed else None
-    if list(net.plan.widths) != list(trainee.groups.widths) or (before and before.widths != net.plan.widths):
+    found, wanted = _plan(made).widths, trainee.groups.widths
+    if list(found) != list(wanted) or not (trainee.narrowed or found == wanted):
         reason = "gives another network each time it is called"
         raise BadInput(f"model.function {trainee.named}", reason, "only weights may be random")
+
+
+def _plan(net: nn.Module) -> Plan:
+    note = note_of(net)
+    assert note is not None, "every network of a trainee is prepared"
+    return note.plan
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from etb_hw.artifacts.run_files import TRAINING_STATE
 from etb_hw.artifacts.training import Epoch, Shares
@@ -25,9 +25,7 @@ from etb_hw.training.state import Snapshot, save_snapshot
 from etb_hw.training.trainee import Trainee
 from etb_hw.verification import Proof
 
-_FADED = (
-    "faded"  # what channels that leave have faded to; the controller's other values have names of their own
-)
+_FADED = "faded"  # what channels that leave have faded to, beside the controller's own values
 
 
 @dataclass
@@ -84,20 +82,16 @@ def start(
         torch.manual_seed(training.seed)
         net = trainee.fresh(snapshot.form if snapshot else None)
     net.to(device).train()
+    faded: dict[str, Tensor] = {}
     if snapshot is not None:
         net.load_state_dict(dict(snapshot.net))
         if snapshot.hard:
             set_hard(net)
         for name, value in snapshot.controller.items():
             kind, _, group = name.partition(".")
-            if kind != _FADED:
-                controller.state[kind][group] = value.to(device)
+            (faded if kind == _FADED else controller.state[kind])[group] = value.to(device)
     evolution = Course(PreparedNet(net), controller, 0 if snapshot is None else snapshot.step)
-    if snapshot is not None:
-        faded = {name.partition("."): value for name, value in snapshot.controller.items()}
-        evolution.net.faded = {
-            group: value.to(device) for (kind, _, group), value in faded.items() if kind == _FADED
-        }
+    evolution.net.faded = faded
     optimizers = evolving_optimizers(trainee.root(net), training, evolution.adam)
     run = Run(trainee, evolution, wrapped(net, team, training.compile), optimizers, team)
     if snapshot is not None:

@@ -12,7 +12,7 @@ from etb_hw.integer import Chain, ChannelAffine, DepthToSpace
 from etb_hw.integer.depth_to_space import from_interleaved
 from etb_hw.qonnx_io.affine import as_affine
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.ops.linear import convolved
+from etb_hw.qonnx_io.ops.linear import biased, convolved
 from etb_hw.qonnx_io.value import IMAGE, Const, Tensor, Value
 from etb_hw.qonnx_io.windows import pads as read_pads
 from etb_hw.qonnx_io.windows import pair
@@ -61,13 +61,8 @@ def conv_transpose(call: Call) -> Tensor:
     ]
     border = (-vertical.start, -horizontal.start, vertical.stop - 1, horizontal.stop - 1)
     weights = _of_a_convolution(call, const, source)
-    made = convolved(call, value, weights, border)
-    made = _to_space(call, made, down, interleaved=False)
-    bias = call.optional(2)
-    if bias is None:
-        return made
-    added = call.per_channel(made, bias.value.astype(np.float32).reshape(1, -1, 1, 1))
-    return made.with_chain(made.chain.then("add", added))
+    made = _to_space(call, convolved(call, value, weights, border), down, interleaved=False)
+    return biased(call, made, call.optional(2))
 
 
 def _to_space(call: Call, value: Value, block: int, interleaved: bool) -> Value:
@@ -77,58 +72,53 @@ def _to_space(call: Call, value: Value, block: int, interleaved: bool) -> Value:
         call.fail("reads a padded border", "pad behind it")
     if block == 1:
         return value
-    value = _alike(call, value, block, interleaved)
+    channels = call.builder.types[value.core].channels
+    order = from_interleaved(channels, block) if interleaved else np.arange(channels)
+    first = order[: channels // block**2]  # the channels of the first part
+    same = np.empty_like(order)  # the channel of the first part that each is a part of
+    same[order] = np.tile(first, block**2)
+    if not all((along == along[same]).all() for along in _along(value.chain)):
+        value = _alike(call, value, same)
     core = call.builder.add(DepthToSpace, "to_space", (value.core,), block=block, interleaved=interleaved)
     if not value.shared:
         call.builder.alone.add(core)
+    return replace(value, core=core, chain=_taken(value.chain, first), shared=False)
+
+
+def _along(chain: Chain) -> list[NDArray[Any]]:
+    """All that a chain has a channel."""
+    links = [link.constant for link in chain.links if link.constant.ndim]
+    return links if chain.start is None else [*links, chain.start.row, chain.start.sign]
+
+
+def _taken(chain: Chain, channels: NDArray[np.int64]) -> Chain:
+    """The chain of these channels."""
     links = tuple(
-        replace(link, constant=_parts(link.constant, block, interleaved)[0]) for link in value.chain.links
+        replace(link, constant=link.constant[channels]) if link.constant.ndim else link
+        for link in chain.links
     )
-    start = value.chain.start
+    start = chain.start
     if start is not None:
-        row, sign = (_parts(of, block, interleaved)[0] for of in (start.row, start.sign))
-        start = replace(start, row=row, sign=sign)
-    return replace(value, core=core, chain=Chain(links, start), shared=False)
+        start = replace(start, row=start.row[channels], sign=start.sign[channels])
+    return Chain(links, start)
 
 
-def _parts(values: NDArray[Any], block: int, interleaved: bool) -> NDArray[Any]:
-    """What stands along the channels, a row a part of the block."""
-    if not values.ndim:
-        return values[None]
-    return values.reshape(-1, block**2).T if interleaved else values.reshape(block**2, -1)
-
-
-def _alike(call: Call, value: Value, block: int, interleaved: bool) -> Value:
-    """The same tensor with one chain for all parts of a block; integers make up for what differs.
+def _alike(call: Call, value: Value, same: NDArray[np.int64]) -> Value:
+    """The same tensor with the chain of the first part for all parts; integers make up for what differs.
 
     Refused where no integers can.
     """
-    start = value.chain.start
-    along = [link.constant for link in value.chain.links] + ([] if start is None else [start.row, start.sign])
-    parts = [_parts(values, block, interleaved) for values in along]
-    if all((rows == rows[0]).all() for rows in parts):
-        return value
-    affine, channels = as_affine(value.chain), call.builder.types[value.core].channels
+    affine = as_affine(value.chain)
     if affine is not None and affine.scale.all():
-        scale, offset = (np.broadcast_to(v, (channels,)) for v in (affine.scale, affine.offset))
-        first = from_interleaved(channels, block) if interleaved else np.arange(channels)
-        count = channels // block**2
-        base = np.empty(channels, dtype=np.int64)  # the same channel in the first part
-        base[first] = np.tile(first[:count], block**2)
-        mul, add = scale / scale[base], (offset - offset[base]) / scale[base]
+        scale, offset = (np.broadcast_to(v, same.shape) for v in (affine.scale, affine.offset))
+        mul, add = scale / scale[same], (offset - offset[same]) / scale[same]
         if (np.abs(mul) == 1).all() and (add == np.rint(add)).all() and np.abs(add).max() < 2**31:
             core = call.builder.add(
                 ChannelAffine, "affine", (value.core,), mul=mul.astype(np.int64), add=add.astype(np.int64)
             )
             if not value.shared:
                 call.builder.alone.add(core)
-            chain = Chain(
-                tuple(
-                    replace(link, constant=link.constant[base] if link.constant.ndim else link.constant)
-                    for link in value.chain.links
-                )
-            )
-            return replace(value, core=core, chain=chain, shared=False)
+            return replace(value, core=core, chain=_taken(value.chain, same), shared=False)
     return call.fail(
         "moves pixels that are scaled, or shifted, by the channel they come from",
         "put the quantizer in front of it, or the bias and normalisation behind it",

@@ -35,7 +35,7 @@ def conv(call: Call) -> Tensor:
         call.fail(f"kernel_shape {kernel} is not that of the weights {const.shape}", "export again")
     own = read_pads(call, (size[1], size[2]), kernel, stride, dilation)
     made = convolved(call, value, const, own, stride, dilation, int(call.attr("group", 1)))
-    return _bias(call, made, call.optional(2), 1.0)
+    return biased(call, made, call.optional(2))
 
 
 def convolved(
@@ -79,7 +79,7 @@ def gemm(call: Call) -> Tensor:
     alpha = call.real("alpha", 1.0)
     result = _dense(call, value, const)
     result = result.with_chain(then(result.chain, "mul", alpha))
-    return _bias(call, result, call.optional(2), call.real("beta", 1.0))
+    return biased(call, result, call.optional(2), call.real("beta", 1.0))
 
 
 def _dense(call: Call, value: Value, const: Const) -> Value:
@@ -218,7 +218,8 @@ def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[0].reshape(()) if (values == values[0]).all() else values
 
 
-def _bias(call: Call, value: Value, bias: Const | None, factor: float) -> Value:
+def biased(call: Call, value: Value, bias: Const | None, factor: float = 1.0) -> Value:
+    """The sums with ``factor`` times a bias a channel, where there is one."""
     if bias is None:
         return value
     array = bias.value.astype(np.float32) * np.float32(factor)
