@@ -141,7 +141,7 @@ def _go_on(
                     save(run, out_dir, made.key(run))
                     keep_finished(out_dir / TRAINING_STATE)
                 with steps.one():
-                    loss = train_step(run, made.batches, training, made.teacher, steps)
+                    loss = train_step(run, made.batches, training, made.lessons, steps)
                     if run.step in (schedule.slim, schedule.harden):
                         refitted(run, training)
                     watch.stepped()

@@ -25,6 +25,7 @@ from etb_hw.training.phases import PROOF_IMAGES, Unchanged
 from etb_hw.training.pixels import tensor_of
 from etb_hw.training.run import Run, start
 from etb_hw.training.state import key_of
+from etb_hw.training.teacher import Lessons
 from etb_hw.training.trainee import Trainee
 from etb_hw.training.trainees import trainee_of
 
@@ -35,6 +36,7 @@ class SetUp:
 
     Attributes:
         trainee: the network before pruning. test_x, test_y: the test set.
+        lessons: what the teacher says in a step.
         out_dir: where this process writes; None for those that do not.
         keys: everything that decides the result, without restarts, with the first one, and so on.
     """
@@ -46,6 +48,7 @@ class SetUp:
     test_x: Tensor
     test_y: Tensor
     teacher: nn.Module | None
+    lessons: Lessons | None
     out_dir: Path | None
     keys: tuple[str, ...]
 
@@ -87,7 +90,8 @@ def set_up(
     test_x, test_y = tensor_of(dataset.test_x).to(device), torch.from_numpy(dataset.test_y)
     if not team.leads:
         out_dir = None
-    made = SetUp(trainee, training, evolution, batches, test_x, test_y, teacher, out_dir, keys)
+    lessons = None if teacher is None else Lessons(teacher, training)
+    made = SetUp(trainee, training, evolution, batches, test_x, test_y, teacher, lessons, out_dir, keys)
     run = start(trainee, training, controller, device, out_dir, keys, team)
     run.evolution.unchanged = Unchanged(run, made.sample)
     return made, run

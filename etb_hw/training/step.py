@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from etb_hw.config import TrainingConfig
 from etb_hw.evolution.team import total
 from etb_hw.training.batches import Batches
 from etb_hw.training.devices import halved
 from etb_hw.training.loss import check_loss, loss_of
 from etb_hw.training.run import Run
-from etb_hw.training.teacher import lesson
+from etb_hw.training.teacher import Lessons
 from etb_hw.training.whole_steps import WholeSteps
 
 
 def train_step(
-    run: Run, batches: Batches, training: TrainingConfig, teacher: nn.Module | None, steps: WholeSteps
+    run: Run, batches: Batches, training: TrainingConfig, lessons: Lessons | None, steps: WholeSteps
 ) -> float:
     """One step; returns the mean loss of all processes."""
     x, y = batches.batch(run.step)
-    taught = lesson(teacher, x, training.amp)
+    taught = None if lessons is None else lessons.of(x)
     with halved(x, training.amp):
         output = run.trained(x)
     loss = loss_of(output.float(), y, taught, training)

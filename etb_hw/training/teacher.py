@@ -17,6 +17,7 @@ from etb_hw.evolution.schedule import cosine, epoch_steps
 from etb_hw.evolution.team import Team, total
 from etb_hw.training.batches import Batches
 from etb_hw.training.common_state import common_snapshot
+from etb_hw.training.compiled import compiled
 from etb_hw.training.devices import halved, prepare
 from etb_hw.training.distributed import share_buffers, wrapped
 from etb_hw.training.loss import check_loss
@@ -127,14 +128,22 @@ def _train(
                 save()
 
 
-@torch.no_grad()
-def lesson(teacher: nn.Module | None, x: Tensor, half: bool) -> Tensor | None:
-    """The teacher's logits (B, classes) for a batch of pixels."""
-    if teacher is None:
-        return None
-    with halved(x, half):
-        logits: Tensor = teacher(x)
-    return logits.float()
+class Lessons:
+    """What a finished teacher says of batches.
+
+    Compiled where the steps are: eagerly they take a quarter of a step (see EXPERIMENTS.md).
+    """
+
+    def __init__(self, teacher: nn.Module, training: TrainingConfig) -> None:
+        self._called = compiled(teacher) if training.compile else teacher
+        self._half = training.amp
+
+    @torch.no_grad()
+    def of(self, x: Tensor) -> Tensor:
+        """The teacher's logits (B, classes) for a batch of pixels."""
+        with halved(x, self._half):
+            logits: Tensor = self._called(x)
+        return logits.float()
 
 
 def _widened(model: ModelConfig, factor: float) -> ModelConfig:

@@ -8,10 +8,11 @@ import torch
 from torch._dynamo.testing import CompileCounter
 
 from etb_hw import data
-from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TrainingConfig
+from etb_hw.config import DataConfig, EvolutionConfig, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.errors import BadInput
 from etb_hw.training.compiled import compiled
 from etb_hw.training.loop import train
+from etb_hw.training.teacher import Lessons, teach
 
 TINY = ModelConfig(widths=(4, 4, 6, 6, 8, 8))
 FORMS = 3  # evolving, slim, binary
@@ -43,6 +44,34 @@ def test_a_run_is_as_many_graphs_as_the_network_has_forms(
     assert result is not None
     assert result.hard.spec.widths != result.dense.widths
     assert counter.frame_count == FORMS
+
+
+def test_a_teacher_is_a_graph_while_it_learns_and_another_while_it_teaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch._dynamo.reset()
+    counter, torchs = CompileCounter(), torch.compile
+    monkeypatch.setattr(torch, "compile", lambda net, **_: torchs(net, backend=counter, fullgraph=True))
+    training = TrainingConfig(
+        epochs=4, batch=32, threads=1, compile=True, teacher=TeacherConfig(epochs=1, width=1.5)
+    )
+    result = train(TINY, training, EvolutionConfig(ratio=0.4), few(), tmp_path)
+    assert result is not None
+    assert result.teacher_accuracy is not None
+    assert counter.frame_count == FORMS + 2
+
+
+def test_a_compiled_lesson_is_the_teachers_own_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchs = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda net, **_: torchs(net, backend="aot_eager"))
+    data_set = few()
+    x = torch.from_numpy(data_set.test_x).float()
+    training = TrainingConfig(epochs=1, batch=32, threads=1, compile=True, teacher=TeacherConfig(epochs=1))
+    teacher = teach(TINY, training, data_set)
+    assert teacher is not None
+    said = Lessons(teacher, training).of(x)
+    assert not said.requires_grad
+    assert torch.allclose(said, teacher(x), atol=1e-4)
 
 
 def without(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
