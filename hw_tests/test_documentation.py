@@ -19,7 +19,7 @@ from etb_hw import data
 from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
-from etb_hw.flow.budgets import stand_in
+from etb_hw.flow.rehearsal import stand_in
 from etb_hw.training.trainees import trainee_of
 
 NEEDS = "needs pip install 'etb-hw[docs]'"

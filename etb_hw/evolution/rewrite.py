@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.grouping import ADDS
+from etb_hw.evolution.passing import passes_values
 from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
 from etb_hw.evolution.trace import (
@@ -78,7 +79,7 @@ def rewritten(
     if rounding:
         for node in list(made.graph.nodes):
             for source in _floats_read(made, node, rules):
-                path = _insert(made, node, source, "round", nn.Identity())
+                path = _insert(made, *_behind_the_floats(made, node, source), "round", nn.Identity())
                 more[path] = Rule(activation="stream")
     seen: Counter[str] = Counter()
     for node in _activation_calls(made, made.graph, rules):
@@ -121,6 +122,7 @@ def _floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]
 
 def _normalises(model: nn.Module, node: fx.Node) -> bool:
     """Whether a node is a normalisation of a layer's sums."""
+    node = _made_of(model, node)
     if node.op != "call_module" or not isinstance(module_at(model, node), nn.modules.batchnorm._BatchNorm):
         return False
     source = next(tensors_in(node))
@@ -139,9 +141,24 @@ def _floats_added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node
 
 def _integers(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
     """Whether a tensor is an activation, or a sum of two (which are rounded where they are not)."""
+    node = _made_of(model, node)
     if node.op in ("call_function", "call_method"):
         return node.target in _ACTIVATION_CALLS or node.target in ADDS or clamps(node)
     return node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None
+
+
+def _made_of(model: nn.Module, node: fx.Node) -> fx.Node:
+    """Where the values of a node come from, through all that hands them on as they are."""
+    while passes_values(model, node):
+        node = next(tensors_in(node))
+    return node
+
+
+def _behind_the_floats(model: nn.Module, node: fx.Node, source: fx.Node) -> tuple[fx.Node, fx.Node]:
+    """The floats behind ``source``, where each channel is still one, and what reads them for ``node``."""
+    while passes_values(model, source) and len(source.users) == 1:
+        node, source = source, next(tensors_in(source))
+    return node, source
 
 
 def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[fx.Node]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-import torch
 from pydantic import ValidationError
 
 from etb_hw.config import BuildConfig, Flow
@@ -20,12 +19,11 @@ from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.budget import Budget
 from etb_hw.evolution.evolve import BudgetOf
 from etb_hw.evolution.net import PreparedNet
-from etb_hw.flow.hardware_cost import LutCost, graph_of
-from etb_hw.flow.rehearsal import SPREAD, rehearsed
+from etb_hw.flow.hardware_cost import LutCost
+from etb_hw.flow.rehearsal import rehearsed, stand_in
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.pruning import Cost
 from etb_hw.qonnx_io import ImportOptions
-from etb_hw.training.trainee import Trainee
 from etb_hw.training.trainees import trainee_of
 
 Made: TypeAlias = Callable[[Mapping[str, int]], IntegerGraph]
@@ -143,10 +141,3 @@ class Takes:
 def _fullest(used: Resources, allowed: Resources) -> float:
     pairs = zip(used.amounts, allowed.amounts, strict=True)
     return max((amount / limit if limit else float(amount > 0) * 2) for amount, limit in pairs)
-
-
-def stand_in(trainee: Trainee, widths: Mapping[str, int]) -> IntegerGraph:
-    """A network of these widths that costs what a trained one does: its weights and thresholds are random."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return graph_of(trainee.stand_in(widths, SPREAD))  # equal thresholds would cost less

@@ -1,4 +1,4 @@
-"""A prepared network's way to hardware, gone before it is trained, with weights that mean nothing."""
+"""A network's way to hardware, gone before it is trained, with weights that mean nothing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from etb_hw.evolution.slim import drawn
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.qonnx_io import ImportOptions
 from etb_hw.qonnx_io.export import exported_model
+from etb_hw.training.trainee import Trainee
 
-SPREAD = 5.0  # standard deviation of a stand-in's thresholds
+SPREAD = 5.0  # standard deviation of a stand-in's thresholds: equal ones would cost less
 _OF_EACH_INPUT = (
     nn.GroupNorm,
     nn.LayerNorm,
@@ -25,7 +26,7 @@ _OF_EACH_INPUT = (
     nn.LocalResponseNorm,
     nn.modules.instancenorm._InstanceNorm,
 )
-_OF_FLOATS = "of different scales"  # what the importer says of floats in between
+_OF_FLOATS = ("of different scales", "no integer maps to zero")  # what the importer says of floats in between
 log = logging.getLogger("etb_hw")
 
 
@@ -44,13 +45,6 @@ def check(model: nn.Module, input_dtype: str = "uint8", options: ImportOptions |
     """
     net = PreparedNet(model)
     widths = dict(net.plan.widths)
-    for path, module in net.module.named_modules():
-        if isinstance(module, _OF_EACH_INPUT):  # exporters write them as other ops, which would be blamed
-            raise UnsupportedNode(
-                f"module {path!r} ({type(module).__name__})",
-                "normalises by the values of each input, which has no exact integer form",
-                "use BatchNorm, whose statistics become constants",
-            )
     lower(rehearsed(net, widths, DataType.parse(input_dtype), options))
     log.info("%s can be built, %d groups of channels", type(net.module).__name__, len(widths))
 
@@ -62,13 +56,35 @@ def rehearsed(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = drawn(net, widths, SPREAD)
+    return _read_back(module, tuple(net.note.example.shape[1:]), dtype, options)
+
+
+def stand_in(trainee: Trainee, widths: Mapping[str, int]) -> IntegerGraph:
+    """The same of what a flow is to train. Raises as ``check``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        drawn = trainee.stand_in(widths, SPREAD)
+    return _read_back(drawn.deployed(), drawn.input_shape, DataType.parse(drawn.input_dtype))
+
+
+def _read_back(
+    module: nn.Module, shape: tuple[int, ...], dtype: DataType, options: ImportOptions | None = None
+) -> IntegerGraph:
+    """A slim network exported and imported; what a user's own may be refused for is told in torch's words."""
+    for path, part in module.named_modules():
+        if isinstance(part, _OF_EACH_INPUT):  # exporters write them as other ops, which would be blamed
+            raise UnsupportedNode(
+                f"module {path!r} ({type(part).__name__})",
+                "normalises by the values of each input, which has no exact integer form",
+                "use BatchNorm, whose statistics become constants",
+            )
     try:
-        return qonnx_io.import_model(
-            exported_model(module, tuple(net.note.example.shape[1:]), dtype), options
-        )
+        return qonnx_io.import_model(exported_model(module, shape, dtype), options)
     except UnsupportedNode as error:
-        if _OF_FLOATS not in error.reason:
+        if not any(words in error.reason for words in _OF_FLOATS):
             raise
         remedy = f"{error.remedy}; for residual additions and layers behind a normalisation without an "
-        remedy += "activation: prepare(..., additions='stream')"
+        remedy += (
+            "activation: additions='stream' in prepare(...), or in the etb_hw.Network of a flow's function"
+        )
         raise UnsupportedNode(error.where, error.reason, remedy) from None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import etb_hw as etb
+from etb_hw.dataflow.lower import lower
 from etb_hw.errors import BadInput, UnsupportedNode
+from etb_hw.flow.proofs import prove_dataflow, prove_export
 from etb_hw.qonnx_io import import_model
 from etb_hw.qonnx_io.export import exported_model
 
@@ -107,6 +111,41 @@ def test_a_linear_bottleneck_becomes_integers_where_asked() -> None:
             norm.weight.data.uniform_(0.5, 1.5)
     graph = import_model(exported_model(etb.slim(model), (1, 8, 8)))
     assert graph.input.shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("between", "pixels", "inputs"),
+    [
+        pytest.param([nn.Identity()], 64, 8, id="identity"),
+        pytest.param([nn.Dropout(0.1)], 64, 8, id="dropout"),
+        pytest.param([nn.MaxPool2d(2), nn.Upsample(scale_factor=2)], 64, 8, id="pool"),
+        pytest.param([nn.PixelShuffle(2)], 256, 2, id="shuffle"),
+    ],
+)
+def test_floats_are_rounded_also_where_they_are_handed_on_first(
+    between: list[nn.Module], pixels: int, inputs: int, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    padded, norm = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+    net = nn.Sequential(
+        padded, norm, *between, nn.Conv2d(inputs, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12),
+        nn.ReLU(), nn.Flatten(), nn.Linear(12 * pixels, 4),
+    )  # fmt: skip
+    model = etb.prepare(net, PIXELS, additions="stream")
+    etb.check(model)
+    evolution = etb.Evolution(model, 0.1, steps=4)
+    for _ in range(4):
+        model(PIXELS).square().mean().backward()
+        evolution.step()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+    slim = etb.slim(model)
+    etb.export(slim, tmp_path / "model.qonnx.onnx", "uint8")
+    graph = import_model(tmp_path / "model.qonnx.onnx")
+    x = PIXELS.numpy().astype(np.int64)
+    assert prove_export(graph, tmp_path / "model.qonnx.onnx", x, slim(PIXELS).detach().numpy())
+    assert prove_dataflow(lower(graph), graph, x)
 
 
 class Heads(nn.Module):

@@ -11,8 +11,9 @@ from etb_hw.config import BuildConfig, EvolutionConfig, Flow, ModelConfig
 from etb_hw.dataflow.design import design, target_of
 from etb_hw.errors import BadInput, InfeasibleTarget
 from etb_hw.evolution.budget import Budget, corrected, first_ratio
-from etb_hw.flow.budgets import RESERVE, Takes, stand_in, training_budget
+from etb_hw.flow.budgets import RESERVE, Takes, training_budget
 from etb_hw.flow.hardware_cost import training_cost
+from etb_hw.flow.rehearsal import stand_in
 from etb_hw.models import specify
 from etb_hw.pruning import deployable, load_checkpoint
 from etb_hw.pruning.sizes import cost_function, parameters

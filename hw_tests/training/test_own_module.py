@@ -27,6 +27,7 @@ from etb_hw.evolution.allocation import make_limits
 from etb_hw.flow import Silent, Step, run_steps
 from etb_hw.flow.hardware_cost import training_cost
 from etb_hw.flow.publish import publish
+from etb_hw.flow.rehearsal import stand_in
 from etb_hw.flow.steps import STEPS
 from etb_hw.models.layers import Evolving
 from etb_hw.pruning.sizes import parameters
@@ -252,6 +253,45 @@ def test_luts_may_be_what_is_counted(named, digits: Dataset) -> None:
     groups, after = trainee_of(flow.model, digits).groups, result.trained.groups.widths
     assert 1 - cost(after) / cost(groups.widths) == pytest.approx(result.report.reached)
     assert result.report.reached >= 0.2
+
+
+def normalised(shape: tuple[int, ...], classes: int) -> nn.Module:
+    net = small(shape, classes)
+    assert isinstance(net, nn.Sequential)
+    net[1] = nn.GroupNorm(2, 8)
+    return net
+
+
+def bottleneck(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Its second layer reads normalised sums, with no activation in between."""
+    net = small(shape, classes)
+    assert isinstance(net, nn.Sequential)
+    net[2], net[3] = nn.Identity(), nn.Conv2d(8, 8, 1, bias=False)
+    return net
+
+
+def padded(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The same in front of a border."""
+    net = bottleneck(shape, classes)
+    assert isinstance(net, nn.Sequential)
+    net[3] = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (normalised, r"'1' \(GroupNorm\)(.|\n)*BatchNorm"),
+        (bottleneck, r"different scales(.|\n)*additions='stream'(.|\n)*etb_hw.Network"),
+        (padded, r"maps to zero(.|\n)*additions='stream'"),
+    ],
+)
+def test_what_has_no_hardware_is_told_in_the_modules_words_before_training(
+    function: Callable[..., nn.Module], said: str, named, digits: Dataset
+) -> None:
+    trainee = trainee_of(named(function), digits)
+    with pytest.raises(UnsupportedNode, match=said):
+        stand_in(trainee, trainee.groups.widths)
 
 
 KNOWN = {

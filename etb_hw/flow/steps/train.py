@@ -9,8 +9,9 @@ from etb_hw.artifacts.run_files import CHECKPOINT, METRICS, TEACHER_STATE, TRAIN
 from etb_hw.config import Flow
 from etb_hw.data import Dataset
 from etb_hw.dataflow.lower import lower
-from etb_hw.flow.budgets import stand_in, training_budget
+from etb_hw.flow.budgets import training_budget
 from etb_hw.flow.hardware_cost import training_cost
+from etb_hw.flow.rehearsal import stand_in
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
 from etb_hw.named_code import source_digest
