@@ -22,8 +22,8 @@ from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
-from etb_hw.evolution.rules import Rules, bits_of, check_patterns, kind_of, rule_of
-from etb_hw.evolution.trace import LIBRARIES, check_runs, module_at, shape_of, tensors_in
+from etb_hw.evolution.rules import LIBRARIES, Rules, bits_of, check_patterns, kind_of, library_class, rule_of
+from etb_hw.evolution.trace import check_runs, module_at, shape_of, tensors_in
 from etb_hw.evolution.transposed import spread
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
@@ -179,7 +179,7 @@ def _check_forward(path: str, module: nn.Module, rules: Rules) -> None:
     own = next((name for name in _FORWARDS if not _by_a_library(module, name)), None)
     if own is None:
         return
-    layer = next(kind for kind in type(module).__mro__ if kind.__module__.startswith(LIBRARIES)).__name__
+    layer = library_class(module).__name__
     weighted = isinstance(module, tuple(KINDS_OF_LAYERS))
     sign = " (a sign of its input as an nn.Hardtanh)" if weighted else ""
     lost = f", or say rules={{{path!r}: Rule(weights='binary')}} where it may be lost" if weighted else ""

@@ -44,11 +44,7 @@ ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU, nn.ELU,
     nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus,
 )  # fmt: skip
-NO_ACTIVATIONS = (
-    nn.modules.conv._ConvNd, nn.Linear, nn.modules.batchnorm._NormBase, nn.modules.pooling._MaxPoolNd,
-    nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd, nn.modules.padding._ConstantPadNd,
-    nn.Flatten, nn.modules.dropout._DropoutNd, nn.Sequential, nn.ModuleList, nn.ModuleDict,
-)  # fmt: skip
+LIBRARIES = ("torch.nn.", "brevitas.nn.")  # modules of others, whose insides are theirs
 
 Rules: TypeAlias = Mapping[str, Rule]
 USUAL = Rule()
@@ -56,25 +52,38 @@ USUAL = Rule()
 
 def rule_of(rules: Rules, path: str) -> Rule:
     """The first rule whose pattern (``conv1``, ``layer2.*.conv1``) matches a module path."""
-    return next((rule for pattern, rule in rules.items() if fnmatchcase(path, pattern)), USUAL)
+    pattern = _pattern_of(rules, path)
+    return USUAL if pattern is None else rules[pattern]
+
+
+def _pattern_of(rules: Rules, path: str) -> str | None:
+    return next((pattern for pattern in rules if fnmatchcase(path, pattern)), None)
+
+
+def library_class(module: nn.Module) -> type[nn.Module]:
+    """The class of torch's or Brevitas' that a module is of; nn.Module for what is all the user's."""
+    return next(kind for kind in type(module).__mro__ if kind.__module__.startswith(LIBRARIES))
 
 
 def activation_of(rules: Rules, path: str, module: nn.Module) -> str | None:
     """What a rule makes of a module as an activation; None where none does.
 
-    A pattern means the activations among the modules that it matches, and those without parameters and parts.
-    Raises BadInput where the very path of a layer was given.
+    A pattern means the activations among the modules that it matches, and the user's own without parameters
+    and parts; one that says more than ``*`` also an nn.Identity, which stands for nothing else.
+    Raises BadInput where the very path of another module of torch's was given.
     """
     wanted = rule_of(rules, path).activation
-    layer = isinstance(module, NO_ACTIVATIONS)
     if wanted is None:
         return None
-    if path in rules and not layer:
+    if isinstance(module, (*ACTIVATIONS, QuantNonLinearActLayer)):
         return wanted
-    simple = isinstance(module, (*ACTIVATIONS, QuantNonLinearActLayer)) or not (
-        any(True for _ in module.children()) or any(True for _ in module.parameters())
-    )
-    if simple and not layer:
+    kind = library_class(module)
+    activates = kind is nn.Module or kind.__module__ == nn.modules.activation.__name__
+    meant = activates or (kind is nn.Identity and _pattern_of(rules, path) != "*")
+    if path in rules and meant:
+        return wanted
+    simple = not (any(True for _ in module.children()) or any(True for _ in module.parameters()))
+    if simple and meant:
         return wanted
     if path in rules and rules[path].activation == wanted:
         raise BadInput(

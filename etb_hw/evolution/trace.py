@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput, one_line
-from etb_hw.evolution.rules import Rules, activation_of
+from etb_hw.evolution.rules import LIBRARIES, Rules, activation_of
 from etb_hw.evolution.structure import Structure, Unknown
 from etb_hw.evolution.user_code import line_of_call, line_of_error
 from etb_hw.models.blocks import Logits
@@ -23,7 +23,6 @@ from etb_hw.models.norm import ChannelNorm
 
 SHAPE, PATH, LINE = "etb_shape", "etb_path", "etb_line"
 _OURS = (Evolving, EvolvingAct, ChannelPad, ChannelNorm, Logits)
-LIBRARIES = ("torch.nn.", "brevitas.nn.")  # modules of others, whose insides are theirs
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 _OPAQUE = "move that part into a module of its own without layers, which then is left as it is"
 
@@ -301,6 +300,6 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
 
 
 __all__ = [
-    "LIBRARIES", "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
+    "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
     "value_of", "with_shapes", "word_of",
 ]  # fmt: skip

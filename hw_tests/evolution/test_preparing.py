@@ -125,6 +125,12 @@ def test_rules_decide_a_layer():
     assert len(note_of(blocks).plan.layers) == 9
     with pytest.raises(BadInput, match="an activation of a Conv2d"):
         etb.prepare(Around(conv(8, 8)), X, {"first.0": etb.Rule(activation="uint2")})
+    for other in (nn.PixelShuffle(2), nn.Upsample(scale_factor=2), nn.AdaptiveMaxPool2d(4), nn.Identity()):
+        around = Around(nn.Sequential(conv(8, 8), other), 2 if isinstance(other, nn.PixelShuffle) else 8)
+        assert type(etb.prepare(around, X, {"*": etb.Rule(activation="uint2")}).between[1]) is type(other)
+    around = Around(nn.Sequential(conv(8, 8), nn.PixelShuffle(2)), 2)
+    with pytest.raises(BadInput, match="an activation of a PixelShuffle"):
+        etb.prepare(around, X, {"between.1": etb.Rule(activation="uint2")})
     with pytest.raises(BadInput, match="matches no module"):
         etb.prepare(Around(conv(8, 8)), X, {"fist.*": etb.Rule()})
     with pytest.raises(BadInput, match="uint3"):

@@ -16,12 +16,16 @@ from hw_tests.fuzz.differential import compare
 from hw_tests.fuzz.field import report, try_field
 from hw_tests.fuzz.mutations import mutate, survives
 from hw_tests.fuzz.net_generator import Net, networks
+from hw_tests.fuzz.own_networks import try_all
 from hw_tests.fuzz.torch_generator import torch_networks
 
 
 @click.command()
 @click.option(
-    "--kind", type=click.Choice(["onnx", "torch", "field", "damaged"]), default="onnx", show_default=True
+    "--kind",
+    type=click.Choice(["onnx", "torch", "field", "own", "damaged"]),
+    default="onnx",
+    show_default=True,
 )
 @click.option("--examples", default=1000, show_default=True, help="networks to try")
 @click.option("--layers", default=4, show_default=True, help="most layers of a network")
@@ -31,12 +35,17 @@ from hw_tests.fuzz.torch_generator import torch_networks
 def main(kind: str, examples: int, layers: int, random_seed: int, memory_gib: int, out: Path) -> None:
     """Compare qonnx, reference, packed executor (and torch) on random networks, or import damaged ones.
 
-    ``field`` draws networks as users write them and counts what is refused, by reason.
+    ``field`` draws networks as users write them and counts what is refused, by reason; ``own`` draws torch
+    modules, has them evolve and get slim, and counts how far they come.
     """
     resource.setrlimit(resource.RLIMIT_AS, (memory_gib << 30, memory_gib << 30))
     if kind == "field":
         click.echo(report(try_field(range(random_seed, random_seed + examples))))
         return
+    if kind == "own":
+        found, wrong = try_all(range(random_seed, random_seed + examples))
+        click.echo("\n".join([*(f"{count:5} {became}" for became, count in found.most_common()), *wrong]))
+        sys.exit(bool(wrong))
     source = torch_networks() if kind == "torch" else networks(max_layers=layers)
     tried = 0
 

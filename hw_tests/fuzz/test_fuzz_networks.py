@@ -17,6 +17,7 @@ from hw_tests.fuzz.differential import compare
 from hw_tests.fuzz.field import report, try_field
 from hw_tests.fuzz.mutations import mutate, survives
 from hw_tests.fuzz.net_generator import Net, networks
+from hw_tests.fuzz.own_networks import try_all
 from hw_tests.fuzz.torch_generator import torch_networks
 
 QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
@@ -40,6 +41,13 @@ def test_float64_agrees_where_float32_is_exact(net: Net) -> None:
 @given(torch_networks())
 def test_torch_agrees_too(net: Net) -> None:
     compare(net)
+
+
+def test_what_check_lets_pass_is_built_when_it_is_trained() -> None:
+    """``python -m hw_tests.fuzz --kind own`` tries more."""
+    found, wrong = try_all(range(15, 25))
+    assert not wrong
+    assert found["built"] >= 3, found
 
 
 def test_networks_of_the_field_are_equal_or_refused_for_a_known_reason() -> None:
