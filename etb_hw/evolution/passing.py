@@ -27,6 +27,19 @@ CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.conca
 _NEAREST = ("nearest", "nearest-exact")
 
 
+_AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+_AVERAGING: frozenset[Any] = frozenset(
+    {F.avg_pool1d, F.avg_pool2d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, torch.mean, "mean"}
+)
+
+
+def averages(model: nn.Module, node: fx.Node) -> bool:
+    """Whether a node averages pixels of its input."""
+    if node.op == "call_module":
+        return isinstance(module_at(model, node), _AVERAGES)
+    return node.target in _AVERAGING
+
+
 def passes_values(model: nn.Module, node: fx.Node) -> bool:
     """Whether a node's output holds no values but its input's."""
     if node.op == "call_module":

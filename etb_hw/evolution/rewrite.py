@@ -1,20 +1,18 @@
-"""Modules, in the network's graph, for activations that a forward calls as functions and for rounded sums."""
+"""Modules, in a network's graph, for activations and borders that a forward calls as functions; roundings."""
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
 from itertools import count
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
-from etb_hw.evolution.grouping import ADDS
-from etb_hw.evolution.passing import passes_values
-from etb_hw.evolution.rules import Rule, Rules, kind_of, rule_of
+from etb_hw.evolution.rounding import floats_read
+from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
 from etb_hw.evolution.trace import (
     SHAPE,
@@ -22,23 +20,13 @@ from etb_hw.evolution.trace import (
     owner_of,
     place_of,
     shape_of,
-    tensors_in,
     traced,
     with_shapes,
 )
-from etb_hw.models.layers import KINDS_OF_LAYERS
 from etb_hw.models.modes import in_mode
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
-
-_ACTIVATION_CALLS: frozenset[Any] = frozenset(
-    {
-        torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
-        torch.sigmoid, F.sigmoid, F.elu, F.hardswish, F.hardsigmoid,
-        "sign", "relu", "relu_", "tanh", "sigmoid",
-    }
-)  # fmt: skip
 
 
 def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
@@ -63,8 +51,8 @@ def rewritten(
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
-    rounding = additions == "stream" and any(_floats_read(model, node, rules) for node in graph.nodes)
-    if single and not rounding and not passed:
+    rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
+    if single and not rounding and not passed and not any(map(_border, graph.nodes)):
         return model, rules
     _same_in_both_modes(model, rules, graph, example)
     made = fx.GraphModule(model, graph, type(model).__name__)
@@ -78,8 +66,8 @@ def rewritten(
     more: dict[str, Rule] = {}
     if rounding:
         for node in list(made.graph.nodes):
-            for source in _floats_read(made, node, rules):
-                path = _insert(made, *_behind_the_floats(made, node, source), "round", nn.Identity())
+            for reader, source in floats_read(made, node, rules):
+                path = _insert(made, reader, source, "round", nn.Identity())
                 more[path] = Rule(activation="stream")
     seen: Counter[str] = Counter()
     for node in _activation_calls(made, made.graph, rules):
@@ -93,12 +81,39 @@ def rewritten(
                 node.target = new
         else:
             title = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "act")
-            _insert(made, node, node.all_input_nodes[0], title.strip("_"), nn.Hardtanh())
-            node.replace_all_uses_with(node.all_input_nodes[0])
-            made.graph.erase_node(node)
+            _instead(made, node, title.strip("_"), nn.Hardtanh())
+    for node in list(made.graph.nodes):
+        if (border := _border(node)) is not None:
+            _instead(made, node, "pad", border)
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}
+
+
+def _instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:
+    """Put a new module in the place of a function."""
+    _insert(model, node, node.all_input_nodes[0], title, module)
+    node.replace_all_uses_with(node.all_input_nodes[0])
+    model.graph.erase_node(node)
+
+
+def _border(node: fx.Node) -> nn.Module | None:
+    """A call of F.pad as a module, which tells channels apart; None for other nodes and borders of zeros."""
+    if node.target is not F.pad:
+        return None
+    given = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
+    pad, value, shape = given.get("pad"), given.get("value"), shape_of(node)
+    if not isinstance(value, int | float) or value == 0 or given.get("mode", "constant") != "constant":
+        return None
+    pixels = 2 * (len(shape) - 2) if shape is not None else 0
+    if (
+        not isinstance(pad, tuple | list)
+        or not len(pad) <= pixels <= 4
+        or any(type(n) is not int for n in pad)
+    ):
+        return None
+    sides = (*pad, *(0,) * (pixels - len(pad)))
+    return nn.ConstantPad1d(sides, value) if pixels == 2 else nn.ConstantPad2d(sides, value)
 
 
 def _insert(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, module: nn.Module) -> str:
@@ -113,54 +128,6 @@ def _insert(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, m
     return path
 
 
-def _floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
-    """The floats that a node reads and hardware cannot: normalised sums in front of a layer, or added up."""
-    if node.op == "call_module" and isinstance(module_at(model, node), tuple(KINDS_OF_LAYERS)):
-        return [source for source in tensors_in(node) if _normalises(model, source)]
-    return _floats_added(model, node, rules)
-
-
-def _normalises(model: nn.Module, node: fx.Node) -> bool:
-    """Whether a node is a normalisation of a layer's sums."""
-    node = _made_of(model, node)
-    if node.op != "call_module" or not isinstance(module_at(model, node), nn.modules.batchnorm._BatchNorm):
-        return False
-    source = next(tensors_in(node))
-    return source.op == "call_module" and isinstance(module_at(model, source), tuple(KINDS_OF_LAYERS))
-
-
-def _floats_added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
-    """The tensors that a node adds up although they are neither activations nor sums of such."""
-    if node.op not in ("call_function", "call_method") or node.target not in ADDS:
-        return []
-    tensors = list(tensors_in(node))
-    if len(tensors) != 2 or shape_of(tensors[0]) != shape_of(tensors[1]):
-        return []
-    return [source for source in tensors if not _integers(model, source, rules)]
-
-
-def _integers(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
-    """Whether a tensor is an activation, or a sum of two (which are rounded where they are not)."""
-    node = _made_of(model, node)
-    if node.op in ("call_function", "call_method"):
-        return node.target in _ACTIVATION_CALLS or node.target in ADDS or clamps(node)
-    return node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None
-
-
-def _made_of(model: nn.Module, node: fx.Node) -> fx.Node:
-    """Where the values of a node come from, through all that hands them on as they are."""
-    while passes_values(model, node):
-        node = next(tensors_in(node))
-    return node
-
-
-def _behind_the_floats(model: nn.Module, node: fx.Node, source: fx.Node) -> tuple[fx.Node, fx.Node]:
-    """The floats behind ``source``, where each channel is still one, and what reads them for ``node``."""
-    while passes_values(model, source) and len(source.users) == 1:
-        node, source = source, next(tensors_in(source))
-    return node, source
-
-
 def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[fx.Node]:
     return [
         node
@@ -168,7 +135,7 @@ def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[f
         if (node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None)
         or (
             node.op in ("call_function", "call_method")
-            and (node.target in _ACTIVATION_CALLS or clamps(node))
+            and (node.target in ACTIVATION_FUNCTIONS or clamps(node))
             and node.all_input_nodes[0].op != "get_attr"
         )
     ]

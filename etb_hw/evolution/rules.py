@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
+import torch
+import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer
 from torch import nn
 
@@ -43,6 +45,13 @@ class Rule:
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU, nn.ELU,
     nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus,
+)  # fmt: skip
+ACTIVATION_FUNCTIONS: frozenset[Any] = frozenset(
+    {
+        torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
+        torch.sigmoid, F.sigmoid, F.elu, F.hardswish, F.hardsigmoid,
+        "sign", "relu", "relu_", "tanh", "sigmoid",
+    }
 )  # fmt: skip
 LIBRARIES = ("torch.nn.", "brevitas.nn.")  # modules of others, whose insides are theirs
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 import etb_hw as etb
 from etb_hw.dataflow.lower import lower
@@ -113,6 +115,17 @@ def test_a_linear_bottleneck_becomes_integers_where_asked() -> None:
     assert graph.input.shape == (1, 8, 8)
 
 
+def evolved(model: nn.Module) -> nn.Module:
+    evolution = etb.Evolution(model, 0.1, steps=4)
+    for _ in range(4):
+        model(PIXELS).square().mean().backward()
+        evolution.step()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+    return model
+
+
 @pytest.mark.parametrize(
     ("between", "pixels", "inputs"),
     [
@@ -133,19 +146,52 @@ def test_floats_are_rounded_also_where_they_are_handed_on_first(
     )  # fmt: skip
     model = etb.prepare(net, PIXELS, additions="stream")
     etb.check(model)
-    evolution = etb.Evolution(model, 0.1, steps=4)
-    for _ in range(4):
-        model(PIXELS).square().mean().backward()
-        evolution.step()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.weight.data.uniform_(0.5, 1.5)
-    slim = etb.slim(model)
+    slim = etb.slim(evolved(model))
     etb.export(slim, tmp_path / "model.qonnx.onnx", "uint8")
     graph = import_model(tmp_path / "model.qonnx.onnx")
     x = PIXELS.numpy().astype(np.int64)
     assert prove_export(graph, tmp_path / "model.qonnx.onnx", x, slim(PIXELS).detach().numpy())
     assert prove_dataflow(lower(graph), graph, x)
+
+
+class Ways(nn.Module):
+    """Normalised sums that a layer gets by way of other ops."""
+
+    def __init__(self, way: Callable[[Tensor], Tensor], pools: bool = False) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(1, 8, 3, bias=False), nn.MaxPool2d(2) if pools else nn.Identity()
+        self.norm, self.way = nn.BatchNorm2d(8), way
+        values = way(torch.zeros(1, 8, *(3, 3) if pools else (6, 6))).numel()
+        self.layer, self.last = nn.Linear(values, 12, bias=False), nn.Linear(12, 4)
+        self.inner = nn.BatchNorm1d(12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.way(self.norm(self.pool(self.conv(x))))
+        return self.last(F.relu(self.inner(self.layer(x.flatten(1)))))
+
+
+@pytest.mark.parametrize(
+    ("way", "pools"),
+    [
+        pytest.param(lambda x: x.mean((2, 3)), False, id="mean"),
+        pytest.param(lambda x: F.avg_pool2d(x, 2), False, id="avg_pool"),
+        pytest.param(lambda x: torch.cat([x, F.relu(x)], 1), False, id="cat"),
+        pytest.param(lambda x: x, True, id="XNOR-Net's order"),
+    ],
+)
+def test_such_floats_are_found_behind_averages_and_joins(
+    way: Callable[[Tensor], Tensor], pools: bool, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    with pytest.raises(UnsupportedNode, match="additions='stream'"):
+        etb.check(etb.prepare(Ways(way, pools), PIXELS))
+    model = etb.prepare(Ways(way, pools), PIXELS, additions="stream")
+    etb.check(model)
+    slim = etb.slim(evolved(model))
+    etb.export(slim, tmp_path / "model.qonnx.onnx", "uint8")
+    graph = import_model(tmp_path / "model.qonnx.onnx")
+    x = PIXELS.numpy().astype(np.int64)
+    assert prove_export(graph, tmp_path / "model.qonnx.onnx", x, slim(PIXELS).detach().numpy())
 
 
 class Heads(nn.Module):

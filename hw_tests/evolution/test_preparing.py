@@ -483,3 +483,44 @@ def test_a_border_is_one_of_the_values_that_a_rule_makes(rule: str, border: int)
     made = etb.prepare(model, torch.ones(2, 1, 8, 8), {"2": etb.Rule(activation=rule)})
     pad = made.get_submodule("4").pad
     assert (0 if pad is None else pad.value) == border
+
+
+class Padded(nn.Module):
+    def __init__(self, border: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.border = conv(3, 8), border
+        self.last = nn.Conv2d(border(torch.zeros(1, 8, 4, 4)).shape[1], 4, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.border(self.first(x))).mean((2, 3))
+
+
+def prepared_with(border: Callable[[Tensor], Tensor]) -> nn.Module:
+    torch.manual_seed(0)
+    return etb.prepare(Padded(border), X)
+
+
+@pytest.mark.parametrize(
+    ("border", "module"),
+    [
+        (lambda x: F.pad(x, (1, 1, 1, 1), value=-1.0), nn.ConstantPad2d(1, -1.0)),
+        (lambda x: F.pad(x, [1, 2], "constant", -1), nn.ConstantPad2d((1, 2, 0, 0), -1.0)),
+        (lambda x: F.pad(x, (1, 1, 1, 1)), nn.ZeroPad2d(1)),
+    ],
+)
+def test_a_border_may_be_a_function(border: Callable[[Tensor], Tensor], module: nn.Module) -> None:
+    function, other = prepared_with(border), prepared_with(module)
+    assert "first.0" not in note_of(function).plan.whole
+    assert note_of(function).plan.widths == note_of(other).plan.widths
+    assert torch.equal(function.eval()(X), other.eval()(X))
+
+
+@pytest.mark.parametrize(
+    "border",
+    [
+        lambda x: F.pad(x, (0, 0, 0, 0, 1, 1), value=-1.0),
+        lambda x: F.pad(x, (1, 1, 1, 1), "reflect"),
+    ],
+)
+def test_borders_that_mix_channels_or_pixels_keep_them_whole(border: Callable[[Tensor], Tensor]) -> None:
+    assert "first.0" in note_of(prepared_with(border)).plan.whole

@@ -1,0 +1,81 @@
+"""Where ``additions="stream"`` rounds: floats that hardware cannot read, in front of layers and additions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import fx, nn
+
+from etb_hw.evolution.grouping import ADDS
+from etb_hw.evolution.passing import CONCATENATIONS, averages, passes_values
+from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rules, kind_of
+from etb_hw.evolution.straight_through import clamps
+from etb_hw.evolution.trace import module_at, shape_of, tensors_in
+from etb_hw.models.layers import KINDS_OF_LAYERS
+
+
+def floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[tuple[fx.Node, fx.Node]]:
+    """The floats that a layer or an addition reads, in pairs: what reads them on the way to it, and they.
+
+    Floats are normalised sums, and what is no integer in a sum.
+    """
+    if _is_layer(model, node):
+        return [found for source in tensors_in(node) for found in _normalised(model, node, source)]
+    return [_alone(model, node, source) for source in _added(model, node, rules)]
+
+
+def _normalised(model: nn.Module, reader: fx.Node, source: fx.Node) -> Iterator[tuple[fx.Node, fx.Node]]:
+    """As far back as nobody else reads what is made of them: there each channel has one scale."""
+    goes_on = _hands_on(model, source) or source.target in CONCATENATIONS
+    if goes_on and len(source.users) == 1:
+        for behind in tensors_in(source):
+            yield from _normalised(model, source, behind)
+    elif _normalises(model, _origin(model, source)):
+        yield reader, source
+
+
+def _alone(model: nn.Module, reader: fx.Node, source: fx.Node) -> tuple[fx.Node, fx.Node]:
+    while passes_values(model, source) and len(source.users) == 1:
+        reader, source = source, next(tensors_in(source))
+    return reader, source
+
+
+def _origin(model: nn.Module, node: fx.Node) -> fx.Node:
+    """Where the values of a node, or those that it averages, come from."""
+    while _hands_on(model, node):
+        node = next(tensors_in(node))
+    return node
+
+
+def _hands_on(model: nn.Module, node: fx.Node) -> bool:
+    return passes_values(model, node) or averages(model, node)
+
+
+def _normalises(model: nn.Module, node: fx.Node) -> bool:
+    """Whether a node is a normalisation of a layer's sums."""
+    if node.op != "call_module" or not isinstance(module_at(model, node), nn.modules.batchnorm._BatchNorm):
+        return False
+    return _is_layer(model, _origin(model, next(tensors_in(node))))
+
+
+def _is_layer(model: nn.Module, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(module_at(model, node), tuple(KINDS_OF_LAYERS))
+
+
+def _added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
+    """The tensors that a node adds up although they are neither activations nor sums of such."""
+    if node.op not in ("call_function", "call_method") or node.target not in ADDS:
+        return []
+    tensors = list(tensors_in(node))
+    if len(tensors) != 2 or shape_of(tensors[0]) != shape_of(tensors[1]):
+        return []
+    return [source for source in tensors if not _integers(model, source, rules)]
+
+
+def _integers(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
+    """Whether a tensor is an activation, or a sum of two (which are rounded where they are not)."""
+    while passes_values(model, node):
+        node = next(tensors_in(node))
+    if node.op in ("call_function", "call_method"):
+        return node.target in ACTIVATION_FUNCTIONS or node.target in ADDS or clamps(node)
+    return node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None
