@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
+from etb_hw.evolution.endings import ends
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
@@ -56,16 +57,16 @@ _RESHAPES = frozenset(
 _MEAN = frozenset({torch.mean, torch.sum})
 
 
-def plan_of(model: nn.Module, graph: fx.Graph, rules: Rules) -> Plan:
+def plan_of(name: str, model: nn.Module, graph: fx.Graph, rules: Rules) -> Plan:
     """The groups of a prepared network, from its graph with shapes."""
-    return _Grouping(model, graph, rules).run()
+    return _Grouping(name, model, graph, rules).run()
 
 
 class _Grouping:
     """One walk over the graph; groups are numbers that are united, and named at the end."""
 
-    def __init__(self, model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
-        self.model, self.graph, self.rules = model, graph, rules
+    def __init__(self, name: str, model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
+        self.name, self.model, self.graph, self.rules = name, model, graph, rules
         self.parent: list[int] = []
         self.width: list[int] = []
         self.title: list[str] = []
@@ -148,6 +149,9 @@ class _Grouping:
             self.layouts[node] = self.new(shape[1], _title(node), why)
 
     def module(self, node: fx.Node) -> None:
+        if ends(self.model, node, self.rules):
+            self.ending(node)
+            return
         module, path = module_at(self.model, node), str(node.target)
         layout = self.source(node)
         shape = shape_of(node)
@@ -195,6 +199,12 @@ class _Grouping:
                 self.kept(node, path, module, layout, shape)
             case _:
                 self.opaque(node, f"{path} ({type(module).__name__}) is not known to keep channels apart")
+
+    def ending(self, node: fx.Node) -> None:
+        """What becomes of logits, which stay whole as the network's output."""
+        layout = self.source(node)
+        if layout is not None:
+            self.layouts[node] = layout
 
     def at(self, tensor: str, axis: int, layout: tuple[_Span, ...], fades: bool = False) -> None:
         """Channels stand along an axis of a tensor; a second use must agree with the first."""
@@ -288,6 +298,9 @@ class _Grouping:
         target = node.target
         if target in _EXPAND and _constant(node).op == "get_attr":
             return  # looked through where it is used
+        if ends(self.model, node, self.rules):
+            self.ending(node)
+            return
         layout = self.source(node)
         tensors = [n for n in tensors_in(node) if n in self.layouts]
         name = place_of(node)
@@ -438,7 +451,7 @@ class _Grouping:
                 whole.setdefault(name, "no binary layer yields it")
         widths = {name: self.width[root] for root, name in names.items()}
         return Plan(
-            type(self.model).__name__,
+            self.name,
             widths,
             whole,
             tuple(places),

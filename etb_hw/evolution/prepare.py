@@ -16,12 +16,14 @@ from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInput
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
+from etb_hw.evolution.endings import ends
+from etb_hw.evolution.graph import graph_of
 from etb_hw.evolution.grouping import plan_of
 from etb_hw.evolution.note import Note, note_of, write_note
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
-from etb_hw.evolution.rewrite import Additions, graph_of, rewritten
+from etb_hw.evolution.rewrite import Additions, rewritten
 from etb_hw.evolution.rules import LIBRARIES, Rules, bits_of, check_patterns, kind_of, library_class, rule_of
 from etb_hw.evolution.trace import check_runs, module_at, shape_of, tensors_in
 from etb_hw.evolution.transposed import spread
@@ -115,7 +117,7 @@ def grouped(
         made, rules = rewritten(made, rules, example_input, additions)
         _swap(made, graph_of(made, rules, example_input), rules)
         graph = graph_of(made, rules, example_input)
-    plan = plan_of(made, graph, rules)
+    plan = plan_of(type(model).__name__, made, graph, rules)  # a copied GraphModule has lost its name
     if not plan.layers or not any(layer.evolves for layer in plan.layers):
         raise BadInput(
             f"module {type(model).__name__!r}", "has no layer with weights that can be binary",
@@ -204,7 +206,7 @@ def _replacement(
     """What takes a module's place; None where it stays. Raises BadInput where it has no binary form."""
     rule = rule_of(rules, path)
     kind = kind_of(rules, path, module)
-    if kind is not None and shape is not None:
+    if kind is not None and shape is not None and not ends(model, node, rules):
         act = EvolvingAct(shape[1], kind).to(_device(model))
         act.train(module.training)
         return act

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from itertools import count
 from typing import Literal, TypeAlias
 
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
+from etb_hw.evolution.endings import ends
+from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
 from etb_hw.evolution.trace import (
-    SHAPE,
     module_at,
     owner_of,
     place_of,
     shape_of,
-    traced,
-    with_shapes,
 )
-from etb_hw.models.modes import in_mode
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
-
-
-def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
-    """The graph of the evaluation mode, with shapes."""
-    with in_mode(model, training=False):
-        return with_shapes(model, traced(model, rules, example), example)
 
 
 def rewritten(
@@ -54,9 +45,7 @@ def rewritten(
     rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
     if single and not rounding and not passed and not any(map(_border, graph.nodes)):
         return model, rules
-    _same_in_both_modes(model, rules, graph, example)
-    made = fx.GraphModule(model, graph, type(model).__name__)
-    made.training = model.training
+    made = as_graph(model, graph, rules, example)
     for node, source in lending:
         node.replace_all_uses_with(source)
         erase(graph, node)
@@ -67,7 +56,7 @@ def rewritten(
     if rounding:
         for node in list(made.graph.nodes):
             for reader, source in floats_read(made, node, rules):
-                path = _insert(made, reader, source, "round", nn.Identity())
+                path = put_between(made, reader, source, "round", nn.Identity())
                 more[path] = Rule(activation="stream")
     seen: Counter[str] = Counter()
     for node in _activation_calls(made, made.graph, rules):
@@ -81,20 +70,13 @@ def rewritten(
                 node.target = new
         else:
             title = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "act")
-            _instead(made, node, title.strip("_"), nn.Hardtanh())
+            put_instead(made, node, title.strip("_"), nn.Hardtanh())
     for node in list(made.graph.nodes):
         if (border := _border(node)) is not None:
-            _instead(made, node, "pad", border)
+            put_instead(made, node, "pad", border)
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}
-
-
-def _instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:
-    """Put a new module in the place of a function."""
-    _insert(model, node, node.all_input_nodes[0], title, module)
-    node.replace_all_uses_with(node.all_input_nodes[0])
-    model.graph.erase_node(node)
 
 
 def _border(node: fx.Node) -> nn.Module | None:
@@ -116,29 +98,16 @@ def _border(node: fx.Node) -> nn.Module | None:
     return nn.ConstantPad1d(sides, value) if pixels == 2 else nn.ConstantPad2d(sides, value)
 
 
-def _insert(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, module: nn.Module) -> str:
-    """Put a new module between a node and one that it reads; returns its path."""
-    numbers = (f"{title}_{number}" for number in count(1))
-    path = next(name for name in numbers if not hasattr(model, name))
-    model.add_submodule(path, module.train(model.training))
-    with model.graph.inserting_before(node):
-        call = model.graph.call_module(path, (source,))
-    call.meta[SHAPE] = source.meta.get(SHAPE)
-    node.replace_input_with(source, call)
-    return path
-
-
 def _activation_calls(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[fx.Node]:
-    return [
-        node
-        for node in graph.nodes
-        if (node.op == "call_module" and kind_of(rules, str(node.target), module_at(model, node)) is not None)
-        or (
-            node.op in ("call_function", "call_method")
-            and (node.target in ACTIVATION_FUNCTIONS or clamps(node))
-            and node.all_input_nodes[0].op != "get_attr"
-        )
-    ]
+    return [node for node in graph.nodes if _activates(model, node, rules) and not ends(model, node, rules)]
+
+
+def _activates(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
+    if node.op == "call_module":
+        return kind_of(rules, str(node.target), module_at(model, node)) is not None
+    called = node.op in ("call_function", "call_method")
+    acts = called and (node.target in ACTIVATION_FUNCTIONS or clamps(node))
+    return acts and node.all_input_nodes[0].op != "get_attr"
 
 
 def _straight_through(model: nn.Module, graph: fx.Graph, rules: Rules) -> list[tuple[fx.Node, fx.Node]]:
@@ -180,26 +149,6 @@ def _refuse_lost(graph: fx.Graph, calls: list[fx.Node]) -> None:
                 place_of(node), "changes a tensor in place that is read again afterwards",
                 "write x = x.clamp(...) and go on with its result",
             )  # fmt: skip
-
-
-def _same_in_both_modes(model: nn.Module, rules: Rules, evaluated: fx.Graph, example: Tensor) -> None:
-    """A graph has no ``if self.training``: refuse networks that do."""
-    with in_mode(model, training=True):
-        trained = traced(model, rules, example)
-    first, second = ([_words(node) for node in graph.nodes] for graph in (evaluated, trained))
-    if first != second:
-        pairs = zip(evaluated.nodes, first, second, strict=False)
-        where = next((place_of(node) for node, a, b in pairs if a != b), "its end")
-        raise BadInput(
-            f"module {type(model).__name__!r}",
-            f"does something else in training than in evaluation (at {where}), and calls activations as "
-            "functions or one activation module in several places",
-            "make every activation a module of its own, and use nn.Dropout instead of F.dropout",
-        )
-
-
-def _words(node: fx.Node) -> str:
-    return f"{node.op} {node.target} {node.args} {node.kwargs}"
 
 
 def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:

@@ -26,7 +26,7 @@ _OF_EACH_INPUT = (
     nn.LocalResponseNorm,
     nn.modules.instancenorm._InstanceNorm,
 )
-_OF_FLOATS = ("of different scales", "no integer maps to zero")  # what the importer says of floats in between
+_OF_FLOATS = ("of different scales", "pads a tensor with zero")  # what the importer says of floats in between
 log = logging.getLogger("etb_hw")
 
 

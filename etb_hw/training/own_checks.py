@@ -10,16 +10,16 @@ from torch import nn
 
 from etb_hw.config import ModelConfig
 from etb_hw.errors import BadInput
-from etb_hw.evolution.network import Network, network_of
+from etb_hw.evolution.graph import graph_of
+from etb_hw.evolution.network import Network
 from etb_hw.evolution.plan import Plan
 from etb_hw.evolution.prepare import grouped
-from etb_hw.evolution.rewrite import graph_of
 from etb_hw.models import LARGEST_SUM, TOPOLOGIES
 from etb_hw.models.layers import EvolvingAct
 from etb_hw.models.spec import INPUT_DTYPES
 from etb_hw.quantizers import ActivationKind
 from etb_hw.training.inputs import Inputs, check_logits
-from etb_hw.training.own_module import OwnModule
+from etb_hw.training.own_module import OwnModule, of_logits
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -34,12 +34,12 @@ def own_module(config: ModelConfig, inputs: Inputs, made: nn.Module | Network) -
             remedy = "write the function so, for activations with rules: etb_hw.Network(module, rules)"
             reason = "is for topologies; the module of a function is what the function makes it"
             raise BadInput(f"model.{key}", reason, remedy)
-    network = network_of(where, made)
+    network = of_logits(where, made, inputs)
     try:
         net, plan = grouped(network.module, inputs.example(), network.rules, network.additions)
     except BadInput as error:
         raise BadInput(f"{where}: {error.where}", error.reason, error.remedy) from error
-    if type(network.module) is nn.Sequential:  # which says nothing
+    if plan.name == nn.Sequential.__name__:  # which says nothing
         plan = replace(plan, name=named.partition(":")[2])
     if plan.name in TOPOLOGIES:
         raise BadInput(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from etb_hw.artifacts.sizes import PruningReport
 from etb_hw.errors import BadInput, one_line
 from etb_hw.evolution.cut import cut
+from etb_hw.evolution.endings import without_ending
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.network import Network, network_of
 from etb_hw.evolution.note import Note, note_of, write_note
@@ -32,6 +34,8 @@ from etb_hw.quantizers import ActivationKind
 from etb_hw.training.inputs import Inputs, check_logits
 from etb_hw.training.own_checkpoint import FORMAT
 from etb_hw.verification import Proof
+
+log = logging.getLogger("etb_hw")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +130,7 @@ class OwnModule:
 
     def _network(self) -> Network:
         where, inputs = f"model.function {self.named}", self.inputs
-        return network_of(where, own_network(self.named, inputs.shape, inputs.classes))
+        return of_logits(where, own_network(self.named, inputs.shape, inputs.classes), inputs)
 
     def form(self, net: nn.Module) -> dict[str, Any]:
         return {"widths": dict(_plan(net).widths)}
@@ -172,6 +176,31 @@ class OwnModule:
             raise BadInput(str(path), "has values that are not finite", "the file is damaged; train again")
         set_hard(evolved.eval())
         return self._trained(slim_and_proof(evolved)[0], evolved, widths, keep)
+
+
+def of_logits(where: str, made: Any, inputs: Inputs) -> Network:
+    """What a function gave, without a Softmax or the like behind the logits, which a flow's loss takes.
+
+    Raises BadInput, about ``where``, for what is no network, and one that cannot be traced.
+    """
+    network = network_of(where, made)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            module = without_ending(network.module, network.rules or {}, inputs.example())
+    except BadInput as error:
+        raise BadInput(f"{where}: {error.where}", error.reason, error.remedy) from error
+    if module is not network.module:
+        log.info("%s: what stands behind its logits is left out", where)
+    return replace(network, module=module, teacher=network.teacher and _teacher(network.teacher, inputs))
+
+
+def _teacher(net: nn.Module, inputs: Inputs) -> nn.Module:
+    """Likewise, where it can be traced, which a teacher need not."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return without_ending(net, {}, inputs.example())
+    except BadInput:
+        return net
 
 
 def _check_same(trainee: OwnModule, made: nn.Module) -> None:

@@ -173,7 +173,9 @@ class Modal(nn.Module):
         self.conv, self.fc = nn.Conv2d(3, 8, 3, bias=False), nn.Linear(8, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.dropout(torch.sign(self.conv(x)), training=self.training)
+        x = torch.sign(self.conv(x))
+        if self.training:
+            x = x + torch.rand_like(x)
         return self.fc(x.mean((2, 3)))
 
 
@@ -483,6 +485,55 @@ def test_a_border_is_one_of_the_values_that_a_rule_makes(rule: str, border: int)
     made = etb.prepare(model, torch.ones(2, 1, 8, 8), {"2": etb.Rule(activation=rule)})
     pad = made.get_submodule("4").pad
     assert (0 if pad is None else pad.value) == border
+
+
+class Dropping(nn.Module):
+    """Dropouts as functions: of rows, by default, and in both modes."""
+
+    def __init__(self, always: bool = False) -> None:
+        super().__init__()
+        self.conv, self.fc, self.always = nn.Conv2d(3, 8, 3, bias=False), nn.Linear(8, 4), always
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.dropout2d(torch.sign(self.conv(x)), 0.25, self.training)
+        x = F.dropout(x, training=self.training)
+        return self.fc(F.dropout(x.mean((2, 3)), 0.5, self.always))
+
+
+def test_dropouts_may_be_functions() -> None:
+    torch.manual_seed(0)
+    model = etb.prepare(Dropping(), X)
+    found = [module for module in model.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
+    assert [(type(module), module.p) for module in found] == [(nn.Dropout2d, 0.25), (nn.Dropout, 0.5)]
+    assert "conv" not in note_of(model).plan.whole
+    assert not torch.equal(model.train()(X), model(X))
+    assert torch.equal(model.eval()(X), model(X))
+    always = etb.prepare(Dropping(True), X).eval()
+    assert not torch.equal(always(X), always(X))
+
+
+class Ending(nn.Module):
+    def __init__(self, ending: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.ending = conv(3, 8), nn.Conv2d(8, 4, 3, bias=False), ending
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.ending(self.last(self.first(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("ending", [nn.Sigmoid(), torch.sigmoid, nn.Softmax(1), lambda x: x.log_softmax(1)])
+def test_what_ends_a_network_is_no_activation(ending: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    model = etb.prepare(Ending(ending), X, {"*": etb.Rule(activation="bipolar")}).eval()
+    torch.manual_seed(0)
+    logits = etb.prepare(Ending(nn.Identity()), X).eval()
+    assert torch.equal(model(X), ending(logits(X)))
+    assert note_of(model).plan.whole["last"] == "it is the network's output"
+
+
+def test_a_rule_may_make_a_sign_of_the_end() -> None:
+    model = etb.prepare(Ending(nn.Sigmoid()), X, {"ending": etb.Rule(activation="bipolar")})
+    assert isinstance(model.ending, EvolvingAct)
 
 
 class Padded(nn.Module):

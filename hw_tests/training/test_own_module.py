@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -253,6 +254,31 @@ def test_luts_may_be_what_is_counted(named, digits: Dataset) -> None:
     groups, after = trainee_of(flow.model, digits).groups, result.trained.groups.widths
     assert 1 - cost(after) / cost(groups.widths) == pytest.approx(result.report.reached)
     assert result.report.reached >= 0.2
+
+
+@pytest.mark.parametrize(
+    "ending", [nn.LogSoftmax(1), nn.Softmax(1), nn.Sigmoid(), lambda x: F.log_softmax(x, dim=1)]
+)
+def test_what_stands_behind_the_logits_is_left_out(
+    ending: Callable[[torch.Tensor], torch.Tensor], named, digits: Dataset
+) -> None:
+    class Ended(nn.Module):
+        def __init__(self, body: nn.Module) -> None:
+            super().__init__()
+            self.body, self.ending = body, ending
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.ending(self.body(x))
+
+    teachers = RECIPE.model_copy(update={"epochs": 2, "teacher": TeacherConfig(epochs=1)})
+    found = []
+    for function in (lambda shape, classes: Ended(small(shape, classes)), small):
+        result = training.train(named(function), teachers, EVOLUTION, digits)
+        assert result is not None
+        found.append(result.trained)
+    assert found[0].dense.name == "Ended"
+    x = torch.from_numpy(digits.test_x).float()
+    assert torch.equal(found[0].net(x), found[1].net(x))
 
 
 def normalised(shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
-from etb_hw.integer.nodes import Pads
+from etb_hw.integer.nodes import Input, Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
@@ -140,9 +140,12 @@ def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, 
         return _sum_of_borders(call, value, own, zero)
     offset = affine.integer_offset  # x + k is zero where x = -k
     if offset is None or (offset != offset.flat[0]).any():
+        pixels = isinstance(call.builder.nodes[value.core], Input)
         call.fail(
-            "pads a tensor with zero, and no integer maps to zero there",
-            "leave mean subtraction to the BatchNormalization behind the first layer",
+            f"pads {'its input' if pixels else 'a tensor'} with zero, and no integer maps to zero there",
+            "leave mean subtraction to the BatchNormalization behind the layer, or pad before it"
+            if pixels
+            else "put a quantizer (Quant) in front, or padding=0",
         )
     return _sum_of_borders(call, value, own, -int(offset.flat[0]))
 

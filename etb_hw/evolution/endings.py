@@ -1,0 +1,47 @@
+"""What may stand behind logits: functions that rise, and leave the order of the classes as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from etb_hw.evolution.graph import as_graph, graph_of
+from etb_hw.evolution.rules import Rules
+from etb_hw.evolution.trace import module_at, tensors_in
+
+_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid)
+_FUNCTIONS: frozenset[Any] = frozenset(
+    {
+        F.softmax, torch.softmax, "softmax", F.log_softmax, torch.log_softmax, "log_softmax",
+        F.sigmoid, torch.sigmoid, "sigmoid",
+    }
+)  # fmt: skip
+
+
+def ends(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
+    """Whether a node is such a function at the end, and not to become an activation by a rule of its own."""
+    if not node.users or any(user.op != "output" for user in node.users):
+        return False
+    if node.op != "call_module":
+        return node.target in _FUNCTIONS and node.all_input_nodes[0].op != "get_attr"
+    return isinstance(module_at(model, node), _MODULES) and str(node.target) not in rules
+
+
+def without_ending(model: nn.Module, rules: Rules, example: Tensor) -> nn.Module:
+    """The network up to its logits, for losses that take them; the same one where it ends so already.
+
+    Raises BadInput as ``prepare`` does.
+    """
+    graph = graph_of(model, rules, example)
+    found = [node for node in graph.nodes if ends(model, node, rules)]
+    if not found:
+        return model
+    made = as_graph(model, graph, rules, example)
+    for node in found:
+        node.replace_all_uses_with(next(tensors_in(node)))
+        graph.erase_node(node)
+    made.recompile()
+    return made

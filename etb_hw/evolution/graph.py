@@ -1,0 +1,85 @@
+"""The graph of a network, with the shapes of its tensors, and modules put into it."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from etb_hw.errors import BadInput
+from etb_hw.evolution.rules import Rules
+from etb_hw.evolution.trace import SHAPE, place_of, traced, with_shapes
+from etb_hw.models.modes import in_mode
+
+_DROPOUTS: dict[Any, type[nn.Module]] = {
+    F.dropout: nn.Dropout,
+    F.dropout1d: nn.Dropout1d,
+    F.dropout2d: nn.Dropout2d,
+    F.alpha_dropout: nn.AlphaDropout,
+}
+
+
+def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
+    """The graph of the evaluation mode, with shapes."""
+    with in_mode(model, training=False):
+        return with_shapes(model, traced(model, rules, example), example)
+
+
+def as_graph(model: nn.Module, graph: fx.Graph, rules: Rules, example: Tensor) -> fx.GraphModule:
+    """The model as its ``graph``, which is changed: dropouts that it calls as functions become modules.
+
+    A graph has no ``if self.training``. Raises BadInput for networks that do other things in training.
+    """
+    with in_mode(model, training=True):
+        trained = traced(model, rules, example)
+    words = ([_words(node) for node in each.nodes] for each in (graph, trained))
+    pairs = list(zip(graph.nodes, trained.nodes, *words, strict=False))
+    if len(graph.nodes) != len(trained.nodes) or any(a != b for _, _, a, b in pairs):
+        where = next((place_of(node) for node, _, a, b in pairs if a != b), "its end")
+        raise BadInput(
+            f"module {type(model).__name__!r}",
+            f"does something else in training than in evaluation (at {where}), and calls activations as "
+            "functions or one activation module in several places",
+            "make every activation a module of its own, or do in both modes alike",
+        )
+    made = fx.GraphModule(model, graph, type(model).__name__)
+    made.training = model.training
+    for node, other, _, _ in pairs:
+        if node.target in _DROPOUTS and _drops(other) and not _drops(node):
+            put_instead(made, node, "dropout", _DROPOUTS[node.target](_given(node).get("p", 0.5)))
+    return made
+
+
+def _words(node: fx.Node) -> str:
+    if node.target in _DROPOUTS:
+        return f"{node.target} {node.all_input_nodes} {_given(node).get('p', 0.5)}"
+    return f"{node.op} {node.target} {node.args} {node.kwargs}"
+
+
+def _given(node: fx.Node) -> dict[str, Any]:
+    return dict(zip(("input", "p", "training"), node.args, strict=False)) | node.kwargs
+
+
+def _drops(node: fx.Node) -> bool:
+    return bool(_given(node).get("training", True))
+
+
+def put_instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:
+    """Put a new module in the place of a function."""
+    put_between(model, node, node.all_input_nodes[0], title, module)
+    node.replace_all_uses_with(node.all_input_nodes[0])
+    model.graph.erase_node(node)
+
+
+def put_between(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, module: nn.Module) -> str:
+    """Put a new module between a node and one that it reads; returns its path."""
+    numbers = (f"{title}_{number}" for number in count(1))
+    path = next(name for name in numbers if not hasattr(model, name))
+    model.add_submodule(path, module.train(model.training))
+    with model.graph.inserting_before(node):
+        call = model.graph.call_module(path, (source,))
+    call.meta[SHAPE] = source.meta.get(SHAPE)
+    node.replace_input_with(source, call)
+    return path
