@@ -1,8 +1,10 @@
 """A compiled training step is one graph, made anew only where the network changes its form."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
@@ -25,22 +27,30 @@ def few() -> data.Dataset:
     )
 
 
+def random_pixels() -> data.Dataset:
+    """Of CIFAR's shape."""
+    generator = np.random.default_rng(0)
+    x, y = generator.integers(0, 256, (128, 3, 32, 32), dtype=np.uint8), generator.integers(0, 10, 128)
+    return data.Dataset(x, y, x[:32], y[:32], tuple("0123456789"), "random pixels")
+
+
 @pytest.mark.parametrize(
-    "model",
+    ("model", "dataset"),
     [
-        pytest.param(TINY, id="vgg_small"),
-        pytest.param(ModelConfig(name="resnet18", width=0.0625), id="resnet18", marks=pytest.mark.slow),
+        pytest.param(TINY, few, id="vgg_small"),
+        pytest.param(ModelConfig(name="resnet18", width=0.0625), few, id="resnet18", marks=pytest.mark.slow),
+        pytest.param(ModelConfig(name="cnv", width=0.0625), random_pixels, id="cnv", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_is_as_many_graphs_as_the_network_has_forms(
-    model: ModelConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: ModelConfig, dataset: Callable[[], data.Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch._dynamo.reset()
     counter, torchs = CompileCounter(), torch.compile
     # fullgraph: a step that would be cut into several graphs is an error
     monkeypatch.setattr(torch, "compile", lambda net, **_: torchs(net, backend=counter, fullgraph=True))
     training = TrainingConfig(epochs=4, batch=32, threads=1, compile=True)
-    result = train(model, training, EvolutionConfig(ratio=0.4), few(), tmp_path)
+    result = train(model, training, EvolutionConfig(ratio=0.4), dataset(), tmp_path)
     assert result is not None
     assert result.hard.spec.widths != result.dense.widths
     assert counter.frame_count == FORMS

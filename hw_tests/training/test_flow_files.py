@@ -50,6 +50,7 @@ def test_full_size_networks_take_steps_resume_and_slim(name, tmp_path):
     random = data.Dataset(x, y, x, y, tuple("0123456789"), "random pixels")
     teacher = flow.training.teacher.model_copy(update={"epochs": 1})
     short = {"epochs": 1, "batch": 4, "warmup_epochs": 0.0, "teacher": teacher, "checkpoint_seconds": 0.0}
+    short["compile"] = False
     recipe = flow.training.model_copy(update=short)
     assert training.train(flow.model, recipe, flow.evolution, random, tmp_path, stop_after=1) is None
     result = training.train(flow.model, recipe, flow.evolution, random, tmp_path)
