@@ -115,7 +115,7 @@ class OwnNet(nn.Module):
         alike = [i for i in range(1, len(self.sizes)) if self.sizes[i] == size]
         fitting = [i for i in range(1, len(self.sizes)) if self.sizes[i][1:] == size[1:]]
         small = max(height, width) <= 6
-        match draw.randrange(12):
+        match draw.randrange(16):
             case 0 | 1 | 2 | 3:
                 self._layer(x)
             case 4:
@@ -151,6 +151,24 @@ class OwnNet(nn.Module):
                 y = self._add("add", (y, x), size)
                 self._activation(y)
 
+            case 12:
+                self._activation(self._add(draw.choice(["half", "shift", "minus", "dropout"]), (x,), size))
+            case 13:
+                y = self._add("part", (x,), size, nn.BatchNorm2d(channels))
+                self._activation(y)
+            case 14:  # a layer once more
+                again = [n for n, m in self.parts.items() if isinstance(m, nn.Conv2d) and _keeps(m, channels)]
+                if again:
+                    self.steps.append(("part", (x,), draw.choice(again)))
+                    self.sizes.append(size)
+                    self._activation(len(self.sizes) - 1)
+            case 15:  # separable: no normalisation in between
+                each = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=draw.random() < 0.3)
+                y = self._add("part", (x,), size, each)
+                y = self._add("part", (y,), (6, height, width), nn.Conv2d(channels, 6, 1, bias=False))
+                y = self._add("part", (y,), self.sizes[y], nn.BatchNorm2d(6))
+                self._activation(y)
+
     def forward(self, x: Tensor) -> Tensor:
         tensors = [x]
         for op, inputs, name in self.steps:
@@ -172,6 +190,14 @@ class OwnNet(nn.Module):
                     y = F.interpolate(given[0], scale_factor=2.0)
                 case "pad":
                     y = F.pad(given[0], (1, 1, 1, 1), value=-1.0)
+                case "half":
+                    y = given[0] * 0.5
+                case "shift":
+                    y = given[0] + 0.25
+                case "minus":
+                    y = -given[0]
+                case "dropout":
+                    y = F.dropout(given[0], 0.2, self.training)
                 case "add":
                     y = given[0] + given[1]
                 case "cat":
@@ -179,6 +205,12 @@ class OwnNet(nn.Module):
             tensors.append(y)
         y = tensors[-1]
         return self.head(y.flatten(1) if self.flat else y.mean((2, 3)))
+
+
+def _keeps(conv: nn.Conv2d, channels: int) -> bool:
+    """Whether a convolution gives what it reads: so many channels of as many pixels."""
+    same = conv.padding == (conv.kernel_size[0] // 2,) * 2 and conv.stride == (1, 1)
+    return same and conv.in_channels == conv.out_channels == channels
 
 
 def try_own(seed: int) -> str:
