@@ -1,4 +1,4 @@
-"""What hands values on as they are: of what kind they are can be told through it."""
+"""What hands values on as they are when it is evaluated: of what kind they are can be told through it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         F.max_pool2d,
         F.max_pool1d,
         F.pixel_shuffle,
+        F.dropout,
+        F.dropout1d,
+        F.dropout2d,
     }
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})

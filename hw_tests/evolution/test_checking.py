@@ -175,6 +175,7 @@ class Ways(nn.Module):
     [
         pytest.param(lambda x: x.mean((2, 3)), False, id="mean"),
         pytest.param(lambda x: F.avg_pool2d(x, 2), False, id="avg_pool"),
+        pytest.param(lambda x: F.dropout(x, 0.5, False), False, id="dropout"),
         pytest.param(lambda x: torch.cat([x, F.relu(x)], 1), False, id="cat"),
         pytest.param(lambda x: x, True, id="XNOR-Net's order"),
     ],
