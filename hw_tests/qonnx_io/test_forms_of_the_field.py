@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,23 @@ def image(body: Ending, shape: tuple[int, ...] = (3, 8, 6)) -> onnx.ModelProto:
     assert pixels is not None
     flat = int(np.prod(pixels[1:]))
     return out.model(out.node("MatMul", out.node("Flatten", y), out.const(signs(flat, 5))))
+
+
+def padded_average(out: Emitter, x: str, count_include_pad: int = 1) -> str:
+    sizes = {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [1, 0, 1, 1]}
+    return out.node("AveragePool", x, **sizes, count_include_pad=count_include_pad)
+
+
+def every_second(
+    out: Emitter,
+    x: str,
+    starts: list[int],
+    steps: list[int],
+    axes: Sequence[int] = (2, 3),
+    end: int = 2**31 - 1,
+) -> str:
+    numbers = (out.const(values, np.int64) for values in (starts, [end] * 2, list(axes), steps))
+    return out.node("Slice", x, *numbers)
 
 
 @pytest.mark.parametrize("bits", [16.0, 32.0])
@@ -149,12 +166,34 @@ def test_rising_activations_in_front_of_a_quantizer(op: str, tmp_path: Path) -> 
     [
         lambda out, x: out.node("GlobalMaxPool", x),
         lambda out, x: quantized(out, out.node("AveragePool", x, kernel_shape=[2, 3], strides=[2, 1])),
+        lambda out, x: quantized(out, padded_average(out, x)),
+        lambda out, x: quantized(out, padded_average(out, out.node("BipolarQuant", x, out.const(1.0))), 0.5),
+        lambda out, x: every_second(out, x, [0, 0], [2, 2]),
+        lambda out, x: every_second(out, every_second(out, x, [0, 0], [1, 1]), [0, 0], [1, 3]),
         lambda out, x: quantized(out, out.node("Sum", x, out.node("Neg", x), x, x)),
         lambda out, x: out.node("Sum", x),
     ],
 )
 def test_pools_and_sums(body: Ending, tmp_path: Path) -> None:
     proved(image(body), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (lambda out, x: padded_average(out, x, count_include_pad=0), "fewer pixels"),
+        (
+            lambda out, x: out.node("AveragePool", x, kernel_shape=[4, 4], strides=[3, 3], ceil_mode=1),
+            "fewer",
+        ),
+        (lambda out, x: every_second(out, x, [1, 0], [2, 2]), "cuts or picks"),
+        (lambda out, x: every_second(out, x, [0, 0], [2, 2], axes=[1, 2]), "cuts or picks"),
+        (lambda out, x: every_second(out, x, [0, 0], [1, 1], end=3), "cuts or picks"),
+    ],
+)
+def test_pieces_and_averages_that_hardware_has_not(body: Ending, reason: str) -> None:
+    with pytest.raises(UnsupportedNode, match=reason):
+        import_model(image(body))
 
 
 @pytest.mark.parametrize("batch", [-1, 1])

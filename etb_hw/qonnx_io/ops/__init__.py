@@ -17,6 +17,7 @@ from etb_hw.qonnx_io.ops import (
     qdq,
     quantizers,
     shapes,
+    slicing,
     upsampling,
 )
 from etb_hw.qonnx_io.value import Tensor
@@ -83,7 +84,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Constant": constants.constant,
     "ConstantOfShape": constants.shape_arithmetic,
     "Gather": constants.shape_arithmetic,
-    "Slice": constants.shape_arithmetic,
+    "Slice": slicing.sliced,
     # classes
     "TopK": classes.top_k,
     "ArgMax": classes.arg_max,

@@ -132,12 +132,17 @@ def _input_affine(call: Call, value: Value) -> Affine:
 
 
 def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
-    """All padding as one border of one integer."""
-    if not any(own):
-        return value.pads, value.pad_value if any(value.pads) else 0
-    if call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
+    """As ``border_of_zeros``, but for signs in files in which a convolution pads those with -1."""
+    if any(own) and call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
         zero = call.builder.bipolar_pads
         return _sum_of_borders(call, value, own, zero)
+    return border_of_zeros(call, value, affine, own)
+
+
+def border_of_zeros(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
+    """All padding, of the value and by zeros around it, as one border of one integer."""
+    if not any(own):
+        return value.pads, value.pad_value if any(value.pads) else 0
     offset = affine.integer_offset  # x + k is zero where x = -k
     if offset is None or (offset != offset.flat[0]).any():
         pixels = isinstance(call.builder.nodes[value.core], Input)

@@ -9,6 +9,7 @@ import numpy as np
 from etb_hw.integer import Chain, Conv, DataType, MaxPool, SumPool
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.linear import border_of_zeros
 from etb_hw.qonnx_io.thresholds import rising
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Tensor, Value
 from etb_hw.qonnx_io.windows import pads as read_pads
@@ -49,24 +50,30 @@ def global_average(call: Call) -> Tensor:
 
 
 def average_pool(call: Call) -> Tensor:
-    """Mean over windows without a border: sums by a depthwise convolution with ones, and a factor."""
+    """Mean over windows, whose border is zeros: a depthwise convolution with ones, and a factor."""
     value = _image(call)
     x = call.builder.types[value.core]
     kernel, stride = pair(call, "kernel_shape"), pair(call, "strides")
-    border = read_pads(call, (x.shape[1], x.shape[2]), kernel, stride, (1, 1))
-    if any(border) or any(value.pads) or call.attr("ceil_mode", 0):
-        call.fail("averages windows that reach over the border", "pool without padding")
-    if kernel == x.shape[1:]:
+    own = read_pads(call, (x.shape[1], x.shape[2]), kernel, stride, (1, 1))
+    height, width = (s + a + b for s, a, b in zip(x.shape[1:], own[:2], own[2:], strict=True))
+    part = _rest(height, kernel[0], stride[0]) or _rest(width, kernel[1], stride[1])
+    if (call.attr("ceil_mode", 0) and part) or (any(own) and not call.attr("count_include_pad", 0)):
+        call.fail(
+            "averages fewer pixels at the border than elsewhere",
+            "count those of the border (count_include_pad=True, ceil_mode=False), or pool without padding",
+        )
+    if kernel == x.shape[1:] and not any((*own, *value.pads)):
         return global_average(call)
     affine = _affine(call, value)
+    pads, pad_value = border_of_zeros(call, value, affine, own)
     pixels = kernel[0] * kernel[1]
     core = call.builder.add(
         Conv, "conv", (value.core,), weights=np.ones((x.channels, 1, *kernel), dtype=np.int8),
-        weight_dtype=DataType.parse("TERNARY"), stride=stride, groups=x.channels,
+        weight_dtype=DataType.parse("TERNARY"), stride=stride, groups=x.channels, pads=pads,
+        pad_value=pad_value,
     )  # fmt: skip
-    return _mean(
-        call, replace(value, core=core, chain=_summed(value.chain, affine, pixels), shared=False), pixels
-    )
+    chain = _summed(value.chain, affine, pixels)
+    return _mean(call, Value(core, chain, axes=value.axes), pixels)
 
 
 def global_max(call: Call) -> Tensor:
