@@ -52,10 +52,10 @@ def _hands_on(model: nn.Module, node: fx.Node) -> bool:
 
 
 def _normalises(model: nn.Module, node: fx.Node) -> bool:
-    """Whether a node is a normalisation of a layer's sums."""
+    """Whether a node is a normalisation of anything but the network's input, which would lose too much."""
     if node.op != "call_module" or not isinstance(module_at(model, node), nn.modules.batchnorm._BatchNorm):
         return False
-    return _is_layer(model, _origin(model, next(tensors_in(node))))
+    return _origin(model, next(tensors_in(node))).op != "placeholder"
 
 
 def _is_layer(model: nn.Module, node: fx.Node) -> bool:

@@ -148,6 +148,17 @@ def test_floats_are_rounded_also_where_they_are_handed_on_first(
     assert prove_dataflow(lower(graph), graph, x)
 
 
+class TwiceNormalised(nn.Module):
+    """The end of XNOR-Net's network in network: a layer reads a normalised activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act, self.norm = nn.ReLU(), nn.BatchNorm2d(8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.act(x))
+
+
 class Ways(nn.Module):
     """Normalised sums that a layer gets by way of other ops."""
 
@@ -172,6 +183,7 @@ class Ways(nn.Module):
         pytest.param(lambda x: F.dropout(x, 0.5, False), False, id="dropout"),
         pytest.param(lambda x: torch.cat([x, F.relu(x)], 1), False, id="cat"),
         pytest.param(lambda x: x, True, id="XNOR-Net's order"),
+        pytest.param(TwiceNormalised(), False, id="activation"),
     ],
 )
 def test_such_floats_are_found_behind_averages_and_joins(

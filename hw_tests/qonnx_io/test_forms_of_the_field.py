@@ -169,6 +169,10 @@ def test_rising_activations_in_front_of_a_quantizer(op: str, tmp_path: Path) -> 
         lambda out, x: quantized(out, padded_average(out, x)),
         lambda out, x: quantized(out, padded_average(out, out.node("BipolarQuant", x, out.const(1.0))), 0.5),
         lambda out, x: every_second(out, x, [0, 0], [2, 2]),
+        lambda out, x: out.node("Pad", x, out.const([0, 2, 0, 0, 0, 3, 0, 0], np.int64)),
+        lambda out, x: out.node(
+            "Pad", out.node("BipolarQuant", x, out.const(1.0)), out.const([0, 0, 0, 0, 0, 4, 0, 0], np.int64)
+        ),
         lambda out, x: every_second(out, every_second(out, x, [0, 0], [1, 1]), [0, 0], [1, 3]),
         lambda out, x: quantized(out, out.node("Sum", x, out.node("Neg", x), x, x)),
         lambda out, x: out.node("Sum", x),

@@ -9,6 +9,7 @@ import numpy as np
 from etb_hw.integer import Chain, Flatten, Input
 from etb_hw.integer.chain import Link
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.linear import convolved
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Tensor, Value
 
 
@@ -166,7 +167,7 @@ def transpose(call: Call) -> Tensor:
 
 
 def pad(call: Call) -> Tensor:
-    """A border of one constant, taken by the Conv or pool that follows."""
+    """A border of one constant, taken by the Conv or pool that follows; or more channels, of zeros."""
     value = call.value(0)
     if call.attr("mode", "constant") != "constant":
         call.fail(f"mode {call.attr('mode')!r} has no hardware form", "pad with a constant")
@@ -178,6 +179,13 @@ def pad(call: Call) -> Tensor:
         amounts = (*amounts[:2], 0, *amounts[2:5], 0, *amounts[5:])
     elif amounts is None or value.axes != IMAGE or len(amounts) != 8 or call.input(3) is not None:
         call.fail("does not pad an NCHW image", "pad the two image axes")
+    if (
+        constant == 0
+        and min(amounts) >= 0
+        and any(amounts)
+        and not any(amounts[i] for i in (0, 2, 3, 4, 6, 7))
+    ):
+        return _more_channels(call, value, amounts[1], amounts[5])
     if any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0 or max(amounts) > 1 << 14:
         call.fail(
             f"pads {amounts} are no border around the image", "pad the two image axes, by small amounts"
@@ -199,6 +207,16 @@ def pad(call: Call) -> Tensor:
         call.fail("adds a second border of another value", "use one Pad")
     top, left, bottom, right = (a + b for a, b in zip(border, value.pads, strict=True))
     return replace(value, pads=(top, left, bottom, right), pad_value=integer)
+
+
+def _more_channels(call: Call, value: Value, before: int, behind: int) -> Value:
+    """Zeros before and behind a tensor's channels, by a 1x1 convolution: shortcuts of CIFAR's ResNets."""
+    channels = call.builder.types[value.core].channels
+    if before + behind > 1 << 14:
+        call.fail(f"adds {before + behind:,} channels", "add fewer")
+    weights = np.zeros((before + channels + behind, channels, *(1,) * (len(value.axes) - 1)), np.float32)
+    weights[before : before + channels][np.diag_indices(channels)] = 1
+    return convolved(call, value, Const(weights), (0, 0, 0, 0))
 
 
 def flat(call: Call, value: Value) -> Value:
