@@ -208,6 +208,52 @@ def smooth_activations() -> nn.Module:
     )  # fmt: skip
 
 
+class WithoutWeights(nn.Module):
+    """He et al.'s shortcut A for CIFAR: every second pixel, and channels of zeros; none of it has weights."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.more, self.stride = (outputs - inputs) // 2, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        x = x[:, :, :: self.stride, :: self.stride]
+        y += F.pad(x, (0, 0, 0, 0, self.more, self.more), "constant", 0)
+        return F.relu(y)
+
+
+def resnet_of_cifar() -> nn.Module:
+    return nn.Sequential(
+        block(1, 8), WithoutWeights(8, 8, 1), WithoutWeights(8, 12, 2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 3),
+    )  # fmt: skip
+
+
+class BinaryConv(nn.Module):
+    """XNOR-Net's order: normalise, take signs, drop some, convolve, and a ReLU behind."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.bn, self.dropout = nn.BatchNorm2d(inputs), dropout
+        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.dropout(torch.sign(self.bn(x)), self.dropout, self.training)
+        return F.relu(self.conv(x))
+
+
+def network_in_network() -> nn.Module:
+    """XNOR-Net's for CIFAR: averages over a border, and a layer that reads a normalised activation."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, padding=2), nn.BatchNorm2d(8, affine=False), nn.ReLU(), BinaryConv(8, 8, 1),
+        nn.MaxPool2d(3, 2, 1), BinaryConv(8, 12, 3, 0.2), nn.AvgPool2d(3, 2, 1), BinaryConv(12, 12, 3, 0.2),
+        nn.BatchNorm2d(12, affine=False), nn.Conv2d(12, 3, 1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+    )  # fmt: skip
+
+
 ARCHITECTURES: Mapping[str, Architecture] = {
     "U-Net": Architecture(UNet, (1, 8, 8)),
     "U-Net, transposed": Architecture(TransposedUNet, (1, 8, 8)),
@@ -219,6 +265,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "ResNeXt": Architecture(ResNeXt, (1, 8, 8)),
     "no batch normalisation": Architecture(without_norms, (1, 8, 8)),
     "autoencoder": Architecture(autoencoder, (64,)),
+    "ResNet, shortcut A": Architecture(resnet_of_cifar, (1, 8, 8), "stream"),
+    "XNOR-Net's NIN": Architecture(network_in_network, (1, 8, 8), "stream"),
     "DS-CNN": Architecture(keyword_spotter, (1, 25, 10)),
     "Hardswish, SiLU, GELU": Architecture(smooth_activations, (1, 8, 8)),
 }
