@@ -15,12 +15,7 @@ from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
-from etb_hw.evolution.trace import (
-    module_at,
-    owner_of,
-    place_of,
-    shape_of,
-)
+from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
@@ -88,11 +83,9 @@ def _border(node: fx.Node) -> nn.Module | None:
     if not isinstance(value, int | float) or value == 0 or given.get("mode", "constant") != "constant":
         return None
     pixels = 2 * (len(shape) - 2) if shape is not None else 0
-    if (
-        not isinstance(pad, tuple | list)
-        or not len(pad) <= pixels <= 4
-        or any(type(n) is not int for n in pad)
-    ):
+    if not isinstance(pad, tuple | list) or any(type(number) is not int for number in pad):
+        return None
+    if not len(pad) <= pixels <= 4:
         return None
     sides = (*pad, *(0,) * (pixels - len(pad)))
     return nn.ConstantPad1d(sides, value) if pixels == 2 else nn.ConstantPad2d(sides, value)

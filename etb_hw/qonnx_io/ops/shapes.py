@@ -179,13 +179,9 @@ def pad(call: Call) -> Tensor:
         amounts = (*amounts[:2], 0, *amounts[2:5], 0, *amounts[5:])
     elif amounts is None or value.axes != IMAGE or len(amounts) != 8 or call.input(3) is not None:
         call.fail("does not pad an NCHW image", "pad the two image axes")
-    if (
-        constant == 0
-        and min(amounts) >= 0
-        and any(amounts)
-        and not any(amounts[i] for i in (0, 2, 3, 4, 6, 7))
-    ):
-        return _more_channels(call, value, amounts[1], amounts[5])
+    channels = (amounts[1], amounts[5])
+    if constant == 0 and min(amounts) >= 0 and 0 < sum(channels) == sum(amounts):
+        return _more_channels(call, value, *channels)
     if any(amounts[i] for i in (0, 1, 4, 5)) or min(amounts) < 0 or max(amounts) > 1 << 14:
         call.fail(
             f"pads {amounts} are no border around the image", "pad the two image axes, by small amounts"
