@@ -62,6 +62,7 @@ def torch_networks(draw: st.DrawFn) -> Net:
             height, width = height // 2, width // 2
         if height * width <= 25 and draw(st.booleans()):
             layers.append(_doubled(draw, channels))
+            bipolar = bipolar and isinstance(layers[-1], nn.Upsample)  # the others give sums
             height, width = 2 * height, 2 * width
     layers += [nn.Flatten(), QuantLinear(channels * height * width, 5, bias=False, **_weights(draw))]
     module = nn.Sequential(*layers).eval()
