@@ -231,7 +231,7 @@ def padded_in_front(out: Emitter) -> str:
 def scaled_by_input(out: Emitter) -> str:
     floats, scales = np.ones((8, 2, 2, 2)), np.arange(1, 9).reshape(8, 1, 1, 1)
     quantized = out.node("BipolarQuant", out.const(floats), out.const(scales))
-    return out.node("ConvTranspose", "x", quantized, strides=[2, 2])
+    return out.node("ConvTranspose", "x", quantized, strides=[2, 2], output_padding=[1, 1])
 
 
 def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> str:
@@ -267,3 +267,13 @@ def test_what_has_no_integer_form_is_refused(build: Callable[[Emitter], str], re
     out = Emitter((8, 3, 2), "UINT4")
     with pytest.raises(UnsupportedNode, match=reason):
         import_model(out.model(build(out)))
+
+
+def test_a_kernel_smaller_than_its_stride_leaves_places_without_weights() -> None:
+    out = Emitter((2, 3, 4), "INT4")
+    values = np.array([[0.375, -0.5], [-0.375, 0.5]], np.float32).reshape(2, 2, 1, 1)
+    y = out.node("ConvTranspose", "x", out.const(values), strides=[2, 2], output_padding=[1, 1])
+    model = out.model(out.node("BipolarQuant", y, out.const(1.0)))
+    graph = import_model(model)
+    x = np.random.default_rng(0).integers(-8, 8, (4, 2, 3, 4))
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))

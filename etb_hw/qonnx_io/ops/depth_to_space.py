@@ -14,6 +14,7 @@ from etb_hw.qonnx_io.affine import as_affine
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops.linear import biased, convolved
 from etb_hw.qonnx_io.value import IMAGE, Const, Tensor, Value
+from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
 from etb_hw.qonnx_io.windows import pair
 
@@ -154,7 +155,11 @@ def _of_a_convolution(call: Call, const: Const, taps: list[NDArray[np.int64]]) -
     # zeros are no values of a one-bit type
     dtype = const.dtype if (rows >= 0).all() and (columns >= 0).all() else None
     if const.ints is None or const.scale is None:
-        return Const(arranged(const.value), dtype=dtype)
+        # one grid a channel: by places that the kernel does not reach none could be told
+        ints, steps, _ = integer_weights(call, Const(const.value.swapaxes(0, 1), dtype=const.dtype))
+        const = Const(None, ints.swapaxes(0, 1), steps.reshape(1, -1, 1, 1), const.dtype)
+    assert const.ints is not None
+    assert const.scale is not None
     scale = np.broadcast_to(const.scale, const.shape)
     if (scale != scale[:1, :, :1, :1]).any():
         call.fail("has a scale that differs along the inputs of a filter", "use one scale an output channel")
