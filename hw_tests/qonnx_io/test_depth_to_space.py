@@ -231,7 +231,7 @@ def padded_in_front(out: Emitter) -> str:
 def scaled_by_input(out: Emitter) -> str:
     floats, scales = np.ones((8, 2, 2, 2)), np.arange(1, 9).reshape(8, 1, 1, 1)
     quantized = out.node("BipolarQuant", out.const(floats), out.const(scales))
-    return out.node("ConvTranspose", "x", quantized, strides=[2, 2], output_padding=[1, 1])
+    return out.node("ConvTranspose", "x", quantized, strides=[2, 2])
 
 
 def transposed(out: Emitter, shape: tuple[int, ...], **attributes: object) -> str:
