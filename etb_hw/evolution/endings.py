@@ -25,8 +25,10 @@ def ends(model: nn.Module, node: fx.Node, rules: Rules) -> bool:
     """Whether a node is such a function at the end, and not to become an activation by a rule of its own."""
     if not node.users or any(user.op != "output" for user in node.users):
         return False
-    if node.op != "call_module":
+    if node.op in ("call_function", "call_method"):
         return node.target in _FUNCTIONS and node.all_input_nodes[0].op != "get_attr"
+    if node.op != "call_module":
+        return False
     return isinstance(module_at(model, node), _MODULES) and str(node.target) not in rules
 
 

@@ -123,6 +123,8 @@ class _Grouping:
         for node in self.graph.nodes:
             shape = shape_of(node)
             match node.op:
+                case _ if ends(self.model, node, self.rules):
+                    self.ending(node)
                 case "placeholder":
                     if shape is not None:
                         width = shape[1] if len(shape) > 1 else 1
@@ -149,9 +151,6 @@ class _Grouping:
             self.layouts[node] = self.new(shape[1], _title(node), why)
 
     def module(self, node: fx.Node) -> None:
-        if ends(self.model, node, self.rules):
-            self.ending(node)
-            return
         module, path = module_at(self.model, node), str(node.target)
         layout = self.source(node)
         shape = shape_of(node)
@@ -298,9 +297,6 @@ class _Grouping:
         target = node.target
         if target in _EXPAND and _constant(node).op == "get_attr":
             return  # looked through where it is used
-        if ends(self.model, node, self.rules):
-            self.ending(node)
-            return
         layout = self.source(node)
         tensors = [n for n in tensors_in(node) if n in self.layouts]
         name = place_of(node)

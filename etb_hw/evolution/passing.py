@@ -28,8 +28,6 @@ _FUNCTIONS: frozenset[Any] = frozenset(
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 _NEAREST = ("nearest", "nearest-exact")
-
-
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
 _AVERAGING: frozenset[Any] = frozenset(
     {F.avg_pool1d, F.avg_pool2d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, torch.mean, "mean"}

@@ -6,6 +6,7 @@ import copy
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from etb_hw.evolution.network import Network, network_of
 from etb_hw.evolution.note import Note, note_of, write_note
 from etb_hw.evolution.plan import Keep, Plan
 from etb_hw.evolution.prepare import grouped, prepare
+from etb_hw.evolution.rules import Rules
 from etb_hw.evolution.sizes import plan_bytes, plan_report
 from etb_hw.evolution.slim import drawn, slim_and_proof
 from etb_hw.files import write_bytes
@@ -185,22 +187,21 @@ def of_logits(where: str, made: Any, inputs: Inputs) -> Network:
     """
     network = network_of(where, made)
     try:
-        with torch.random.fork_rng(devices=[]):
-            module = without_ending(network.module, network.rules or {}, inputs.example())
+        module = _up_to_logits(network.module, network.rules or {}, inputs)
     except BadInput as error:
         raise BadInput(f"{where}: {error.where}", error.reason, error.remedy) from error
     if module is not network.module:
         log.info("%s: what stands behind its logits is left out", where)
-    return replace(network, module=module, teacher=network.teacher and _teacher(network.teacher, inputs))
+    teacher = network.teacher
+    if teacher is not None:
+        with suppress(BadInput):  # a teacher need not be one that can be traced
+            teacher = _up_to_logits(teacher, {}, inputs)
+    return replace(network, module=module, teacher=teacher)
 
 
-def _teacher(net: nn.Module, inputs: Inputs) -> nn.Module:
-    """Likewise, where it can be traced, which a teacher need not."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return without_ending(net, {}, inputs.example())
-    except BadInput:
-        return net
+def _up_to_logits(net: nn.Module, rules: Rules, inputs: Inputs) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        return without_ending(net, rules, inputs.example())
 
 
 def _check_same(trainee: OwnModule, made: nn.Module) -> None:

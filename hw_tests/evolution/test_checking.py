@@ -112,6 +112,15 @@ def evolved(model: nn.Module, ratio: float = 0.1) -> nn.Module:
     return model
 
 
+def prove_to_blocks(slim: nn.Module, folder: Path) -> None:
+    """A slim network, its file and its blocks compute the same."""
+    path, x = folder / "model.qonnx.onnx", PIXELS.numpy().astype(np.int64)
+    etb.export(slim, path, "uint8")
+    graph = import_model(path)
+    assert prove_export(graph, path, x, slim(PIXELS).detach().numpy())
+    assert prove_dataflow(lower(graph), graph, x)
+
+
 def test_a_linear_bottleneck_becomes_integers_where_asked() -> None:
     torch.manual_seed(0)
     model = etb.prepare(bottleneck(), PIXELS, additions="stream")
@@ -140,12 +149,7 @@ def test_floats_are_rounded_also_where_they_are_handed_on_first(
     )  # fmt: skip
     model = etb.prepare(net, PIXELS, additions="stream")
     etb.check(model)
-    slim = etb.slim(evolved(model))
-    etb.export(slim, tmp_path / "model.qonnx.onnx", "uint8")
-    graph = import_model(tmp_path / "model.qonnx.onnx")
-    x = PIXELS.numpy().astype(np.int64)
-    assert prove_export(graph, tmp_path / "model.qonnx.onnx", x, slim(PIXELS).detach().numpy())
-    assert prove_dataflow(lower(graph), graph, x)
+    prove_to_blocks(etb.slim(evolved(model)), tmp_path)
 
 
 class TwiceNormalised(nn.Module):
@@ -194,11 +198,7 @@ def test_such_floats_are_found_behind_averages_and_joins(
         etb.check(etb.prepare(Ways(way, pools), PIXELS))
     model = etb.prepare(Ways(way, pools), PIXELS, additions="stream")
     etb.check(model)
-    slim = etb.slim(evolved(model))
-    etb.export(slim, tmp_path / "model.qonnx.onnx", "uint8")
-    graph = import_model(tmp_path / "model.qonnx.onnx")
-    x = PIXELS.numpy().astype(np.int64)
-    assert prove_export(graph, tmp_path / "model.qonnx.onnx", x, slim(PIXELS).detach().numpy())
+    prove_to_blocks(etb.slim(evolved(model)), tmp_path)
 
 
 class Heads(nn.Module):

@@ -150,7 +150,6 @@ class OwnNet(nn.Module):
                     y = self._activation(y)
                 y = self._add("add", (y, x), size)
                 self._activation(y)
-
             case 12:
                 self._activation(self._add(draw.choice(["half", "shift", "minus", "dropout"]), (x,), size))
             case 13:
