@@ -7,22 +7,20 @@ import random
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import etb_hw as etb
 from etb_hw.evolution.cut import cut
 from etb_hw.evolution.net import PreparedNet
+from hw_tests.evolution.step_net import StepNet
 
 
-class RandomNet(nn.Module):
-    """A list of steps (op, inputs, module), each making one more tensor (N, C, 8, 8)."""
+class RandomNet(StepNet):
+    """Of tensors (N, C, 8, 8)."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         draw = random.Random(seed)
-        self.parts = nn.ModuleDict()
-        self.shifts = nn.ParameterDict()
-        self.steps: list[tuple[str, tuple[int, ...], str]] = []
         channels = [3]
 
         def add(op: str, inputs: tuple[int, ...], width: int, module: nn.Module | None = None) -> int:
@@ -67,7 +65,7 @@ class RandomNet(nn.Module):
                     add("part", (x,), width, nn.PReLU(width))
                 case 9:
                     self.shifts[f"m{len(self.steps)}"] = nn.Parameter(torch.randn(1, width, 1, 1))
-                    add("shift", (x,), width)
+                    add("shifted", (x,), width)
                 case 10:
                     fitting = [
                         n
@@ -83,30 +81,7 @@ class RandomNet(nn.Module):
                     add("part", (x,), width, nn.Sequential(pad, nn.AvgPool2d(3, 1)))
         self.last = channels[-1]
         self.flat = draw.random() < 0.5
-        self.fc = nn.Linear(self.last * (64 if self.flat else 1), 5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        tensors = [x]
-        for op, inputs, name in self.steps:
-            given = [tensors[i] for i in inputs]
-            match op:
-                case "part":
-                    y = self.parts[name](given[0])
-                case "sign":
-                    y = torch.sign(given[0])
-                case "relu":
-                    y = F.relu(given[0])
-                case "add":
-                    y = given[0] + given[1]
-                case "mul":
-                    y = given[0] * given[1]
-                case "cat":
-                    y = torch.cat(given, 1)
-                case "shift":
-                    y = given[0] + self.shifts[name]
-            tensors.append(y)
-        y = tensors[-1]
-        return self.fc(y.flatten(1) if self.flat else y.mean((2, 3)))
+        self.head = nn.Linear(self.last * (64 if self.flat else 1), 5)
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import etb_hw as etb
 from etb_hw.dataflow.lower import lower
@@ -20,19 +20,18 @@ from etb_hw.errors import EtbError, one_line
 from etb_hw.flow.proofs import prove_dataflow, prove_export, prove_packed
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.qonnx_io import import_model
+from hw_tests.evolution.step_net import StepNet
 
 CLASSES, IMAGES, STEPS = 5, 6, 8
 _ACTIVATIONS = ("Hardtanh", "ReLU", "sign", "relu", "clamp", "hardtanh", "PReLU", "ReLU6", "none")
 
 
-class OwnNet(nn.Module):
-    """Steps (op, inputs, name), each making one more tensor; ``sizes`` holds (C, H, W) of each."""
+class OwnNet(StepNet):
+    """Layers, pools and joins in orders of the field; ``sizes`` holds (C, H, W) of each tensor."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         self.draw = random.Random(seed)
-        self.parts = nn.ModuleDict()
-        self.steps: list[tuple[str, tuple[int, ...], str]] = []
         side = self.draw.choice([6, 8, 9])
         self.shape = (self.draw.choice([1, 3]), side, self.draw.choice([side, side, 7]))
         self.sizes = [self.shape]
@@ -167,43 +166,6 @@ class OwnNet(nn.Module):
                 y = self._add("part", (y,), (6, height, width), nn.Conv2d(channels, 6, 1, bias=False))
                 y = self._add("part", (y,), self.sizes[y], nn.BatchNorm2d(6))
                 self._activation(y)
-
-    def forward(self, x: Tensor) -> Tensor:
-        tensors = [x]
-        for op, inputs, name in self.steps:
-            given = [tensors[i] for i in inputs]
-            match op:
-                case "part":
-                    y = self.parts[name](given[0])
-                case "sign":
-                    y = torch.sign(given[0])
-                case "relu":
-                    y = F.relu(given[0])
-                case "clamp":
-                    y = given[0].clamp(-1, 1)
-                case "hardtanh":
-                    y = F.hardtanh(given[0])
-                case "max_pool":
-                    y = F.max_pool2d(given[0], 2)
-                case "interpolate":
-                    y = F.interpolate(given[0], scale_factor=2.0)
-                case "pad":
-                    y = F.pad(given[0], (1, 1, 1, 1), value=-1.0)
-                case "half":
-                    y = given[0] * 0.5
-                case "shift":
-                    y = given[0] + 0.25
-                case "minus":
-                    y = -given[0]
-                case "dropout":
-                    y = F.dropout(given[0], 0.2, self.training)
-                case "add":
-                    y = given[0] + given[1]
-                case "cat":
-                    y = torch.cat(given, 1)
-            tensors.append(y)
-        y = tensors[-1]
-        return self.head(y.flatten(1) if self.flat else y.mean((2, 3)))
 
 
 def _keeps(conv: nn.Conv2d, channels: int) -> bool:
