@@ -30,6 +30,7 @@ from etb_hw.integer.datatype import DataType
 
 Fold: TypeAlias = Mapping[str, int | str]  # by FINN attribute: {"PE": 4, "ram_style": "block"}
 Amounts: TypeAlias = Mapping[str, float]  # parts of a cost, by name
+Parameter: TypeAlias = int | str | tuple[int, ...]
 Attribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[str, ...]
 FinnParameter: TypeAlias = tuple[str, NDArray[np.float32], DataType]  # a tensor's suffix, values, type
 
@@ -81,10 +82,13 @@ class LargeMemory:
 
 @dataclass(frozen=True, eq=False)
 class RtlInstance:
-    """How a block looks in SystemVerilog: module ``etb_<module>``, its parameters and its memories."""
+    """How a block looks in SystemVerilog: module ``etb_<module>``, its parameters and its memories.
+
+    A parameter is a number, the name of a memory style, or a list of numbers of 16 bits.
+    """
 
     module: str
-    parameters: Mapping[str, int | str]
+    parameters: Mapping[str, Parameter]
     memories: tuple[RtlMemory, ...] = field(default=())
 
 

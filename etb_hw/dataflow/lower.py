@@ -27,6 +27,7 @@ from etb_hw.dataflow.blocks.label_select import LabelSelect
 from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.select_channels import SelectChannels
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow, is_bypass
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
@@ -186,6 +187,8 @@ class _Builder:
                 self._add(node, inputs)
             case g.Concat():
                 self._concat(node, inputs)
+            case g.SelectChannels():
+                self._select(node, inputs[0])
             case g.ChannelAffine():
                 self._affine(node, inputs[0])
             case g.Flatten():
@@ -439,6 +442,19 @@ class _Builder:
             pixels=x.shape[:-1],
         )
         return replace(made, order=x.order)
+
+    def _select(self, node: g.SelectChannels, x: _Tensor) -> None:
+        if self.builder != "etb_hw":
+            remedy = "let the layers read all channels, or build it with our RTL"
+            raise UnsupportedNode(f"layer {node.name}", "picks channels, which FINN cannot", remedy)
+        # of a flattened image they lie elsewhere
+        places = np.arange(x.shape[-1]) if x.order is None else np.argsort(x.order)
+        chosen = tuple(int(place) for place in places[node.channels])
+        self._yield(
+            node.name,
+            node.name,
+            self._block(SelectChannels, node, [x], shape=x.shape, chosen=chosen, dtype=x.dtype),
+        )
 
     def _affine(self, node: g.ChannelAffine, x: _Tensor) -> None:
         order = np.arange(x.shape[-1]) if x.order is None else x.order

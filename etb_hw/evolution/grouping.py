@@ -188,6 +188,8 @@ class _Grouping:
                 self.flattened(node, layout)
             case nn.PixelShuffle():
                 self.opaque(node, f"{path} makes pixels of its channels")
+            case nn.ChannelShuffle():
+                self.opaque(node, f"{path} gives channels other places")
             case QuantNonLinearActLayer() if _one_scale(module):
                 self.layouts[node] = layout
             case nn.ConstantPad1d() | nn.ConstantPad2d() if module.value == 0:
@@ -329,6 +331,10 @@ class _Grouping:
             self.layouts[node] = layout
         elif target is getattr and len(tensors) == 1 and shape == shape_of(tensors[0]):
             self.layouts[node] = layout  # the values of a QuantTensor
+        elif target is operator.getitem:
+            self.opaque(node, f"{name} picks channels by their numbers")
+        elif target is torch.channel_shuffle:
+            self.opaque(node, f"{name} gives channels other places")
         else:
             self.opaque(node, f"{name} is not known to keep channels apart")
 

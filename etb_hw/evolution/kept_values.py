@@ -9,6 +9,8 @@ from etb_hw.quantizers import EvolvingWeightQuant
 from etb_hw.quantizers.functions import per_channel
 from etb_hw.quantizers.weight import DEAD_ZONE_A_THRESHOLD
 
+_WIDEST = 0.95 * DEAD_ZONE_A_THRESHOLD  # of dead zones that leave some weights
+
 
 @torch.no_grad()
 def keep_values(
@@ -44,13 +46,36 @@ def keep_values(
         v, far = quantizer.standardise(new), per_channel((edge * 1.0001).clamp(min=1e-4), new, 0)
         goal = torch.where(zero, v.clamp(-0.999 * far, 0.999 * far), wanted * far)
         new.add_(torch.where(wrong, (goal - v) * per_channel(new_std, v, 0), torch.zeros_like(v)))
-    raise AssertionError(f"values of layer {where} cannot be kept")
+    _anew(new, quantizer, wanted, old_std)
+    assert torch.equal(quantizer(new), wanted), f"values of layer {where} cannot be kept"
 
 
 def _edge(magnitude: Tensor, zero: Tensor, scaled: Tensor) -> Tensor:
-    """A dead zone (O,) that parts weights that are zero from the others: the scaled one, or the middle."""
+    """A dead zone (O,) that parts weights that are zero from the others: the scaled one, or the middle.
+
+    Where there are others it stays below the one at which no weight is left.
+    """
     m, zero = magnitude.flatten(1), zero.flatten(1)
     inner = torch.where(zero, m, -1.0).amax(1)
     outer = torch.where(zero, torch.inf, m).amin(1)
-    parts = (inner < scaled) & (scaled <= outer)
-    return torch.where(parts | outer.isinf(), scaled, (inner.clamp(min=0) + outer) / 2)
+    most = scaled.clamp(max=_WIDEST)
+    parts = (inner < most) & (most <= outer)
+    middle = ((inner.clamp(min=0) + outer) / 2).clamp(max=_WIDEST)
+    return torch.where(outer.isinf(), scaled, torch.where(parts, most, middle))
+
+
+def _anew(new: Tensor, quantizer: EvolvingWeightQuant, wanted: Tensor, deviation: Tensor) -> None:
+    """Latent weights of the filters that are still wrong, few weights far from each other: their values.
+
+    Zero is in the middle of its zone then, and the others at 1 over the values' deviation.
+    """
+    wrong = (quantizer(new) != wanted).flatten(1).any(1)
+    spread, mean = torch.std_mean(wanted.flatten(1), dim=1, correction=0)
+    new.copy_(torch.where(per_channel(wrong, new, 0), wanted * per_channel(deviation, new, 0), new))
+    spread = spread + 1e-5 / deviation
+    alike = wanted.flatten(1).amax(1) == wanted.flatten(1).amin(1)
+    quantizer.offset.copy_(torch.where(wrong, torch.where(alike, mean, mean / spread), quantizer.offset))
+    if not quantizer.is_hard:
+        zone = (0.5 / spread).clamp(max=_WIDEST / 2)
+        threshold = torch.where(wrong, zone / DEAD_ZONE_A_THRESHOLD, quantizer.threshold)
+        quantizer.threshold.copy_(threshold)

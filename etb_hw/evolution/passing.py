@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -11,13 +12,23 @@ from torch import fx, nn
 from etb_hw.evolution.trace import module_at
 from etb_hw.models.layers import ChannelPad
 
-_MODULES = (nn.MaxPool1d, nn.MaxPool2d, nn.PixelShuffle, nn.Flatten, nn.Dropout, nn.Identity, ChannelPad)
+_MODULES = (
+    nn.MaxPool1d, nn.MaxPool2d, nn.PixelShuffle, nn.ChannelShuffle, nn.Flatten, nn.Unflatten, nn.Dropout,
+    nn.Identity, ChannelPad,
+)  # fmt: skip
 _FUNCTIONS: frozenset[Any] = frozenset(
     {
         torch.flatten,
         "flatten",
         "view",
         "reshape",
+        "contiguous",
+        "transpose",
+        torch.transpose,
+        "index_select",
+        torch.index_select,
+        operator.getitem,
+        torch.channel_shuffle,
         F.max_pool2d,
         F.max_pool1d,
         F.pixel_shuffle,

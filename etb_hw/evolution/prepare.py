@@ -43,6 +43,7 @@ _LINEAR = (
     nn.modules.pooling._AdaptiveMaxPoolNd,
     nn.Upsample,
     nn.PixelShuffle,
+    nn.ChannelShuffle,
     nn.Flatten,
     nn.Dropout,
 )

@@ -27,8 +27,9 @@ def floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[tuple[fx.
 def _normalised(model: nn.Module, reader: fx.Node, source: fx.Node) -> Iterator[tuple[fx.Node, fx.Node]]:
     """As far back as nobody else reads what is made of them: there each channel has one scale."""
     goes_on = _hands_on(model, source) or source.target in CONCATENATIONS
-    if goes_on and len(source.users) == 1:
-        for behind in tensors_in(source):
+    direct = [n for n in tensors_in(source) if n in source.all_input_nodes]  # others are parted first
+    if goes_on and len(source.users) == 1 and direct:
+        for behind in direct:
             yield from _normalised(model, source, behind)
     elif _normalises(model, _origin(model, source)):
         yield reader, source
@@ -36,7 +37,10 @@ def _normalised(model: nn.Module, reader: fx.Node, source: fx.Node) -> Iterator[
 
 def _alone(model: nn.Module, reader: fx.Node, source: fx.Node) -> tuple[fx.Node, fx.Node]:
     while passes_values(model, source) and len(source.users) == 1:
-        reader, source = source, next(tensors_in(source))
+        behind = next(tensors_in(source))
+        if behind not in source.all_input_nodes:
+            break  # it is parted first
+        reader, source = source, behind
     return reader, source
 
 

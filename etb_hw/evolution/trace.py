@@ -290,8 +290,12 @@ _WORDS: dict[Any, str] = {operator.getitem: "indexing"}
 
 
 def tensors_in(node: fx.Node) -> Iterator[fx.Node]:
-    """The nodes with a tensor that a node reads."""
-    return (source for source in node.all_input_nodes if shape_of(source) is not None)
+    """The nodes with a tensor that a node reads; a part of a tuple (chunk, split) reads what was parted."""
+    for source in node.all_input_nodes:
+        if shape_of(source) is not None:
+            yield source
+        elif node.target is operator.getitem:
+            yield from tensors_in(source)
 
 
 def module_at(model: nn.Module, node: fx.Node) -> nn.Module:

@@ -6,7 +6,7 @@ read off by evaluation and not by algebra (all float rounding included).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -91,6 +91,17 @@ class Chain:
 
     def then(self, op: Op, constant: object) -> Chain:
         return Chain((*self.links, Link(op, np.asarray(constant, dtype=np.float32))), self.start)
+
+    def of_channels(self, channels: NDArray[np.int64]) -> Chain:
+        """The same for these of its channels."""
+        start = self.start
+        if start is not None:
+            start = replace(start, row=start.row[channels], sign=start.sign[channels])
+        links = (
+            replace(link, constant=link.constant[channels]) if link.constant.ndim else link
+            for link in self.links
+        )
+        return Chain(tuple(links), start)
 
     def apply(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float32]:
         """Evaluate on integers (or floats) ``x`` whose channels lie on ``axis``."""

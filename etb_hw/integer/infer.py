@@ -113,6 +113,12 @@ def infer_node(node: Node, inputs: list[TensorType], any_weights: bool = False) 
             low, high = np.concatenate([_bounds(x) for x in inputs], axis=1)
             same = len({x.dtype for x in inputs}) == 1
             return _typed(joined, low, high, inputs[0].dtype if same else None)
+        case g.SelectChannels():
+            x, chosen = inputs[0], node.channels
+            if not chosen.size or chosen.min() < 0 or chosen.max() >= x.channels:
+                _misfit(node, f"it selects others than the {x.channels} channels")
+            low, high = (bound[chosen] for bound in _bounds(x))
+            return _typed((len(chosen), *x.shape[1:]), low, high, x.dtype)
         case g.ChannelAffine():
             x = inputs[0]
             if node.mul.shape != (x.channels,) or node.add.shape != (x.channels,):

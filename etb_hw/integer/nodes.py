@@ -133,6 +133,13 @@ class Concat(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class SelectChannels(Node):
+    """Some channels, or all in another order: ``channels[i]`` is the input's that becomes the i-th, (K,)."""
+
+    channels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ChannelAffine(Node):
     """``y = mul[c] * x + add[c]`` in integers, both of shape (C,)."""
 

@@ -87,6 +87,8 @@ def apply(node: g.Node, args: list[NDArray[np.int64]]) -> NDArray[np.int64]:
             return args[0] + args[1]
         case g.Concat():
             return np.concatenate(args, axis=1)
+        case g.SelectChannels():
+            return args[0][:, node.channels]
         case g.ChannelAffine():
             return args[0] * _along_channels(node.mul, args[0]) + _along_channels(node.add, args[0])
         case g.Flatten():

@@ -60,7 +60,7 @@ def exported_model(
     from brevitas.export import export_qonnx
 
     from etb_hw.models.modes import in_mode
-    from etb_hw.qonnx_io.even_pools import EvenPools
+    from etb_hw.qonnx_io.plain_forms import OPS, PlainForms
 
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
@@ -70,14 +70,14 @@ def exported_model(
     graphs: list[Any] = []
     uneven: list[str] = []
 
-    def attempt(pools: AbstractContextManager[Any]) -> onnx.ModelProto:
+    def attempt(forms: AbstractContextManager[Any]) -> onnx.ModelProto:
         nonlocal graphs
         with (
             torch.no_grad(),
             in_mode(module, training=False),
             warnings.catch_warnings(),
             failing_graphs() as graphs,
-            pools,
+            forms,
         ):
             warnings.simplefilter("ignore")
             # the older exporter gives the cleaner graph: no Gemm + Reshape in place of Linear
@@ -90,9 +90,9 @@ def exported_model(
         try:
             exported = attempt(nullcontext())
         except Exception as error:
-            if "adaptive" not in failing_op(error):
+            if not any(part in failing_op(error) for part in OPS):
                 raise
-            exported = attempt(EvenPools(uneven))
+            exported = attempt(PlainForms(uneven))
     except Exception as error:  # torch and Brevitas raise whatever they meet
         raise unexportable(module, error, graphs, uneven) from error
     _drop_static_inputs(exported.graph)

@@ -45,7 +45,7 @@ from etb_hw.qonnx_io.ops.constants import constant
 from etb_hw.qonnx_io.ops.qdq import input_of
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
-from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
@@ -328,6 +328,8 @@ class _Interpreter:
             )
         if result is None or isinstance(result, Const):
             raise BadInput(where, "does not depend on the input", "check the graph's wiring")
+        if isinstance(result, Grouped):
+            raise UnsupportedNode(where, "holds channels in groups", "end the graph in logits")
         top = result.count if isinstance(result, Best) else 0
         value = result.value if isinstance(result, Best) else result
         named = [a for a in value.axes if a != NO_AXIS]
@@ -396,7 +398,7 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("ReduceMax", "LpPool"): "use a pool over all pixels (nn.AdaptiveMaxPool2d(1), nn.AdaptiveAvgPool2d(1))",
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
     ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
-    ("Split", "Slice", "Gather", "GatherElements", "GatherND"): "let the layers read the whole tensor",
+    ("GatherElements", "GatherND"): "let the layers read the whole tensor",
     ("Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not"): (
         "use a quantizer: thresholds are comparisons"
     ),

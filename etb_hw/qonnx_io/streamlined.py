@@ -88,6 +88,9 @@ class _Writer(GraphWriter):
                 self._emit("Add", args, node.name)
             case g.Concat():
                 self._emit("Concat", args, node.name, axis=1)
+            case g.SelectChannels():
+                chosen = self._const(f"{node.name}/channels", node.channels, None)
+                self._emit("Gather", [*args, chosen], node.name, axis=1)
             case g.ChannelAffine():
                 self._affine(node)
             case g.Flatten():

@@ -87,4 +87,13 @@ class Best:
     count: int = 1
 
 
-Tensor: TypeAlias = Const | Value | Best
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """``value`` with an axis of groups in front of that of channels; behind it where ``turned``."""
+
+    value: Value
+    groups: int
+    turned: bool = False
+
+
+Tensor: TypeAlias = Const | Value | Best | Grouped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from etb_hw.dataflow.block import RtlInstance, RtlMemory
+from etb_hw.dataflow.block import Parameter, RtlInstance, RtlMemory
 from etb_hw.dataflow.resources import RAM_STYLES
 
 WRITABLE, CHAIN_BITS = "WRITABLE", 11  # the parameter of modules with the chain's ports; bits of a token
@@ -24,14 +24,17 @@ def memory_text(memory: RtlMemory) -> str:
     return "".join(f"{word:0{digits}x}\n" for word in memory.words)
 
 
-def parameter_text(value: int | str) -> str:
+def parameter_text(value: Parameter) -> str:
     if isinstance(value, str):
         return str(_STYLE_NUMBERS[value])
+    if isinstance(value, tuple):  # the first of a list stands in the lowest bits
+        numbers = ", ".join(f"16'd{number}" for number in reversed(value))
+        return f"{{{numbers}}}"
     return str(value)
 
 
 def instance_text(
-    module: str, name: str, parameters: Mapping[str, int | str], ports: Sequence[tuple[str, str]]
+    module: str, name: str, parameters: Mapping[str, Parameter], ports: Sequence[tuple[str, str]]
 ) -> str:
     """``module #(parameters) name (ports);``, indented by two."""
     head = ""
@@ -52,7 +55,7 @@ def block_text(
 
     ``chain``: what goes into and comes out of its memories, where they are writable.
     """
-    parameters: dict[str, int | str] = dict(instance.parameters)
+    parameters: dict[str, Parameter] = dict(instance.parameters)
     before = ""
     if WRITABLE in parameters and not parameters[WRITABLE]:
         before, chain = f"  logic [{CHAIN_BITS - 1}:0] l_{name};\n", (f"l_{name}",) * 2

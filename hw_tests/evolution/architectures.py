@@ -254,6 +254,66 @@ def network_in_network() -> nn.Module:
     )  # fmt: skip
 
 
+def shuffled(x: Tensor, groups: int) -> Tensor:
+    """As the authors of ShuffleNet's ports write it."""
+    batch, channels, height, width = x.size()
+    x = x.view(batch, groups, channels // groups, height, width)
+    return x.transpose(1, 2).contiguous().view(batch, -1, height, width)
+
+
+class ShuffleUnit(nn.Module):
+    """Ma et al., ShuffleNet V2, 2018: half of the channels pass, half are convolved, and all are mixed."""
+
+    def __init__(self, channels: int, stride: int, named: bool) -> None:
+        super().__init__()
+        inner = channels if stride > 1 else channels // 2
+        half = [block(inner, inner, 3, stride, nn.Identity, inner), block(inner, inner, 1)]
+        self.body = nn.Sequential(block(inner, inner, 1), *half)
+        self.left = nn.Sequential(
+            block(channels, channels, 3, stride, nn.Identity, channels), block(channels, channels, 1)
+        )
+        self.halves, self.shuffle = stride == 1, nn.ChannelShuffle(2) if named else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, dim=1) if self.halves else (self.left(x), x)
+        x = torch.cat((a, self.body(b)), dim=1)
+        return shuffled(x, 2) if self.shuffle is None else self.shuffle(x)
+
+
+def shuffle_net() -> nn.Module:
+    return nn.Sequential(
+        block(1, 6), ShuffleUnit(6, 2, True), ShuffleUnit(12, 1, False), ShuffleUnit(12, 1, True),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 3),
+    )  # fmt: skip
+
+
+class Improvement(nn.Module):
+    """Bethge et al., MeliusNet, 2020: new channels behind the others, and a sum with the new ones alone."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.growth = growth
+        self.dense = nn.Sequential(
+            nn.Hardtanh(), nn.Conv2d(channels, growth, 3, 1, 1, bias=False), nn.BatchNorm2d(growth)
+        )
+        both = channels + growth
+        self.better = nn.Sequential(
+            nn.Hardtanh(), nn.Conv2d(both, growth, 3, 1, 1, bias=False), nn.BatchNorm2d(growth)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x, self.dense(x)], 1)
+        return torch.cat([x[:, : -self.growth], x[:, -self.growth :] + self.better(x)], 1)
+
+
+def melius_net() -> nn.Module:
+    return nn.Sequential(
+        block(1, 24), nn.Conv2d(24, 8, 3, 1, 1, bias=False), nn.BatchNorm2d(8), Improvement(8, 4),
+        Improvement(12, 4), nn.BatchNorm2d(16), nn.Hardtanh(),
+        nn.AvgPool2d(4), nn.Flatten(), nn.Linear(64, 3),
+    )  # fmt: skip
+
+
 ARCHITECTURES: Mapping[str, Architecture] = {
     "U-Net": Architecture(UNet, (1, 8, 8)),
     "U-Net, transposed": Architecture(TransposedUNet, (1, 8, 8)),
@@ -267,6 +327,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "autoencoder": Architecture(autoencoder, (64,)),
     "ResNet, shortcut A": Architecture(resnet_of_cifar, (1, 8, 8), "stream"),
     "XNOR-Net's NIN": Architecture(network_in_network, (1, 8, 8), "stream"),
+    "ShuffleNet V2": Architecture(shuffle_net, (1, 8, 8), "stream"),
+    "MeliusNet": Architecture(melius_net, (1, 8, 8), "stream"),
     "DS-CNN": Architecture(keyword_spotter, (1, 25, 10)),
     "Hardswish, SiLU, GELU": Architecture(smooth_activations, (1, 8, 8)),
 }

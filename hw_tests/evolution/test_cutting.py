@@ -8,7 +8,9 @@ from torch import nn
 
 import etb_hw as etb
 from etb_hw.evolution.cut import cut
+from etb_hw.evolution.kept_values import keep_values
 from etb_hw.evolution.net import PreparedNet
+from etb_hw.quantizers import EvolvingWeightQuant
 from hw_tests.evolution.user_networks import NETWORKS
 
 
@@ -80,3 +82,27 @@ def test_dead_channels_are_zero_wherever_they_are_read(name):
         net.module.get_submodule(layer.name).register_forward_pre_hook(look(layer))
     model(x)
     assert len(seen) >= 2
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_filters_of_few_inputs_keep_their_values(hard: bool) -> None:
+    """Weights close to each other and far from those that are gone: no zone of zeros had parted them."""
+    for seed in range(150):
+        rng = torch.Generator().manual_seed(seed)
+        inputs, left = (int(torch.randint(*ends, (), generator=rng)) for ends in ((3, 9), (1, 4)))
+        latent = 10.0 ** (seed % 5 - 3) * torch.randn(6, inputs, 1, 1, generator=rng)
+        if seed % 3 == 0:  # some are equal but for rounding
+            latent[:, 1] = latent[:, 0] * (1 + 1e-6 * torch.randn(6, 1, 1, generator=rng))
+        before, after = EvolvingWeightQuant(6), EvolvingWeightQuant(6)
+        before.threshold.data.uniform_(generator=rng)
+        before.offset.normal_(0, 0.3, generator=rng)
+        after.load_state_dict(before.state_dict())
+        if hard:
+            before.set_hard()
+            after.set_hard()
+        keep = torch.randperm(inputs, generator=rng)[:left]
+        wanted = before(latent).detach()[:, keep]
+        sliced = latent[:, keep].clone()
+        keep_values(latent, before.offset.clone(), sliced, after, wanted, "conv")
+        assert torch.equal(after(sliced), wanted)
+        assert (sliced - latent[:, keep]).abs().max() <= 10 * latent.abs().max()

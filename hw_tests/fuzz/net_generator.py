@@ -115,7 +115,7 @@ class _Generator:
 
     def conv_layer(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
         if self.number(0, 4) == 0:
-            return self.joined(x, shape) if self.yes() else self.residual(x, shape)
+            return self.pick(self.joined, self.residual, self.chosen)(x, shape)  # type: ignore[operator]
         if max(shape[1:]) <= 6 and self.number(0, 4) == 0:
             if self.yes():
                 x, shape = self.transposed(x, shape)
@@ -154,6 +154,31 @@ class _Generator:
         shape = (shape[0] * len(parts), *shape[1:])
         x = self.out.node("Concat", *parts, axis=1)
         return self.quantizer(self.chain(x, shape), shape), shape
+
+    def chosen(self, x: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+        """Some channels, or all in another order, with the chain that they have."""
+        x, count = self.chain(x, shape), shape[0]
+        match self.number(0, 3):
+            case 0:
+                start, step = self.number(-count, count - 1), self.number(1, 2)
+                ends = [self.out.const([value], np.int64) for value in (start, 2**62, 1, step)]
+                x, kept = self.out.node("Slice", x, *ends), len(range(count)[start::step])
+            case 1 if count > 1:
+                first = self.number(1, count - 1)
+                sizes = self.out.const([first, count - first], np.int64)
+                x, kept = self.out.node("Split", x, sizes, outputs=2, axis=1), count - first
+            case 2 if count % 2 == 0:
+                grouped = self.out.const([1, 2, count // 2, *shape[1:]], np.int64)
+                turned = self.out.node(
+                    "Transpose", self.out.node("Reshape", x, grouped), perm=[0, 2, 1, 3, 4]
+                )
+                whole = self.out.const([1, -1, *shape[1:]], np.int64)
+                x, kept = self.out.node("Reshape", turned, whole), count
+            case _:
+                indices = self.rng.integers(-count, count, self.number(1, count + 1))
+                x, kept = self.out.node("Gather", x, self.out.const(indices, np.int64), axis=1), len(indices)
+        shape = (kept, *shape[1:])
+        return self.quantizer(x, shape), shape
 
     def conv(self, x: str, shape: tuple[int, ...], same: bool = False) -> tuple[str, tuple[int, ...]]:
         channels, height, width = shape

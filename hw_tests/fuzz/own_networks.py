@@ -114,7 +114,7 @@ class OwnNet(StepNet):
         alike = [i for i in range(1, len(self.sizes)) if self.sizes[i] == size]
         fitting = [i for i in range(1, len(self.sizes)) if self.sizes[i][1:] == size[1:]]
         small = max(height, width) <= 6
-        match draw.randrange(16):
+        match draw.randrange(17):
             case 0 | 1 | 2 | 3:
                 self._layer(x)
             case 4:
@@ -149,6 +149,10 @@ class OwnNet(StepNet):
                     y = self._activation(y)
                 y = self._add("add", (y, x), size)
                 self._activation(y)
+            case 16 if channels % 2 == 0:
+                op = draw.choice(["shuffle", "shuffle", "turned", "front", "every second"])
+                kept = channels if op in ("shuffle", "turned") else channels // 2
+                self._add(op, (x,), (kept, height, width))
             case 12:
                 self._activation(self._add(draw.choice(["half", "shift", "minus", "dropout"]), (x,), size))
             case 13:

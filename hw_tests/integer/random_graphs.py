@@ -18,6 +18,7 @@ from etb_hw.integer import (
     IntegerGraph,
     MaxPool,
     Node,
+    SelectChannels,
     SumPool,
     Threshold,
     Upsample,
@@ -83,7 +84,7 @@ class RandomGraph:
         self.nodes.append(kind(name=f"{kind.__name__.lower()}{len(self.nodes)}", **fields))  # type: ignore[arg-type]
 
     def _grow(self) -> None:
-        makers = [self._dense, self._threshold]
+        makers = [self._dense, self._threshold, self._select]
         if len(self.shape) == 3:
             makers = [
                 self._conv,
@@ -96,6 +97,7 @@ class RandomGraph:
                 self._affine,
                 self._upsample,
                 self._to_space,
+                self._select,
             ]
             if self.rng.random() < 0.2:
                 makers = [self._sum_pool, self._flatten]
@@ -190,6 +192,12 @@ class RandomGraph:
         fits = [n.name for n in self.nodes if self.graph.types[n.name].shape[1:] == self.shape[1:]]
         others = tuple(str(name) for name in self.rng.choice(fits, size=int(self.rng.integers(1, 3))))
         self._append(Concat, inputs=(*others, self.last))
+
+    def _select(self) -> None:
+        """Any channels, some of them more than once."""
+        count = int(self.rng.integers(1, self.shape[0] + 2))
+        chosen = self.rng.integers(0, self.shape[0], count)
+        self._append(SelectChannels, inputs=(self.last,), channels=chosen)
 
     def _affine(self) -> None:
         mul, add = self.rng.integers(-9, 10, size=(2, self.shape[0]))

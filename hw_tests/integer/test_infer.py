@@ -76,6 +76,7 @@ CASES: dict[str, IntegerGraph] = {
     "spread": graph(g.DepthToSpace, (8, 1, 1), block=2),
     "spread out": graph(g.DepthToSpace, (8, 1, 1), block=2, interleaved=True),
     "flat": graph(g.Flatten, (2, 1, 3)),
+    "chosen": graph(g.SelectChannels, (3, 1, 1), channels=np.array([2, 0, 2])),
     "joined": graph(g.Concat, (2, 1, 2), inputs=("x", "x")),
 }
 

@@ -21,6 +21,7 @@ from etb_hw.dataflow.blocks import (
     MaxPool,
     Mvau,
     Padding,
+    SelectChannels,
     SlidingWindow,
     SumPool,
     Thresholding,
@@ -130,6 +131,12 @@ def to_space(
     size: tuple[int, int], channels: int, block: int, simd: int, dtype: DataType = BIPOLAR
 ) -> DepthToSpace:
     return DepthToSpace(name="", layer="", size=size, channels=channels, block=block, simd=simd, dtype=dtype)
+
+
+def chosen(
+    shape: tuple[int, ...], channels: tuple[int, ...], dtype: DataType = BIPOLAR, m: int = 1
+) -> SelectChannels:
+    return SelectChannels(name="", layer="", shape=shape, chosen=channels, dtype=dtype, m=m)
 
 
 def bordered(
@@ -278,6 +285,8 @@ PIXELS: list[Block] = [
     replace(thresholding(2, 2, u(4), u(2), (3, 6)), m=3),
     AddStreams(name="", layer="", shape=(2, 6, 3), dtypes=(BIPOLAR, i(4)), output_dtype=i(5), pe=3, m=2),
     DuplicateStreams(name="", layer="", shape=(2, 6, 2), dtype=i(3), copies=3, pe=2, m=3),
+    chosen((2, 6, 4), (3, 0, 1), u(2), m=3),
+    chosen((3, 4, 2), (1, 0, 1), m=4),
     window((5, 8), 3, (3, 3), 3, depthwise=True, parallel_window=1, m=2),
     window((7, 6), 2, (3, 3), 2, dtype=u(2), stride=(2, 2), depthwise=True, parallel_window=1),
     window_pool((3, 2), 6, (3, 2), i(4), 36),
@@ -331,6 +340,9 @@ OTHERS: list[Block] = [
     to_space((2, 3), 2, 3, 1, i(3)),
     to_space((3, 1), 4, 2, 4, u(2)),
     to_space((1, 5), 3, 2, 3),
+    chosen((2, 3, 6), (5, 0, 3)),
+    chosen((2, 2, 3), (2, 1, 0, 1), i(3)),
+    chosen((7,), (4,), u(2)),
     fifo(2),
     fifo(3),
     fifo(17, "distributed"),

@@ -12,6 +12,7 @@ from etb_hw.dataflow.blocks.label_select import LabelSelect
 from etb_hw.dataflow.blocks.max_pool import MaxPool
 from etb_hw.dataflow.blocks.mvau import Mvau
 from etb_hw.dataflow.blocks.padding import Padding
+from etb_hw.dataflow.blocks.select_channels import SelectChannels
 from etb_hw.dataflow.blocks.sliding_window import SlidingWindow
 from etb_hw.dataflow.blocks.sum_pool import SumPool
 from etb_hw.dataflow.blocks.thresholding import Thresholding
@@ -38,6 +39,7 @@ BLOCKS: tuple[type[Block], ...] = (
     Upsample,
     WholeUpsample,
     DepthToSpace,
+    SelectChannels,
 )
 """Readers, the calibration's grid and kinds derive from it; the grid draws in this order."""
 
@@ -54,6 +56,7 @@ __all__ = [
     "MaxPool",
     "Mvau",
     "Padding",
+    "SelectChannels",
     "SlidingWindow",
     "SumPool",
     "Thresholding",

@@ -52,8 +52,8 @@ class CalibratedModel:
         """LUTs of logic and memory, flip-flops, block RAMs and DSPs of a block of our RTL."""
         bram, uram = _block_memories(block, self.fabric)
         return Resources(
-            lut=_weigh(block.lut_amounts(self.fabric), self.lut[block.kind]) + block.link_luts(self.fabric),
-            ff=_weigh(block.ff_amounts(self.fabric), self.ff[block.kind]) + block.registers,
+            lut=_weigh(block.lut_amounts(self.fabric), self.lut, block.kind) + block.link_luts(self.fabric),
+            ff=_weigh(block.ff_amounts(self.fabric), self.ff, block.kind) + block.registers,
             bram_18k=bram,
             uram=uram,
             dsp=block.multipliers(self.fabric),
@@ -91,7 +91,8 @@ def model_of(data: Mapping[str, Any]) -> CalibratedModel:
     )
 
 
-def _weigh(amounts: Mapping[str, float], weights: Weights) -> float:
+def _weigh(amounts: Mapping[str, float], fits: Mapping[str, Weights], kind: str) -> float:
+    weights = fits[kind] if amounts else {}  # what is nothing but wires needs no fit
     return round(sum(weights.get(name, 0.0) * amount for name, amount in amounts.items()), 1)
 
 

@@ -124,6 +124,9 @@ class _Planner:
                 self._map(node, lambda a, dtype: np.add(a[0], a[1], dtype=dtype))
             case g.Concat():
                 self._map(node, lambda a, dtype: np.concatenate(a, axis=-1))
+            case g.SelectChannels():
+                chosen = node.channels
+                self._map(node, lambda a, _: a[0][..., chosen])
             case g.ChannelAffine():
                 mul, add = node.mul, node.add
                 self._map(node, lambda a, dtype: a[0].astype(np.int64) * mul + add)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops import (
+    channels,
     classes,
     concat,
     constants,
@@ -57,6 +58,10 @@ HANDLERS: Mapping[str, Handler] = {
     "BatchNormalization": elementwise.batch_normalization,
     # several tensors
     "Concat": concat.concat,
+    # some channels
+    "Slice": slicing.sliced,
+    "Split": channels.split,
+    "Gather": channels.gather,
     # pools
     "MaxPool": pooling.max_pool,
     "GlobalAveragePool": pooling.global_average,
@@ -83,8 +88,6 @@ HANDLERS: Mapping[str, Handler] = {
     # constants
     "Constant": constants.constant,
     "ConstantOfShape": constants.shape_arithmetic,
-    "Gather": constants.shape_arithmetic,
-    "Slice": slicing.sliced,
     # classes
     "TopK": classes.top_k,
     "ArgMax": classes.arg_max,

@@ -23,7 +23,7 @@ def constant(call: Call) -> Tensor:
 
 
 def shape_arithmetic(call: Call) -> Tensor:
-    """Gather, Slice, ConstantOfShape, and Concat where it joins small constants only."""
+    """ConstantOfShape, and Gather, Slice and Concat of small constants."""
     if not all(isinstance(t, Const) for t in call.inputs if t is not None):
         call.fail(
             "cuts or picks parts of a tensor, which hardware does not stream",

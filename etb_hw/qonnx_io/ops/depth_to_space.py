@@ -83,25 +83,13 @@ def _to_space(call: Call, value: Value, block: int, interleaved: bool) -> Value:
     core = call.builder.add(DepthToSpace, "to_space", (value.core,), block=block, interleaved=interleaved)
     if not value.shared:
         call.builder.alone.add(core)
-    return replace(value, core=core, chain=_taken(value.chain, first), shared=False)
+    return replace(value, core=core, chain=value.chain.of_channels(first), shared=False)
 
 
 def _along(chain: Chain) -> list[NDArray[Any]]:
     """All that a chain has a channel."""
     links = [link.constant for link in chain.links if link.constant.ndim]
     return links if chain.start is None else [*links, chain.start.row, chain.start.sign]
-
-
-def _taken(chain: Chain, channels: NDArray[np.int64]) -> Chain:
-    """The chain of these channels."""
-    links = tuple(
-        replace(link, constant=link.constant[channels]) if link.constant.ndim else link
-        for link in chain.links
-    )
-    start = chain.start
-    if start is not None:
-        start = replace(start, row=start.row[channels], sign=start.sign[channels])
-    return Chain(links, start)
 
 
 def _alike(call: Call, value: Value, same: NDArray[np.int64]) -> Value:
@@ -119,7 +107,7 @@ def _alike(call: Call, value: Value, same: NDArray[np.int64]) -> Value:
             )
             if not value.shared:
                 call.builder.alone.add(core)
-            return replace(value, core=core, chain=_taken(value.chain, same), shared=False)
+            return replace(value, core=core, chain=value.chain.of_channels(same), shared=False)
     return call.fail(
         "moves pixels that are scaled, or shifted, by the channel they come from",
         "put the quantizer in front of it, or the bias and normalisation behind it",

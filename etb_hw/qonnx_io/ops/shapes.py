@@ -9,8 +9,9 @@ import numpy as np
 from etb_hw.integer import Chain, Flatten, Input
 from etb_hw.integer.chain import Link
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.channels import exchanged, grouped, joined
 from etb_hw.qonnx_io.ops.linear import convolved
-from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Tensor, Value
+from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Grouped, Tensor, Value
 
 
 def identity(call: Call) -> Tensor:
@@ -71,6 +72,8 @@ def reshape(call: Call) -> Tensor:
             )
         except (ValueError, IndexError):
             call.fail(f"shape {source.shape} does not become {target}", "export the network again")
+    if isinstance(source, Grouped):
+        return joined(call, source, target, onnx_shape(call, source.value))
     value = call.value(0)
     before = onnx_shape(call, value)
     size = int(np.prod(before))
@@ -83,9 +86,13 @@ def reshape(call: Call) -> Tensor:
         return _with_sizes(call, value, after[1:])
     if len(after) == 4 and int(np.prod(after)) == size and _is_input(call, value):
         return _as_image(call, value, after[1:])
+    in_groups = grouped(call, value, before, tuple(after))
+    if in_groups is not None:
+        return in_groups
     return call.fail(
         f"a tensor of shape {before} becomes {tuple(target)}",
-        "only Reshape to (batch, everything else), and of the input to an image, is supported",
+        "only Reshape to (batch, everything else), of the input to an image, and of channels to groups that "
+        "a Transpose exchanges, is supported",
     )
 
 
@@ -156,6 +163,8 @@ def transpose(call: Call) -> Tensor:
         if sorted(perm) != list(range(source.ndim)):
             call.fail(f"perm {perm} does not fit shape {source.shape}", "export the network again")
         return moved(source, lambda a: a.transpose(perm))
+    if isinstance(source, Grouped):
+        return exchanged(call, source)
     value = call.value(0)
     rank = len(value.axes) + 1
     perm = call.ints("perm", tuple(range(rank))[::-1])

@@ -1,18 +1,21 @@
-"""Slice: every second pixel of an image is a pool of single pixels; other pieces hardware does not stream."""
+"""Slice: some channels, or every n-th pixel of an image, which is a pool of single pixels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import NoReturn
 
+import numpy as np
+
 from etb_hw.integer import MaxPool
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.channels import selected
 from etb_hw.qonnx_io.ops.constants import shape_arithmetic
 from etb_hw.qonnx_io.value import NO_AXIS, Const, Tensor
 
 
 def sliced(call: Call) -> Tensor:
-    """Of constants; or of an image, all of it or every n-th row and column from the first one on."""
+    """Of constants; or any channels, and every n-th row and column of an image from the first one on."""
     if isinstance(call.inputs[0], Const):
         return shape_arithmetic(call)
     value = call.value(0)
@@ -26,12 +29,18 @@ def sliced(call: Call) -> Tensor:
         _refuse(call)
     shape = call.builder.types[value.core].shape
     strides = {}
+    channels = np.arange(shape[0])
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         at = value.axes[axis % rank - 1] if axis % rank else NO_AXIS
+        if at == 0 and step:
+            channels = channels[start:end:step]  # of any sign, as ONNX means them
+            continue
         size = 1 if at == NO_AXIS else shape[at]
         if start != 0 or end < size or step < 1 or (step > 1 and at not in (1, 2)):
             _refuse(call)
         strides[at] = step
+    if not np.array_equal(channels, np.arange(shape[0])):
+        value = selected(call, value, channels)
     pair = strides.get(1, 1), strides.get(2, 1)
     if pair == (1, 1):
         return value
@@ -43,7 +52,7 @@ def sliced(call: Call) -> Tensor:
 
 def _refuse(call: Call) -> NoReturn:
     call.fail(
-        "cuts or picks parts of a tensor, which hardware does not stream",
-        "let the layers read the whole tensor (x[:, :, ::2, ::2] is supported), and pad with a constant "
-        "(padding_mode='zeros')",
+        "cuts parts of an image, which hardware does not stream",
+        "let the layers read the whole image (x[:, :, ::2, ::2], and pieces along the channels, are "
+        "supported), and pad with a constant (padding_mode='zeros')",
     )

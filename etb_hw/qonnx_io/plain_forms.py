@@ -1,7 +1,8 @@
-"""Adaptive pools that divide their input evenly, as the plain pools that they are.
+"""What torch's exporter has no form for, computed in a form that it has.
 
-Torch's exporter has no form for an adaptive pool whose input size it does not know, which is any behind a
-layer of Brevitas. While a network runs, all sizes are known.
+An adaptive pool whose input size it does not know, which is any behind a layer of Brevitas: those that divide
+their input evenly are plain pools. While a network runs, all sizes are known. And a shuffle of channels: as
+ShuffleNet's authors write it, by an axis of groups.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ _PLAIN: Mapping[Any, Callable[..., torch.Tensor]] = {
 }
 
 
-class EvenPools(TorchFunctionMode):
-    """Within it, an even adaptive pool of an unquantized tensor computes, and exports, as a plain one.
+OPS = ("adaptive", "channel_shuffle")  # parts of the names of those that are
+
+
+class PlainForms(TorchFunctionMode):
+    """Within it, they compute, and export, in their plain form, where an unquantized tensor is given.
 
     Args:
-        uneven: filled with what each other one does, in words, in the order of the forward.
+        uneven: filled with what each adaptive pool does that is no plain one, in words, in the order of the
+            forward.
     """
 
     def __init__(self, uneven: list[str]) -> None:
@@ -36,6 +41,8 @@ class EvenPools(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is torch.channel_shuffle:
+            return _shuffled(*args, **kwargs)
         plain = _PLAIN.get(func)
         if plain is None:
             return func(*args, **kwargs)
@@ -53,3 +60,9 @@ class EvenPools(TorchFunctionMode):
             self.uneven.append(f"pools {before} pixels to {after}, which do not divide them evenly")
             return func(*args, **kwargs)
         return x if size == out else plain(x, [given // one for given, one in zip(size, out, strict=True)])
+
+
+def _shuffled(input: torch.Tensor, groups: int) -> torch.Tensor:
+    batch, channels, *pixels = (int(size) for size in input.shape)
+    grouped = input.reshape(batch, groups, channels // groups, *pixels)
+    return grouped.transpose(1, 2).reshape(batch, channels, *pixels)

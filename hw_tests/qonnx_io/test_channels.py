@@ -1,0 +1,193 @@
+"""Some channels, or all in another order: every form that files have of it, refusals, and down to RTL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from brevitas.nn import QuantConv2d, QuantIdentity
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from onnx import ModelProto
+from torch import Tensor, nn
+
+from etb_hw.dataflow import Target, fold, lower
+from etb_hw.dataflow.blocks import SelectChannels
+from etb_hw.dataflow.calibrated.model import load_calibration
+from etb_hw.dataflow.finn.onnx_reader import from_onnx
+from etb_hw.dataflow.finn.onnx_writer import to_onnx
+from etb_hw.dataflow.resources import Resources
+from etb_hw.dataflow.simulation import size_fifos
+from etb_hw.errors import UnsupportedNode
+from etb_hw.flow.proofs import prove_dataflow, prove_rtl
+from etb_hw.integer import BIPOLAR, IntegerGraph
+from etb_hw.integer import SelectChannels as Node
+from etb_hw.integer.packed import PackedExecutor
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import execute, import_model
+from etb_hw.qonnx_io.export import exported_model
+from etb_hw.qonnx_io.streamlined import streamlined_model
+from etb_hw.rtl.yosys import synth_blocks
+from hw_tests.fuzz.onnx_emitter import Emitter
+
+SHAPE = (2, 5, 4)
+
+
+def by_axes(x: Tensor, groups: int) -> Tensor:
+    batch, channels, height, width = x.size()
+    grouped = x.view(batch, groups, channels // groups, height, width)
+    return grouped.transpose(1, 2).contiguous().view(batch, -1, height, width)
+
+
+PICKS: dict[str, tuple[Callable[[Tensor], Tensor], list[int]]] = {
+    "the first": (lambda x: x[:, :3], [0, 1, 2]),
+    "the last": (lambda x: x[:, -2:], [6, 7]),
+    "every second": (lambda x: x[:, 1::2], [1, 3, 5, 7]),
+    "halves": (lambda x: torch.cat(x.chunk(2, 1)[::-1], 1), [4, 5, 6, 7, 0, 1, 2, 3]),
+    "parts": (lambda x: torch.split(x, [3, 4, 1], 1)[1], [3, 4, 5, 6]),
+    "by index": (lambda x: x[:, [5, 0, 5]], [5, 0, 5]),
+    "index_select": (lambda x: torch.index_select(x, 1, torch.tensor([7, 2])), [7, 2]),
+    "shuffled": (lambda x: F.channel_shuffle(x, 2), [0, 4, 1, 5, 2, 6, 3, 7]),
+    "shuffled by axes": (lambda x: by_axes(x, 4), [0, 2, 4, 6, 1, 3, 5, 7]),
+    "some of some": (lambda x: by_axes(x, 2)[:, 1:4][:, ::2], [4, 5]),
+}
+
+
+class Picking(nn.Module):
+    """A layer, its signs, or a normalisation that differs a channel, what is tested, and a layer behind."""
+
+    def __init__(self, pick: Callable[[Tensor], Tensor], kept: int, signs: bool) -> None:
+        super().__init__()
+        weights = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": 0.5}
+        self.first = QuantConv2d(2, 8, 3, padding=1, bias=False, **weights)
+        self.norm = nn.BatchNorm2d(8)
+        assert self.norm.running_mean is not None
+        self.norm.running_mean.normal_(0, 3)
+        self.norm.weight.data.normal_()
+        self.signs, self.pick = signs, pick
+        self.quant = QuantIdentity(act_quant=SignedBinaryActPerTensorConst, scaling_const=1.0)
+        self.last = QuantConv2d(kept, 3, 3, padding=1, bias=False, **weights)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.first(x))
+        x = self.pick(self.quant(x)) if self.signs else self.quant(self.pick(x))
+        return self.last(x)
+
+
+def made(name: str, signs: bool) -> tuple[ModelProto, IntegerGraph, np.ndarray]:
+    torch.manual_seed(0)
+    pick, kept = PICKS[name]
+    model = exported_model(Picking(pick, len(kept), signs).eval(), SHAPE)
+    return model, import_model(model), np.random.default_rng(0).integers(0, 256, (4, *SHAPE))
+
+
+@pytest.mark.parametrize("signs", [True, False])
+@pytest.mark.parametrize("name", PICKS)
+def test_every_form_is_read_and_executed_alike(name: str, signs: bool) -> None:
+    model, graph, x = made(name, signs)
+    chosen = [list(node.channels) for node in graph.nodes if isinstance(node, Node)]
+    if name != "halves":  # which are two that are joined
+        assert chosen == [PICKS[name][1]]
+    integers = reference(graph, x)
+    np.testing.assert_array_equal(graph.dequantize(integers), execute(model, x))
+    np.testing.assert_array_equal(PackedExecutor(graph).run(x), integers)
+    written = streamlined_model(graph)
+    np.testing.assert_array_equal(execute(written, x), execute(model, x))
+    np.testing.assert_array_equal(reference(import_model(written), x), integers)
+
+
+@pytest.mark.parametrize("name", ["every second", "by index", "shuffled", "halves"])
+def test_it_goes_down_to_rtl(name: str) -> None:
+    _, graph, x = made(name, True)
+    lowered = lower(graph)
+    assert any(isinstance(block, SelectChannels) for block in lowered.blocks)
+    prove_dataflow(lowered, graph, x)
+    for cycles in (1500, 100):
+        design = size_fifos(fold(lowered, Target(cycles=cycles)).graph).graph
+        proof, _ = prove_rtl(design, graph, x[:2], stalls=0.2)
+        assert not proof.mismatches
+        again, frames = from_onnx(to_onnx(design)), np.moveaxis(x, 1, -1)
+        np.testing.assert_array_equal(again.execute(frames), design.execute(frames))
+
+
+def test_it_is_made_of_wires() -> None:
+    """No LUT and no flip-flop, as estimated and as synthesised."""
+    block = SelectChannels(name="select", layer="", shape=(4, 4, 12), chosen=(7, 0, 7, 3), dtype=BIPOLAR)
+    assert load_calibration()(block) == Resources()
+    (found,) = synth_blocks([block])
+    assert found.lut == found.ff == 0
+
+
+def test_finn_has_no_such_block() -> None:
+    _, graph, _ = made("shuffled", True)
+    with pytest.raises(UnsupportedNode, match="FINN cannot"):
+        lower(graph, builder="finn")
+
+
+def test_elements_of_a_flattened_image() -> None:
+    out = Emitter((3, 2, 2), "UINT4")
+    turned = out.node("Flatten", out.node("Transpose", "x", perm=[0, 2, 3, 1]), axis=1)
+    picked = out.node("Gather", turned, out.const([0, 7, 11, 2], np.int64), axis=-1)
+    model = out.model(out.node("MatMul", picked, out.const(np.ones((4, 2)) * [1, -1])))
+    x = np.random.default_rng(0).integers(0, 16, (3, 3, 2, 2))
+    graph = import_model(model)
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
+    prove_dataflow(lower(graph), graph, x)
+
+
+def sliced(out: Emitter, source: str, start: int, end: int, axis: int, step: int = 1) -> str:
+    return out.node("Slice", source, *(out.const([v], np.int64) for v in (start, end, axis, step)))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "step"), [(1, 2**62, 2), (-1, -(2**62), -1), (5, 1, -2), (-3, 2**31, 1), (0, -1, 1)]
+)
+def test_slices_count_as_onnx_does(start: int, end: int, step: int) -> None:
+    out = Emitter((6, 3, 2), "UINT4")
+    model = out.model(sliced(out, "x", start, end, 1, step))
+    x = np.random.default_rng(0).integers(0, 16, (3, 6, 3, 2))
+    np.testing.assert_array_equal(reference(import_model(model), x), execute(model, x))
+
+
+def test_channels_that_lie_last() -> None:
+    """As TensorFlow's exporters write it."""
+    out = Emitter((6, 3, 2), "UINT4")
+    last = out.node("Transpose", "x", perm=[0, 2, 3, 1])
+    sizes = out.const([2, 4], np.int64)
+    picked = out.node("Split", sliced(out, last, 0, 99, 3), sizes, outputs=2, axis=3)
+    model = out.model(out.node("Transpose", picked, perm=[0, 3, 1, 2]))
+    x = np.random.default_rng(0).integers(0, 16, (3, 6, 3, 2))
+    np.testing.assert_array_equal(reference(import_model(model), x), execute(model, x))
+
+
+def grouped(out: Emitter, shape: list[int], perm: list[int], whole: list[int]) -> str:
+    split = out.node("Reshape", "x", out.const(shape, np.int64))
+    return out.node("Reshape", out.node("Transpose", split, perm=perm), out.const(whole, np.int64))
+
+
+def in_groups(out: Emitter) -> str:
+    return out.node("Relu", out.node("Reshape", "x", out.const([1, 2, 4, 3, 2], np.int64)))
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (lambda o: sliced(o, "x", 0, 2, 2), "cuts parts of an image"),
+        (lambda o: sliced(o, "x", 4, 2, 1), "picks none"),
+        (lambda o: o.node("Gather", "x", o.const([8], np.int64), axis=1), "others than the tensor's 8"),
+        (lambda o: o.node("Gather", "x", o.const([0], np.int64), axis=2), "cuts or picks parts"),
+        (lambda o: o.node("Gather", "x", o.const(0, np.int64), axis=1), "cuts or picks parts"),
+        (lambda o: o.node("Split", "x", o.const([3, 4], np.int64), outputs=2, axis=1), "into"),
+        (lambda o: o.node("Split", "x", o.const([1, 2], np.int64), outputs=2, axis=2), "cuts or picks parts"),
+        (lambda o: grouped(o, [1, 2, 4, 3, 2], [0, 3, 2, 1, 4], [1, 8, 3, 2]), "moves other axes"),
+        (lambda o: grouped(o, [1, 2, 4, 3, 2], [0, 2, 1, 3, 4], [1, 4, 6, 2]), "8 grouped channels become"),
+        (in_groups, "in groups"),
+        (lambda o: o.node("Reshape", "x", o.const([1, 2, 4, 3, 2], np.int64)), "in groups"),
+    ],
+)
+def test_what_is_no_choice_of_channels_is_refused(build: Callable[[Emitter], str], reason: str) -> None:
+    out = Emitter((8, 3, 2), "UINT4")
+    with pytest.raises(UnsupportedNode, match=reason):
+        import_model(out.model(build(out), shapes=False))
