@@ -120,9 +120,9 @@ def test_it_is_made_of_wires() -> None:
     assert found.lut == found.ff == 0
 
 
-def test_finn_has_no_such_block() -> None:
+def test_no_node_of_finn_is_written_for_it() -> None:
     _, graph, _ = made("shuffled", True)
-    with pytest.raises(UnsupportedNode, match="FINN cannot"):
+    with pytest.raises(UnsupportedNode, match="no node of FINN is written"):
         lower(graph, builder="finn")
 
 

@@ -1,7 +1,8 @@
 """Some channels of every pixel, or all in another order: slices, and the shuffle of ShuffleNet.
 
 All channels of a pixel come at once, or of M pixels (``pixel_block``): the block is nothing but wires, and
-width converters in front and behind fit it to its neighbours. FINN has no such node.
+width converters in front and behind fit it to its neighbours. FINN's StreamingSplit_hls deals the beats of
+a pixel to several streams; its channels keep their order, and all of them go somewhere.
 """
 
 from __future__ import annotations
