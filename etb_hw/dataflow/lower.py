@@ -445,8 +445,9 @@ class _Builder:
 
     def _select(self, node: g.SelectChannels, x: _Tensor) -> None:
         if self.builder != "etb_hw":
+            reason = "picks channels, for which no node of FINN is written"
             remedy = "let the layers read all channels, or build it with our RTL"
-            raise UnsupportedNode(f"layer {node.name}", "picks channels, for which no node of FINN is written", remedy)
+            raise UnsupportedNode(f"layer {node.name}", reason, remedy)
         # of a flattened image they lie elsewhere
         places = np.arange(x.shape[-1]) if x.order is None else np.argsort(x.order)
         chosen = tuple(int(place) for place in places[node.channels])
