@@ -7,8 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from etb_hw.errors import BadInput
-from etb_hw.integer import DataType
+from etb_hw.dataflow import lower
+from etb_hw.errors import BadInput, UnsupportedNode
+from etb_hw.flow.proofs import prove_dataflow
+from etb_hw.integer import ChannelAffine, DataType
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, execute, import_model
 from hw_tests.fuzz.onnx_emitter import Emitter
@@ -51,7 +53,8 @@ def _net(**attributes: object) -> Emitter:
     y = out.node("Conv", "x", out.const(rng.choice([-1, 1], (4, 3, 3, 3))), **attributes)
     y = out.node("Add", y, out.const(rng.standard_normal((1, 4, 1, 1))))
     y = out.node("BipolarQuant", y, out.const(1.0))
-    out.result = out.node("MatMul", out.node("Flatten", y), out.const(rng.choice([-1, 1], (36, 3))))  # type: ignore[attr-defined]
+    size = 100 if attributes else 36
+    out.result = out.node("MatMul", out.node("Flatten", y), out.const(rng.choice([-1, 1], (size, 3))))  # type: ignore[attr-defined]
     return out
 
 
@@ -64,11 +67,36 @@ def test_mean_and_std_in_front_of_a_conv() -> None:
     np.testing.assert_array_equal(reference(graph, x), execute(model, graph.to_float(x)))
 
 
-def test_mean_in_front_of_a_padded_conv_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("mean", "std", "units", "border"),
+    [
+        ("0.5", "0.5", 2, (-255, -255, -255)),
+        ("0.2", "0.3", 1, (-51, -51, -51)),
+        ("0.2,0.4,0.6", "0.25", 1, (-51, -102, -153)),
+        ("0.1307", "0.3081", 207, (-6899, -6899, -6899)),
+        ("0.485,0.456,0.406", "0.25", 200, (-24735, -23256, -20706)),
+    ],
+)
+def test_a_border_of_zeros_around_normalised_pixels(
+    mean: str, std: str, units: int, border: tuple[int, ...]
+) -> None:
+    """In units in which the mean is whole; the network sees a difference no larger than float32 rounds by."""
+    out = _net(pads=[1, 1, 1, 1])
+    model = out.model(out.result)  # type: ignore[attr-defined]
+    options = ImportOptions.parse("uint8", "1/255", mean, std)
+    graph = import_model(model, options)
+    finer = [node for node in graph.nodes if isinstance(node, ChannelAffine)][: int(mean != "0.2")]
+    assert [(set(node.mul), tuple(node.add)) for node in finer] == [({units}, border)] * len(finer)
+    x = np.random.default_rng(2).integers(0, 256, (200, 3, 5, 5))
+    np.testing.assert_array_equal(reference(graph, x), execute(model, graph.to_float(x)))
+    prove_dataflow(lower(graph), graph, x[:9])
+
+
+def test_means_that_no_units_fit_are_refused() -> None:
     out = Emitter((3, 5, 5))
     model = out.model(out.node("Conv", "x", out.const(np.ones((4, 3, 3, 3))), pads=[1, 1, 1, 1]))
-    with pytest.raises(BadInput.__base__, match="BatchNormalization"):
-        import_model(model, ImportOptions.parse("uint8", "1/255", "0.45"))
+    with pytest.raises(UnsupportedNode, match="BatchNormalization"):
+        import_model(model, ImportOptions.parse("uint8", "1/255", "0.1234567,0.7654321,0.3141592"))
 
 
 def test_wrong_number_of_means() -> None:

@@ -11,6 +11,7 @@ from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
 from etb_hw.integer.nodes import Input, Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.centred import centred
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
@@ -52,7 +53,7 @@ def convolved(
     weights, scale, dtype = integer_weights(call, const)
     if const.ndim == 3:
         weights = weights[:, :, None]
-    border, pad_value = _border(call, value, affine, own)
+    value, affine, border, pad_value = _border(call, value, affine, own)
     if groups < 1 or weights.shape[0] % groups:
         call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
     weights, dtype = _absorbed(call, affine, weights, dtype, groups)
@@ -131,28 +132,41 @@ def _input_affine(call: Call, value: Value) -> Affine:
     return affine
 
 
-def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
-    """As ``border_of_zeros``, but for signs in files in which a convolution pads those with -1."""
+def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Value, Affine, Pads, int]:
+    """As ``border_of_zeros``, but for signs in files in which a convolution pads those with -1.
+
+    Where no integer means zero, the tensor is another one then, in finer units.
+    """
     if any(own) and call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
         zero = call.builder.bipolar_pads
-        return _sum_of_borders(call, value, own, zero)
-    return border_of_zeros(call, value, affine, own)
+        return value, affine, *_sum_of_borders(call, value, own, zero)
+    if any(own) and _zero_of(affine) is None:
+        finer = centred(call.builder, value, affine)
+        if finer is not None:
+            return *finer, own, 0
+    return value, affine, *border_of_zeros(call, value, affine, own)
+
+
+def _zero_of(affine: Affine) -> int | None:
+    """The integer that means zero in every channel."""
+    offset = affine.integer_offset  # x + k is zero where x = -k
+    return None if offset is None or (offset != offset.flat[0]).any() else -int(offset.flat[0])
 
 
 def border_of_zeros(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
     """All padding, of the value and by zeros around it, as one border of one integer."""
     if not any(own):
         return value.pads, value.pad_value if any(value.pads) else 0
-    offset = affine.integer_offset  # x + k is zero where x = -k
-    if offset is None or (offset != offset.flat[0]).any():
+    zero = _zero_of(affine)
+    if zero is None:
         pixels = isinstance(call.builder.nodes[value.core], Input)
         call.fail(
             f"pads {'its input' if pixels else 'a tensor'} with zero, and no integer maps to zero there",
-            "leave mean subtraction to the BatchNormalization behind the layer, or pad before it"
+            "give all channels one mean, leave it to the BatchNormalization behind the layer, or pad in front"
             if pixels
             else "put a quantizer (Quant) in front, or padding=0",
         )
-    return _sum_of_borders(call, value, own, -int(offset.flat[0]))
+    return _sum_of_borders(call, value, own, zero)
 
 
 def _sum_of_borders(call: Call, value: Value, own: Pads, zero: int) -> tuple[Pads, int]:
