@@ -329,6 +329,7 @@ OTHERS: list[Block] = [
     channelwise("mul", 6, 3, i(6), i(3)),
     channelwise("mul", 4, 4, u(6), u(3)),
     channelwise("add", 6, 1, BIPOLAR, i(5)),
+    *(replace(channelwise("mul", 6, 2, x, u(5)), parameters=np.full(6, 8)) for x in (u(4), i(3), BIPOLAR)),
     channelwise("mul", 6, 1, BIPOLAR, u(5)),
     *(sum_pool(dtype, pe) for dtype, pe in ((BIPOLAR, 2), (i(4), 6), (u(3), 1))),
     upsample((3, 4), 6, (2, 2), 2),

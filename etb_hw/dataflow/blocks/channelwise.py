@@ -85,6 +85,13 @@ class Channelwise(PixelLaneBlock):
         return DataType.smallest(int(self.parameters.min()), int(self.parameters.max()))
 
     @property
+    def shift(self) -> int:
+        """The power of two that every channel is multiplied by, 0 where there is none: then it is wires."""
+        factor = int(self.parameters[0])
+        same = self.func == "mul" and bool((self.parameters == factor).all())
+        return factor.bit_length() - 1 if same and factor > 1 and factor.bit_count() == 1 else 0
+
+    @property
     def inputs(self) -> tuple[Stream, ...]:
         return (self.stream((*self.pixels, self.channels), self.input_dtype),)
 
@@ -134,6 +141,7 @@ class Channelwise(PixelLaneBlock):
                 "P_BITS": kind.bits,
                 "P_SIGNED": int(kind.signed),
                 "OUT_BITS": self.output_dtype.bits,
+                "SHIFT": self.shift,
                 "WRITABLE": int(self.writable),
             },
             (RtlMemory("PARAMETERS", self.lanes * kind.bits, pack_words(fields, kind.bits), self.writable),),
@@ -177,10 +185,12 @@ class Channelwise(PixelLaneBlock):
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.func == "mul" and self.output_dtype.bits >= fabric.dsp_bits
-        return self.lanes if wide else 0
+        return self.lanes if wide and not self.shift else 0
 
     def lut_amounts(self, fabric: Fabric) -> Amounts:
         fold, lanes = self.channels // self.pe, self.lanes
+        if self.shift:
+            return {"one": 1}
         amounts: dict[str, float] = {
             "one": 1,
             "counters": counter(fold),
@@ -199,6 +209,8 @@ class Channelwise(PixelLaneBlock):
         return amounts
 
     def ff_amounts(self, fabric: Fabric) -> Amounts:
+        if self.shift:
+            return {"one": 1, "input": self.inputs[0].width, "output": self.inputs[0].width}
         own = not self.multipliers(fabric)  # DSP blocks have registers of their own
         return {
             "one": 1,

@@ -1,5 +1,6 @@
 // One constant a channel, added or (MULTIPLY) multiplied: PE channels a beat, one beat a cycle.
 // Parameter word f holds PE values of P_BITS bits for channels f * PE and following. Latency: 2 cycles.
+// SHIFT: all constants are this power of two, and multiply; 0 for any others.
 // WRITABLE = 1: they are a link of the chain from load_in to load_out (see etb_writable).
 module etb_channelwise #(
     parameter int C          = 4,
@@ -11,6 +12,7 @@ module etb_channelwise #(
     parameter int P_BITS     = 4,
     parameter bit P_SIGNED   = 1,
     parameter int OUT_BITS   = 12,
+    parameter int SHIFT      = 0,
     parameter bit WRITABLE   = 0,
     parameter     PARAMETERS = ""
 ) (
@@ -63,7 +65,7 @@ module etb_channelwise #(
     ) u_k (
         .x(k[p*P_BITS+:P_BITS]), .y(b)
     );
-    assign y[p*OUT_BITS+:OUT_BITS] = MULTIPLY ? a * b : a + b;
+    assign y[p*OUT_BITS+:OUT_BITS] = SHIFT > 0 ? a <<< SHIFT : MULTIPLY ? a * b : a + b;
   end
   always_ff @(posedge clk) if (en) out_data <= y;
 endmodule
