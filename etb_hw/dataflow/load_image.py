@@ -18,6 +18,7 @@ _WORDS = {
     "MH": "outputs", "MW": "inputs of a dot product", "STEPS": "thresholds a channel", "C": "channels",
     "IN_BITS": "bits an input", "OUT_BITS": "bits an output", "W_BITS": "bits a weight",
     "ACC_BITS": "bits of a sum", "IN_BIPOLAR": "signs as inputs", "W_BIPOLAR": "signs as weights",
+    "SHIFT": "the power of two that all channels are multiplied by", "CHOSEN": "the channels that are picked",
 }  # fmt: skip
 _SAME = "give a network of the same shape and types, or make a package of this one"
 

@@ -27,21 +27,22 @@ def floats_read(model: nn.Module, node: fx.Node, rules: Rules) -> list[tuple[fx.
 def _normalised(model: nn.Module, reader: fx.Node, source: fx.Node) -> Iterator[tuple[fx.Node, fx.Node]]:
     """As far back as nobody else reads what is made of them: there each channel has one scale."""
     goes_on = _hands_on(model, source) or source.target in CONCATENATIONS
-    direct = [n for n in tensors_in(source) if n in source.all_input_nodes]  # others are parted first
-    if goes_on and len(source.users) == 1 and direct:
-        for behind in direct:
-            yield from _normalised(model, source, behind)
+    if goes_on and (behind := _read_for_it(source)):
+        for one in behind:
+            yield from _normalised(model, source, one)
     elif _normalises(model, _origin(model, source)):
         yield reader, source
 
 
 def _alone(model: nn.Module, reader: fx.Node, source: fx.Node) -> tuple[fx.Node, fx.Node]:
-    while passes_values(model, source) and len(source.users) == 1:
-        behind = next(tensors_in(source))
-        if behind not in source.all_input_nodes:
-            break  # it is parted first
-        reader, source = source, behind
+    while passes_values(model, source) and (behind := _read_for_it(source)):
+        reader, source = source, behind[0]
     return reader, source
+
+
+def _read_for_it(node: fx.Node) -> list[fx.Node]:
+    """What a node reads, where but one node reads what it makes of it; none where it is a part of a tuple."""
+    return [n for n in tensors_in(node) if n in node.all_input_nodes] if len(node.users) == 1 else []
 
 
 def _origin(model: nn.Module, node: fx.Node) -> fx.Node:

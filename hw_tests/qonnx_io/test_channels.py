@@ -167,6 +167,39 @@ def grouped(out: Emitter, shape: list[int], perm: list[int], whole: list[int]) -
     return out.node("Reshape", out.node("Transpose", split, perm=perm), out.const(whole, np.int64))
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda o: o.node("Split", "x", outputs=2, axis=1),  # in equal parts
+        lambda o: o.node("Split", "x", o.const([8], np.int64), axis=-3),
+        lambda o: o.node("Gather", "x", o.const([-8, 7], np.int64), axis=-3),
+        lambda o: o.node("Reshape", o.node("Reshape", "x", o.const([1, 2, 4, 3, 2], np.int64)),
+                         o.const([-1, 8, 3, 2], np.int64)),  # nothing is exchanged
+        lambda o: grouped(o, [0, 2, -1, 3, 2], [0, 2, 1, 3, 4], [1, -1, 3, 2]),
+    ],
+)  # fmt: skip
+def test_other_ways_to_say_it(build: Callable[[Emitter], str]) -> None:
+    out = Emitter((8, 3, 2), "UINT4")
+    model = out.model(out.node("Mul", build(out), out.const(2.0)))
+    x = np.random.default_rng(0).integers(0, 16, (3, 8, 3, 2))
+    graph = import_model(model)
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
+
+
+def test_parts_that_are_not_equal_have_the_rest_last() -> None:
+    """As opset 18 has it, with a number of outputs."""
+    out = Emitter((7, 3, 2), "UINT4")
+    last = out.node("Split", "x", outputs=3, axis=1, num_outputs=3)
+    graph = import_model(out.model(out.node("Mul", last, out.const(2.0)), opset=18, shapes=False))
+    (node,) = (node for node in graph.nodes if isinstance(node, Node))
+    assert list(node.channels) == [6]
+
+
+def padded(out: Emitter) -> str:
+    amounts = out.const([0, 0, 1, 0, 0, 0, 0, 0], np.int64)
+    return out.node("Pad", "x", amounts, out.const(0.0), mode="constant")
+
+
 def in_groups(out: Emitter) -> str:
     return out.node("Relu", out.node("Reshape", "x", out.const([1, 2, 4, 3, 2], np.int64)))
 
@@ -183,6 +216,16 @@ def in_groups(out: Emitter) -> str:
         (lambda o: o.node("Split", "x", o.const([1, 2], np.int64), outputs=2, axis=2), "cuts or picks parts"),
         (lambda o: grouped(o, [1, 2, 4, 3, 2], [0, 3, 2, 1, 4], [1, 8, 3, 2]), "moves other axes"),
         (lambda o: grouped(o, [1, 2, 4, 3, 2], [0, 2, 1, 3, 4], [1, 4, 6, 2]), "8 grouped channels become"),
+        (lambda o: o.node("Gather", "x", o.const([-9], np.int64), axis=1), "others than the tensor's 8"),
+        (lambda o: o.node("Gather", "x", o.const([0], np.int64)), "cuts or picks parts"),
+        (lambda o: o.node("Gather", "x", o.const([0], np.int64), axis=4), "axis 4 of 4"),
+        (lambda o: o.node("Split", "x", outputs=1), "cuts or picks parts"),
+        (lambda o: o.node("Split", "x", o.const([8, 0], np.int64), outputs=2, axis=1), "into"),
+        (lambda o: o.node("Split", "x", o.const([4, 4], np.int64), outputs=3, axis=1), "into"),
+        (lambda o: grouped(o, [1, 2, 4, 3, 2], [0, 2, 1, 3, 4], [-1, -1, 3, 2]), "8 grouped channels become"),
+        (lambda o: grouped(o, [1, 2, 4, 2, 3], [0, 2, 1, 3, 4], [1, 8, 3, 2]), "becomes"),
+        (lambda o: grouped(o, [1, 2, 2, 6, 2], [0, 2, 1, 3, 4], [1, 8, 3, 2]), "becomes"),
+        (lambda o: o.node("Reshape", padded(o), o.const([1, 2, 4, 4, 2], np.int64)), "becomes"),
         (in_groups, "in groups"),
         (lambda o: o.node("Reshape", "x", o.const([1, 2, 4, 3, 2], np.int64)), "in groups"),
     ],

@@ -92,11 +92,46 @@ def test_a_border_of_zeros_around_normalised_pixels(
     prove_dataflow(lower(graph), graph, x[:9])
 
 
-def test_means_that_no_units_fit_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("scale", "mean"),
+    [
+        ("1/255", "0.1234567,0.7654321,0.3141592"),
+        ("1", "65536.5"),  # no pixel is near enough for the sums to be exact
+    ],
+)
+def test_means_that_no_units_fit_are_refused(scale: str, mean: str) -> None:
     out = Emitter((3, 5, 5))
     model = out.model(out.node("Conv", "x", out.const(np.ones((4, 3, 3, 3))), pads=[1, 1, 1, 1]))
     with pytest.raises(UnsupportedNode, match="BatchNormalization"):
-        import_model(model, ImportOptions.parse("uint8", "1/255", "0.1234567,0.7654321,0.3141592"))
+        import_model(model, ImportOptions.parse("uint8", scale, mean))
+
+
+def test_the_finest_units_are_a_4096th() -> None:
+    for units, known in ((4096, True), (4097, False)):
+        out = Emitter((1, 5, 5))
+        model = out.model(out.node("Conv", "x", out.const(np.ones((4, 1, 3, 3))), pads=[1, 1, 1, 1]))
+        options = ImportOptions.parse("uint2", "1", f"1/{units}")
+        if known:
+            assert import_model(model, options).nodes[1].mul == [units]  # type: ignore[attr-defined]
+        else:
+            with pytest.raises(UnsupportedNode):
+                import_model(model, options)
+
+
+def test_only_pixels_are_put_in_finer_units() -> None:
+    """A quantizer in front of the layer costs less; and one border is enough."""
+    weights = np.ones((4, 4, 3, 3))
+    out = Emitter((4, 5, 5), "UINT4")
+    inner = out.node("Sub", out.node("Conv", "x", out.const(weights)), out.const(0.5))
+    model = out.model(out.node("Conv", inner, out.const(weights), pads=[1, 1, 1, 1]))
+    with pytest.raises(UnsupportedNode, match="Quant"):
+        import_model(model)
+    out = Emitter((4, 5, 5), "UINT4")
+    amounts = out.const([0, 0, 1, 0, 0, 0, 0, 0], np.int64)
+    padded = out.node("Pad", out.node("Sub", "x", out.const(0.5)), amounts, out.const(0.5), mode="constant")
+    model = out.model(out.node("Conv", padded, out.const(weights), pads=[1, 1, 1, 1]))
+    with pytest.raises(UnsupportedNode, match="maps to zero"):
+        import_model(model)
 
 
 def test_wrong_number_of_means() -> None:

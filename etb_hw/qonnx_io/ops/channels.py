@@ -87,9 +87,8 @@ def joined(call: Call, tensor: Grouped, target: tuple[int, ...], whole: tuple[in
     """The last: the two axes are one again; ``whole`` is the shape of the tensor before them."""
     value = tensor.value
     count = call.builder.types[value.core].channels
-    known = [whole[i] if size == 0 and i in (0, 1) else size for i, size in enumerate(target)]
-    fits = len(known) == len(whole) and all(a in (b, -1) for a, b in zip(known[1:], whole[1:], strict=True))
-    if not fits or known.count(-1) > 1 + (known[0] == -1):
+    fits = len(target) == len(whole) and all(a in (b, -1) for a, b in zip(target[1:], whole[1:], strict=True))
+    if not fits or target.count(-1) > 1:
         call.fail(f"a tensor of {count} grouped channels becomes {target}", "join the two axes again")
     order = np.arange(count).reshape(tensor.groups, -1)
     return selected(call, value, (order.T if tensor.turned else order).reshape(-1))
