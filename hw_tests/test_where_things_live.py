@@ -83,6 +83,7 @@ def test_every_file_beside_the_others_is_in_its_table() -> None:
     for folder, file, table in (
         ("etb_hw/flow/steps", "etb_hw/flow/steps/__init__.py", "STEPS"),
         ("etb_hw/report/sections", "etb_hw/report/run_page.py", "SECTIONS"),
+        ("etb_hw/dataflow/passes", "etb_hw/dataflow/passes/__init__.py", "PASSES"),
     ):
         listed = {home("", entry) for entry in getattr(module_of(file), table)}
         there = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("[!_]*.py")}

@@ -1,9 +1,8 @@
 """Lowering: from what is computed (the integer graph) to how it is built (blocks and streams).
 
-One walk in topological order. A convolution becomes padding, sliding window and MVAU; a threshold that is
-its only reader joins it; a max-pool (or an upsampling) between the two moves behind the threshold, which is
-exact because thresholds rise. A tensor that several nodes read gets a DuplicateStreams. Flattening is free on
-a stream: the next matrix takes its columns in (y, x, channel) order.
+One walk in topological order, behind the ``passes``. A convolution becomes padding, sliding window and MVAU;
+a threshold that is its only reader joins it. A tensor that several nodes read gets a DuplicateStreams.
+Flattening is free on a stream: the next matrix takes its columns in (y, x, channel) order.
 """
 
 from __future__ import annotations
@@ -34,15 +33,14 @@ from etb_hw.dataflow.blocks.thresholding import Thresholding
 from etb_hw.dataflow.blocks.upsample import Upsample, WholeUpsample
 from etb_hw.dataflow.blocks.window_pool import WindowPool
 from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
-from etb_hw.dataflow.pixel_order import pixels_in_order
+from etb_hw.dataflow.passes import PASSES
+from etb_hw.dataflow.passes.early_thresholds import EARLY
+from etb_hw.dataflow.passes.zero_borders import TERNARY
 from etb_hw.dataflow.stream import Stream
-from etb_hw.dataflow.zero_borders import TERNARY, ternary_borders
 from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import IntegerGraph
-
-_EARLY = "/early"  # marks a threshold that changed places with a max-pool
 
 
 def lower(
@@ -72,8 +70,8 @@ def lower(
     """
     if writable:
         graph = replace(graph, any_weights=True)
-    graph = _thresholds_first(ternary_borders(pixels_in_order(graph), builder == "etb_hw"))
-    graph = _shifts_in_thresholds(graph)
+    for change in PASSES:
+        graph = change(graph, builder)
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
@@ -92,49 +90,6 @@ class _Tensor:
     shape: tuple[int, ...]  # NHWC without N
     dtype: DataType
     order: NDArray[np.int64] | None = None
-
-
-def _thresholds_first(graph: IntegerGraph) -> IntegerGraph:
-    """Exchange every max-pool, and what moves pixels, with the threshold that is its only reader."""
-    nodes = list(graph.nodes)
-    changed = True
-    while changed:
-        changed = False
-        current = replace(graph, nodes=tuple(nodes))
-        for i, pool in enumerate(nodes):
-            if not isinstance(pool, g.MaxPool | g.Upsample | g.DepthToSpace):
-                continue
-            readers = current.consumers(pool.name)
-            if len(readers) != 1 or not isinstance(readers[0], g.Threshold) or graph.output == pool.name:
-                continue
-            if len(current.consumers(pool.inputs[0])) != 1:
-                continue
-            threshold = readers[0]
-            # names stay with positions in the graph, so that every other reader is right as it is
-            of_parts = threshold.thresholds
-            if isinstance(pool, g.DepthToSpace):
-                of_parts = np.tile(of_parts, (pool.block**2, 1))
-            first = replace(threshold, name=threshold.name + _EARLY, inputs=pool.inputs, thresholds=of_parts)
-            last = replace(pool, name=threshold.name, inputs=(first.name,))
-            j = nodes.index(threshold)
-            nodes[i], nodes[j] = first, last
-            changed = True
-            break
-    return replace(graph, nodes=tuple(nodes))
-
-
-def _shifts_in_thresholds(graph: IntegerGraph) -> IntegerGraph:
-    """Integers that are added a channel, where a threshold is their only reader, move into it."""
-    nodes = dict(graph.by_name)
-    for node in graph.nodes:
-        source = graph.by_name[node.inputs[0]] if isinstance(node, g.Threshold) else None
-        if not isinstance(node, g.Threshold) or not isinstance(source, g.ChannelAffine):
-            continue
-        if (source.mul == 1).all() and len(graph.consumers(source.name)) == 1 and graph.output != source.name:
-            thresholds = node.thresholds - source.add[:, None]
-            nodes[node.name] = replace(node, inputs=source.inputs, thresholds=thresholds)
-            del nodes[source.name]
-    return replace(graph, nodes=tuple(nodes.values()))
 
 
 @dataclass
@@ -235,7 +190,7 @@ class _Builder:
         """Add a block that reads ``inputs``; its first output as a tensor."""
         number = self.numbers[kind.OP]
         self.numbers[kind.OP] += 1
-        block = kind(name=f"{kind.OP}_{number}", layer=node.name.removesuffix(_EARLY), **parameters)
+        block = kind(name=f"{kind.OP}_{number}", layer=node.name.removesuffix(EARLY), **parameters)
         self.blocks.append(block)
         for i, tensor in enumerate(inputs):
             if tensor.source is not None:

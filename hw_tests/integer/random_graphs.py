@@ -177,6 +177,9 @@ class RandomGraph:
         self._append(Upsample, inputs=(self.last,), factors=factors)
 
     def _to_space(self) -> None:
+        if self.rng.random() < 0.5:  # as of a transposed convolution
+            weights = integers(self.rng, BIPOLAR, (int(self.rng.choice([4, 8, 36])), self.shape[0], 1, 1))
+            self._append(Conv, inputs=(self.last,), weights=weights, weight_dtype=BIPOLAR)
         blocks = [block for block in (2, 3) if self.shape[0] % block**2 == 0]
         if not blocks or max(self.shape[1:]) > 12:
             self._upsample()
@@ -201,7 +204,11 @@ class RandomGraph:
 
     def _affine(self) -> None:
         mul, add = self.rng.integers(-9, 10, size=(2, self.shape[0]))
+        if self.rng.random() < 0.5:  # a bias, mostly in front of a quantizer
+            mul = np.ones_like(mul)
         self._append(ChannelAffine, inputs=(self.last,), mul=mul, add=add)
+        if self.rng.random() < 0.5:
+            self._threshold()
 
 
 def random_graph(seed: int) -> IntegerGraph:

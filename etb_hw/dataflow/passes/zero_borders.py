@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from etb_hw.config import Builder
 from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
@@ -21,11 +22,12 @@ TERNARY = DataType.parse("TERNARY")
 _SUFFIX = ".ternary"
 
 
-def ternary_borders(graph: IntegerGraph, counted: bool) -> IntegerGraph:
+def ternary_borders(graph: IntegerGraph, builder: Builder) -> IntegerGraph:
     """The same network, without a bipolar tensor that is padded with zero.
 
-    With ``counted`` those that ``BorderMvau`` takes stay as they are.
+    Those that our ``BorderMvau`` takes stay as they are, where the builder has it.
     """
+    counted = builder == "etb_hw"
 
     def ternary(node: g.Node) -> bool:
         return zero_border(graph, node) and not (counted and may_be_counted(node))
@@ -63,7 +65,7 @@ def zero_border(graph: IntegerGraph, node: g.Node) -> bool:
 def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
     origin = name
-    while isinstance(nodes[origin], g.MaxPool | g.Upsample | g.DepthToSpace):
+    while isinstance(nodes[origin], g.MaxPool | g.Upsample | g.DepthToSpace | g.SelectChannels):
         before = nodes[origin].inputs[0]
         if len(graph.consumers(before)) > 1:
             break

@@ -11,13 +11,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from etb_hw.config import Builder
 from etb_hw.errors import UnsupportedNode
 from etb_hw.integer import nodes as g
 from etb_hw.integer.depth_to_space import from_interleaved
 from etb_hw.integer.graph import IntegerGraph
 
 
-def pixels_in_order(graph: IntegerGraph) -> IntegerGraph:
+def pixels_in_order(graph: IntegerGraph, _: Builder) -> IntegerGraph:
     """The same function without an interleaved DepthToSpace.
 
     Raises UnsupportedNode where others see the order, too.
