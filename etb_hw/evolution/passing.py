@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from etb_hw.evolution.trace import module_at
+from etb_hw.evolution.trace import module_at, shape_of
 from etb_hw.models.layers import ChannelPad
 
 _MODULES = (
@@ -27,7 +27,6 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         torch.transpose,
         "index_select",
         torch.index_select,
-        operator.getitem,
         torch.channel_shuffle,
         F.max_pool2d,
         F.max_pool1d,
@@ -36,6 +35,9 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         F.dropout1d,
         F.dropout2d,
     }
+)
+_PARTS: frozenset[Any] = frozenset(
+    {torch.chunk, torch.split, torch.tensor_split, torch.unbind, "chunk", "split", "tensor_split", "unbind"}
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 _NEAREST = ("nearest", "nearest-exact")
@@ -62,4 +64,15 @@ def passes_values(model: nn.Module, node: fx.Node) -> bool:
     if node.target is F.interpolate:
         mode = node.args[3] if len(node.args) > 3 else node.kwargs.get("mode", "nearest")
         return mode in _NEAREST
+    if node.target is operator.getitem:
+        return _holds_values(node.args[0])
     return node.target in _FUNCTIONS
+
+
+def _holds_values(source: Any) -> bool:
+    """Whether what an index picks from is a tensor, or parts of one."""
+    if not isinstance(source, fx.Node):
+        return False
+    if shape_of(source) is None and source.target is operator.getitem:
+        return _holds_values(source.args[0])
+    return shape_of(source) is not None or source.target in _PARTS

@@ -487,6 +487,46 @@ def test_a_border_is_one_of_the_values_that_a_rule_makes(rule: str, border: int)
     assert (0 if pad is None else pad.value) == border
 
 
+class Picked(nn.Module):
+    """A padded convolution that reads some channels of another's."""
+
+    def __init__(self, pick: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
+        self.pick = pick
+        self.last = nn.LazyConv2d(2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.pick(self.first(x)))
+
+
+@pytest.mark.parametrize(
+    ("pick", "border"),
+    [
+        (lambda x: x[:, 2:6], -1),
+        (lambda x: x.chunk(2, 1)[1], -1),
+        (lambda x: torch.split(x, [3, 5], 1)[0], -1),
+        (lambda x: x.chunk(4, 1)[1:3][0], -1),
+        (lambda x: F.channel_shuffle(x, 2), -1),
+        (nn.ChannelShuffle(4), -1),
+        (lambda x: torch.index_select(x, 1, torch.tensor([3, 1])), -1),
+        (lambda x: x.view(-1, 2, 4, 4, 4).transpose(1, 2).contiguous().view(-1, 8, 4, 4), -1),
+        (lambda x: torch.aminmax(x, dim=0, keepdim=True)[0] * 0.5, 0),
+        (lambda x: torch.std_mean(x, 1, keepdim=True)[0], 0),  # deviations are no signs
+    ],
+)
+def test_channels_that_are_picked_stay_what_they_are(
+    pick: Callable[[Tensor], Tensor], border: int, caplog
+) -> None:
+    x = torch.arange(32).reshape(2, 1, 4, 4).float()
+    model = Picked(pick)
+    model(x)  # tells the lazy layer its inputs
+    made = etb.prepare(model, x)
+    pad = made.get_submodule("last").pad
+    assert (0 if pad is None else pad.value) == border
+    assert "group first.0 stays whole" in caplog.text
+
+
 class Dropping(nn.Module):
     """Dropouts as functions: of rows, by default, and in both modes."""
 
