@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 from qonnx.core.datatype import DataType as QonnxType
 from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup_model
 
 from etb_hw.errors import BadInput
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 _OPSET = 13
+_QUANTIZERS = ("Quant", "Trunc", "BipolarQuant")
 UINT8 = DataType.unsigned(8)
 
 
@@ -99,7 +102,7 @@ def exported_model(
     fold_small_constants(exported.graph, _OPSET)
     keep_node_names(exported.graph)
     repeats = _repeats(exported.graph)
-    wrapped = cleanup_model(ModelWrapper(exported))
+    wrapped = cleanup_model(_with_known_sizes(ModelWrapper(exported)))
     restore_node_names(wrapped.graph)
     _restore_repeats(wrapped.graph, repeats)
     if input_dtype is not None:
@@ -122,6 +125,33 @@ def _restore_repeats(graph: onnx.GraphProto, repeats: dict[str, list[int]]) -> N
         for place, first in enumerate(repeats.get(node.name, ())):
             if node.input[first] in written:
                 node.input[place] = node.input[first]
+
+
+def _with_known_sizes(wrapped: ModelWrapper) -> ModelWrapper:
+    """What a forward asks of its tensors' sizes (``x.size()``) as constants, and what it computes of them.
+
+    A round for each Reshape whose sizes are those of another's result. qonnx's cleaning folds a node a round:
+    minutes for a ShuffleNet, whose shuffles ask for five sizes each.
+    """
+    for node in wrapped.graph.node:
+        if node.op_type in _QUANTIZERS:
+            node.domain = "qonnx.custom_op.general"  # as that cleaning does first, too
+    while any(node.op_type == "Shape" for node in wrapped.graph.node):
+        wrapped = wrapped.transform(InferShapes())
+        known = {
+            node.output[0]: shape
+            for node in wrapped.graph.node
+            if node.op_type == "Shape" and (shape := wrapped.get_tensor_shape(node.input[0])) and all(shape)
+        }
+        if not known:
+            break
+        for node in [node for node in wrapped.graph.node if node.output[0] in known]:
+            wrapped.graph.node.remove(node)
+        wrapped.graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.asarray(shape, np.int64), name) for name, shape in known.items()
+        )
+        fold_small_constants(wrapped.graph, _OPSET)
+    return wrapped
 
 
 def _drop_static_inputs(graph: onnx.GraphProto) -> None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from brevitas.nn import QuantConv2d, QuantIdentity
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from onnx import ModelProto
+from qonnx.transformation.fold_constants import FoldConstants
 from torch import Tensor, nn
 
 from etb_hw.dataflow import Target, fold, lower
@@ -39,6 +40,15 @@ def by_axes(x: Tensor, groups: int) -> Tensor:
     batch, channels, height, width = x.size()
     grouped = x.view(batch, groups, channels // groups, height, width)
     return grouped.transpose(1, 2).contiguous().view(batch, -1, height, width)
+
+
+class Shuffled(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return by_axes(self.layer(x), 2)
 
 
 PICKS: dict[str, tuple[Callable[[Tensor], Tensor], list[int]]] = {
@@ -118,6 +128,21 @@ def test_it_is_made_of_wires() -> None:
     assert load_calibration()(block) == Resources()
     (found,) = synth_blocks([block])
     assert found.lut == found.ff == 0
+
+
+def test_sizes_that_a_forward_asks_for_cost_no_round_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """qonnx folds a node a round, with shape inference over the whole network: minutes for a ShuffleNet."""
+    rounds: list[int] = []
+    apply = FoldConstants.apply
+    monkeypatch.setattr(FoldConstants, "apply", lambda self, model: rounds.append(1) or apply(self, model))
+    took = []
+    for count in (1, 4):
+        weights = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": 0.5}
+        layers = [Shuffled(QuantConv2d(8, 8, 1, bias=False, **weights)) for _ in range(count)]
+        exported_model(nn.Sequential(*layers).eval(), (8, 3, 2))
+        took.append(len(rounds))
+        rounds.clear()
+    assert took[0] == took[1]
 
 
 def test_no_node_of_finn_is_written_for_it() -> None:
