@@ -31,7 +31,7 @@ def keep_values(
     old_std, new_std = old_std + 1e-5, new_std + 1e-5
     offset = (new_mean - old_mean + old_offset * old_std) / new_std
     # of weights that are all alike, such as a single one, standardising leaves nothing but the offset
-    alike = new.flatten(1).amax(1) == new.flatten(1).amin(1)
+    alike = _alike(new)
     quantizer.offset.copy_(torch.where(alike, wanted.flatten(1)[:, 0], offset))
     zero = wanted == 0
     if not quantizer.is_hard:
@@ -48,6 +48,11 @@ def keep_values(
         new.add_(torch.where(wrong, (goal - v) * per_channel(new_std, v, 0), torch.zeros_like(v)))
     _anew(new, quantizer, wanted, old_std)
     assert torch.equal(quantizer(new), wanted), f"values of layer {where} cannot be kept"
+
+
+def _alike(weights: Tensor) -> Tensor:
+    """Filters (O,) whose weights are all the same."""
+    return weights.flatten(1).amax(1) == weights.flatten(1).amin(1)
 
 
 def _edge(magnitude: Tensor, zero: Tensor, scaled: Tensor) -> Tensor:
@@ -73,8 +78,8 @@ def _anew(new: Tensor, quantizer: EvolvingWeightQuant, wanted: Tensor, deviation
     spread, mean = torch.std_mean(wanted.flatten(1), dim=1, correction=0)
     new.copy_(torch.where(per_channel(wrong, new, 0), wanted * per_channel(deviation, new, 0), new))
     spread = spread + 1e-5 / deviation
-    alike = wanted.flatten(1).amax(1) == wanted.flatten(1).amin(1)
-    quantizer.offset.copy_(torch.where(wrong, torch.where(alike, mean, mean / spread), quantizer.offset))
+    offset = torch.where(_alike(wanted), mean, mean / spread)
+    quantizer.offset.copy_(torch.where(wrong, offset, quantizer.offset))
     if not quantizer.is_hard:
         zone = (0.5 / spread).clamp(max=_WIDEST / 2)
         threshold = torch.where(wrong, zone / DEAD_ZONE_A_THRESHOLD, quantizer.threshold)

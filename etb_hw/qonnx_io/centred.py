@@ -1,8 +1,8 @@
 """Pixels in finer units, in which the zero of normalised pixels is an integer.
 
 ``(p / 255 - 0.5) / 0.5`` is zero between two pixels, at 127.5. In units of half a pixel it is
-``(2 p - 255) / 255``, and a border of zeros is one of integers. Other means take smaller units: a 550th of a
-pixel or so is as close to a mean as float32 is.
+``(2 p - 255) / 255``, and a border of zeros is one of integers. Other means take smaller units: a few
+hundred a pixel come as close to a mean as float32 does.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def centred(builder: GraphBuilder, value: Value, affine: Affine) -> tuple[Value,
     x = builder.types[value.core]
     if not isinstance(builder.nodes[value.core], Input) or any(value.pads):
         return None
-    offset = np.broadcast_to(affine.offset / affine.scale, (x.channels,))
+    offset = np.unique(affine.offset / affine.scale)  # mostly one mean for all channels
     if not (np.abs(offset) < 2**16).all():
         return None
     units = np.arange(1, FINEST + 1)[:, None]
@@ -38,10 +38,11 @@ def centred(builder: GraphBuilder, value: Value, affine: Affine) -> tuple[Value,
     if not fits.size:
         return None
     unit = int(units[fits[0], 0])
-    add = np.rint(unit * offset).astype(np.int64)
-    core = builder.add(
-        ChannelAffine, "centred", (value.core,), mul=np.full(x.channels, unit, dtype=np.int64), add=add
+    mul, add = (
+        np.broadcast_to(values, (x.channels,)).astype(np.int64)
+        for values in (unit, np.rint(unit * (affine.offset / affine.scale)))
     )
+    core = builder.add(ChannelAffine, "centred", (value.core,), mul=mul, add=add)
     scale = affine.scale / unit
     rest = affine.offset - scale * add
     return replace(value, core=core, shared=False), Affine(scale, rest)

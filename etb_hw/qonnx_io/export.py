@@ -21,6 +21,7 @@ from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
 from etb_hw.qonnx_io.unexportable import failing_graphs, failing_op, unexportable
+from etb_hw.qonnx_io.writer import GENERAL
 
 if TYPE_CHECKING:
     import torch
@@ -135,7 +136,7 @@ def _with_known_sizes(wrapped: ModelWrapper) -> ModelWrapper:
     """
     for node in wrapped.graph.node:
         if node.op_type in _QUANTIZERS:
-            node.domain = "qonnx.custom_op.general"  # as that cleaning does first, too
+            node.domain = GENERAL  # as that cleaning does first, too
     while any(node.op_type == "Shape" for node in wrapped.graph.node):
         wrapped = wrapped.transform(InferShapes())
         known = {

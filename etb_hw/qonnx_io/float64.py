@@ -22,10 +22,10 @@ from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 
 from etb_hw.qonnx_io.batched import with_batch
 from etb_hw.qonnx_io.model_file import QUANTIZERS
+from etb_hw.qonnx_io.writer import GENERAL
 
 Doubles = NDArray[np.float64]
 CLOSE = 1e-9  # of a tensor's largest value: far above float64's rounding, far below float32's
-_DOMAIN = "qonnx.custom_op.general"
 
 
 def execute_in_float64(model: onnx.ModelProto, x: NDArray[np.generic]) -> Doubles:
@@ -49,7 +49,7 @@ def snapped(x: Doubles, grid: float = 0.5) -> Doubles:
 
 
 class _Quantizer(OpRun):
-    op_domain = _DOMAIN
+    op_domain = GENERAL
 
 
 class BipolarQuant(_Quantizer):
@@ -180,7 +180,7 @@ def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
         _double(tensor)
     for node in graph.node:
         if node.domain in QUANTIZERS:
-            node.domain = _DOMAIN
+            node.domain = GENERAL
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR:
                 _double(attribute.t)
@@ -191,8 +191,8 @@ def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
             info.type.tensor_type.elem_type = TensorProto.DOUBLE
     del graph.value_info[:]
     del graph.quantization_annotation[:]
-    if all(opset.domain != _DOMAIN for opset in model.opset_import):
-        model.opset_import.append(helper.make_opsetid(_DOMAIN, 1))
+    if all(opset.domain != GENERAL for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid(GENERAL, 1))
     return model
 
 

@@ -31,15 +31,11 @@ from etb_hw.qonnx_io import execute, import_model
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.qonnx_io.streamlined import streamlined_model
 from etb_hw.rtl.yosys import synth_blocks
+from hw_tests.evolution.architectures import shuffled as by_axes
 from hw_tests.fuzz.onnx_emitter import Emitter
 
 SHAPE = (2, 5, 4)
-
-
-def by_axes(x: Tensor, groups: int) -> Tensor:
-    batch, channels, height, width = x.size()
-    grouped = x.view(batch, groups, channels // groups, height, width)
-    return grouped.transpose(1, 2).contiguous().view(batch, -1, height, width)
+WEIGHTS = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": 0.5}
 
 
 class Shuffled(nn.Module):
@@ -70,15 +66,14 @@ class Picking(nn.Module):
 
     def __init__(self, pick: Callable[[Tensor], Tensor], kept: int, signs: bool) -> None:
         super().__init__()
-        weights = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": 0.5}
-        self.first = QuantConv2d(2, 8, 3, padding=1, bias=False, **weights)
+        self.first = QuantConv2d(2, 8, 3, padding=1, bias=False, **WEIGHTS)
         self.norm = nn.BatchNorm2d(8)
         assert self.norm.running_mean is not None
         self.norm.running_mean.normal_(0, 3)
         self.norm.weight.data.normal_()
         self.signs, self.pick = signs, pick
         self.quant = QuantIdentity(act_quant=SignedBinaryActPerTensorConst, scaling_const=1.0)
-        self.last = QuantConv2d(kept, 3, 3, padding=1, bias=False, **weights)
+        self.last = QuantConv2d(kept, 3, 3, padding=1, bias=False, **WEIGHTS)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(self.first(x))
@@ -137,8 +132,7 @@ def test_sizes_that_a_forward_asks_for_cost_no_round_each(monkeypatch: pytest.Mo
     monkeypatch.setattr(FoldConstants, "apply", lambda self, model: rounds.append(1) or apply(self, model))
     took = []
     for count in (1, 4):
-        weights = {"weight_quant": SignedBinaryWeightPerTensorConst, "weight_scaling_const": 0.5}
-        layers = [Shuffled(QuantConv2d(8, 8, 1, bias=False, **weights)) for _ in range(count)]
+        layers = [Shuffled(QuantConv2d(8, 8, 1, bias=False, **WEIGHTS)) for _ in range(count)]
         exported_model(nn.Sequential(*layers).eval(), (8, 3, 2))
         took.append(len(rounds))
         rounds.clear()

@@ -140,10 +140,8 @@ def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Value,
     if any(own) and call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
         zero = call.builder.bipolar_pads
         return value, affine, *_sum_of_borders(call, value, own, zero)
-    if any(own) and _zero_of(affine) is None:
-        finer = centred(call.builder, value, affine)
-        if finer is not None:
-            return *finer, own, 0
+    if any(own) and _zero_of(affine) is None and (finer := centred(call.builder, value, affine)):
+        return *finer, own, 0
     return value, affine, *border_of_zeros(call, value, affine, own)
 
 

@@ -39,8 +39,7 @@ def sliced(call: Call) -> Tensor:
         if start != 0 or end < size or step < 1 or (step > 1 and at not in (1, 2)):
             _refuse(call)
         strides[at] = step
-    if not np.array_equal(channels, np.arange(shape[0])):
-        value = selected(call, value, channels)
+    value = selected(call, value, channels)
     pair = strides.get(1, 1), strides.get(2, 1)
     if pair == (1, 1):
         return value
