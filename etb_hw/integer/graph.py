@@ -6,7 +6,7 @@ far below 2**24 in practice).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,13 @@ from etb_hw.errors import BadInput
 from etb_hw.integer.chain import Chain
 from etb_hw.integer.infer import infer_types
 from etb_hw.integer.nodes import Input, Ints, Node, Shape, TensorType
+
+
+def unused(wanted: str, taken: Container[str]) -> str:
+    """A name that none has: this one, or it with a few ' behind it. Others' names are whatever files say."""
+    while wanted in taken:
+        wanted += "'"
+    return wanted
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,22 @@ class Threshold(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MaxPool(Node):
+class Moving(Node):
+    """It yields values of its input: at other places, or the largest of some of a channel.
+
+    So a function that rises, as thresholds do, may be computed in front of it as well as behind it.
+    """
+
+    def in_front(self, rows: NDArray[np.int64], channels: int) -> NDArray[np.int64] | None:
+        """Rows of its output's channels as rows of its input's, (``channels``, ...).
+
+        None where an input channel becomes several, or none.
+        """
+        return rows
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MaxPool(Moving):
     """Maximum over windows; borders (``pads``) never win."""
 
     kernel: Pair
@@ -104,14 +119,14 @@ class SumPool(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Upsample(Node):
+class Upsample(Moving):
     """Every pixel ``factors`` times, down and across: (C, H, W) -> (C, H * fy, W * fx)."""
 
     factors: Pair
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DepthToSpace(Node):
+class DepthToSpace(Moving):
     """Parts of a pixel's channels become pixels: (C * block**2, H, W) -> (C, H * block, W * block).
 
     Input channels are numbered (y, x, channel) within their block of pixels, ``interleaved`` ones (channel,
@@ -120,6 +135,10 @@ class DepthToSpace(Node):
 
     block: int
     interleaved: bool = False
+
+    def in_front(self, rows: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
+        parts = self.block**2
+        return np.repeat(rows, parts, axis=0) if self.interleaved else np.tile(rows, (parts, 1))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -133,10 +152,14 @@ class Concat(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SelectChannels(Node):
+class SelectChannels(Moving):
     """Some channels, or all in another order: ``channels[i]`` is the input's that becomes the i-th, (K,)."""
 
     channels: NDArray[np.int64]
+
+    def in_front(self, rows: NDArray[np.int64], channels: int) -> NDArray[np.int64] | None:
+        back = np.argsort(self.channels)
+        return rows[back] if np.array_equal(self.channels[back], np.arange(channels)) else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -511,6 +511,8 @@ class Picked(nn.Module):
         (nn.ChannelShuffle(4), -1),
         (lambda x: torch.index_select(x, 1, torch.tensor([3, 1])), -1),
         (lambda x: x.view(-1, 2, 4, 4, 4).transpose(1, 2).contiguous().view(-1, 8, 4, 4), -1),
+        (lambda x: x.view(-1, 2, 4, 4, 4).permute(0, 2, 1, 3, 4).reshape(-1, 8, 4, 4), -1),
+        (lambda x: x.unsqueeze(1).squeeze(1).narrow(1, 2, 4), -1),
         (lambda x: torch.aminmax(x, dim=0, keepdim=True)[0] * 0.5, 0),
         (lambda x: torch.std_mean(x, 1, keepdim=True)[0], 0),  # deviations are no signs
     ],

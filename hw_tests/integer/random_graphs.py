@@ -197,9 +197,11 @@ class RandomGraph:
         self._append(Concat, inputs=(*others, self.last))
 
     def _select(self) -> None:
-        """Any channels, some of them more than once."""
-        count = int(self.rng.integers(1, self.shape[0] + 2))
-        chosen = self.rng.integers(0, self.shape[0], count)
+        """All channels in another order, or any, some of them more than once."""
+        if self.rng.random() < 0.5:
+            chosen = self.rng.permutation(self.shape[0])
+        else:
+            chosen = self.rng.integers(0, self.shape[0], int(self.rng.integers(1, self.shape[0] + 2)))
         self._append(SelectChannels, inputs=(self.last,), channels=chosen)
 
     def _affine(self) -> None:

@@ -1,4 +1,4 @@
-"""A threshold in front of the pool that it follows: what the pool reads is as narrow as what it yields.
+"""A threshold in front of the pool, or of other moves, that it follows: they read as few bits as they yield.
 
 Thresholds rise, so that the largest value of a window is above one where any value of it is.
 """
@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from etb_hw.config import Builder
 from etb_hw.integer import nodes as g
-from etb_hw.integer.graph import IntegerGraph
+from etb_hw.integer.graph import IntegerGraph, unused
 
 EARLY = "/early"  # marks a threshold that changed places
 
@@ -19,12 +17,13 @@ EARLY = "/early"  # marks a threshold that changed places
 def thresholds_first(graph: IntegerGraph, _: Builder) -> IntegerGraph:
     """Exchange every max-pool, and what moves pixels, with the threshold that is its only reader."""
     nodes = list(graph.nodes)
+    channels = {name: made.channels for name, made in graph.types.items()}
     changed = True
     while changed:
         changed = False
         current = replace(graph, nodes=tuple(nodes))
         for i, pool in enumerate(nodes):
-            if not isinstance(pool, g.MaxPool | g.Upsample | g.DepthToSpace):
+            if not isinstance(pool, g.Moving):
                 continue
             readers = current.consumers(pool.name)
             if len(readers) != 1 or not isinstance(readers[0], g.Threshold) or graph.output == pool.name:
@@ -32,12 +31,14 @@ def thresholds_first(graph: IntegerGraph, _: Builder) -> IntegerGraph:
             if len(current.consumers(pool.inputs[0])) != 1:
                 continue
             threshold = readers[0]
+            rows = pool.in_front(threshold.thresholds, channels[pool.inputs[0]])
+            if rows is None:
+                continue
             # names stay with positions in the graph, so that every other reader is right as it is
-            of_parts = threshold.thresholds
-            if isinstance(pool, g.DepthToSpace):
-                of_parts = np.tile(of_parts, (pool.block**2, 1))
-            first = replace(threshold, name=threshold.name + EARLY, inputs=pool.inputs, thresholds=of_parts)
-            last = replace(pool, name=threshold.name, inputs=(first.name,))
+            made = unused(threshold.name + EARLY, channels)
+            first = replace(threshold, name=made, inputs=pool.inputs, thresholds=rows)
+            last = replace(pool, name=threshold.name, inputs=(made,))
+            channels[made] = channels[pool.inputs[0]]
             j = nodes.index(threshold)
             nodes[i], nodes[j] = first, last
             changed = True

@@ -16,7 +16,7 @@ from etb_hw.config import Builder
 from etb_hw.dataflow.blocks.border_mvau import BorderMvau
 from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
-from etb_hw.integer.graph import IntegerGraph
+from etb_hw.integer.graph import IntegerGraph, unused
 
 TERNARY = DataType.parse("TERNARY")
 _SUFFIX = ".ternary"
@@ -65,7 +65,7 @@ def zero_border(graph: IntegerGraph, node: g.Node) -> bool:
 def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """The tensor ``name``, whose readers all want it ternary; its quantizer is changed where there is one."""
     origin = name
-    while isinstance(nodes[origin], g.MaxPool | g.Upsample | g.DepthToSpace | g.SelectChannels):
+    while isinstance(nodes[origin], g.Moving):
         before = nodes[origin].inputs[0]
         if len(graph.consumers(before)) > 1:
             break
@@ -81,7 +81,7 @@ def _widened(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
 
 def _inserted(graph: IntegerGraph, nodes: dict[str, g.Node], name: str) -> str:
     """A ternary copy of a bipolar tensor."""
-    made = name + _SUFFIX
+    made = unused(name + _SUFFIX, graph.by_name)
     if made not in nodes:
         thresholds = np.zeros((graph.types[name].channels, 2), dtype=np.int64)
         nodes[made] = g.Threshold(name=made, inputs=(name,), thresholds=thresholds, dtype=TERNARY)

@@ -10,7 +10,7 @@ import numpy as np
 
 from etb_hw.integer import nodes as g
 from etb_hw.integer.depth_to_space import to_space_last
-from etb_hw.integer.graph import IntegerGraph
+from etb_hw.integer.graph import IntegerGraph, unused
 from etb_hw.integer.packed import steps as s
 from etb_hw.integer.packed.kernel import BLOCK, ByteKernel, Kernel, aligned
 from etb_hw.integer.packed.layout import (
@@ -334,10 +334,7 @@ class _Planner:
         """Whether bits are what a consumer wants: a product, or what passes bits on to one."""
         return any(
             isinstance(node, g.Conv | g.Dense)
-            or (
-                isinstance(node, g.MaxPool | g.Upsample | g.DepthToSpace | g.Flatten)
-                and self._meets_weights(node.name)
-            )
+            or (isinstance(node, g.Moving | g.Flatten) and self._meets_weights(node.name))
             for node in self.graph.consumers(name)
         )
 
@@ -374,10 +371,7 @@ class _Planner:
 
     def _derived(self, name: str, what: str) -> str:
         """Another form of a tensor; its name is none that a node could have."""
-        new = f"{name}:{what}"
-        while new in self.graph.by_name:
-            new += "'"
-        return self.derived.setdefault((name, what), new)
+        return self.derived.setdefault((name, what), unused(f"{name}:{what}", self.graph.by_name))
 
     def _add(self, step: s.Step) -> None:
         self.steps.append(step)
