@@ -47,7 +47,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = {
     "etb_hw/models/own.py": ("hw_tests/models/test_own_topology.py",),
     "etb_hw/qonnx_io/ops/qdq.py": ("hw_tests/qonnx_io/test_qdq.py",),
     "etb_hw/qonnx_io/ops/channels.py": ("hw_tests/qonnx_io/test_channels.py", "-k", "not rtl and not wires"),
-    "etb_hw/qonnx_io/centred.py": ("hw_tests/qonnx_io/test_import_options.py",),
+    "etb_hw/qonnx_io/finer.py": ("hw_tests/qonnx_io/test_import_options.py",),
     "etb_hw/qonnx_io/ops/depth_to_space.py": ("hw_tests/qonnx_io/test_depth_to_space.py",),
     **dict.fromkeys(
         ("etb_hw/training/own_checks.py", "etb_hw/training/own_module.py"),

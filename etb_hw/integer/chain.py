@@ -21,10 +21,13 @@ class Link:
 
     ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU, ``leaky`` multiplies what
     is negative; ``tanh`` and ``sigmoid`` take no notice of the constant.
+
+    A constant that the network has is float32. One that says what its integers mean may be float64: where
+    they are finer than float32 tells, only ``Chain.in_float64`` is asked.
     """
 
     op: Op
-    constant: NDArray[np.float32]
+    constant: NDArray[np.floating]
 
     def apply(self, x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
         c = self.constant
@@ -89,8 +92,8 @@ class Chain:
     links: tuple[Link, ...] = field(default=())
     start: Table | None = None
 
-    def then(self, op: Op, constant: object) -> Chain:
-        return Chain((*self.links, Link(op, np.asarray(constant, dtype=np.float32))), self.start)
+    def then(self, op: Op, constant: object, real: type[np.floating] = np.float32) -> Chain:
+        return Chain((*self.links, Link(op, np.asarray(constant, dtype=real))), self.start)
 
     def of_channels(self, channels: NDArray[np.int64]) -> Chain:
         """The same for these of its channels."""

@@ -69,10 +69,10 @@ def direction(chain: Chain) -> NDArray[np.int64]:
     return np.asarray(sign, dtype=np.int64)
 
 
-def then(chain: Chain, op: str, constant: object) -> Chain:
+def then(chain: Chain, op: str, constant: object, real: type[np.floating] = np.float32) -> Chain:
     """``chain`` and one step more, left out where it changes nothing."""
-    array = np.asarray(constant, dtype=np.float32)
+    array = np.asarray(constant, dtype=real)
     neutral = 1 if op in ("mul", "div") else 0 if op in ("add", "sub") else None
     if neutral is not None and (array == neutral).all():
         return chain
-    return chain.then(op, array)  # type: ignore[arg-type]
+    return chain.then(op, array, real)  # type: ignore[arg-type]

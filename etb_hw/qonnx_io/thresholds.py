@@ -3,6 +3,7 @@
 Every step of a chain is one IEEE operation with a constant and hence monotone, rounding included, and so
 is the quantizer behind it. The smallest integer that reaches a level therefore *is* the threshold: no
 algebra, no tolerance. (Streamlining by evaluation instead of by reordering; compare FINN, FPGA 2017.)
+Integers that float32 cannot hold are evaluated in float64: there the reference rounds more than a unit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from etb_hw.qonnx_io.value import Value
 MOST_THRESHOLDS = 255  # of a channel
 AT_ONCE = 256  # values a channel that are evaluated together: most quantizers change the first of them
 
-Floats = NDArray[np.float32]
+EXACT_IN_FLOAT32 = 2**24
+
+Floats = NDArray[np.floating]
 Quantizer = Callable[[Floats], Floats]
 """From the chain's result to a level, as floats with channels on axis 0 and rising with its argument."""
 
@@ -62,14 +65,16 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     builder = call.builder
 
     def evaluate(x: NDArray[np.int64]) -> Floats:
+        run = value.chain.in_float64 if beyond_float32 else value.chain.apply
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            y = quantizer(value.chain.apply(x, axis=0))
+            y = quantizer(run(x, axis=0))
         if np.isnan(y).any():
             raise BadInput(call.label, "its input overflows to NaN", "check the normalisation in front of it")
         return y
 
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
+    beyond_float32 = max(abs(int(low.min())), abs(int(high.max()))) > EXACT_IN_FLOAT32
     falling = direction(value.chain) < 0
     if any(value.pads):  # the border goes through the quantizer too
         low, high = np.minimum(low, value.pad_value), np.maximum(high, value.pad_value)

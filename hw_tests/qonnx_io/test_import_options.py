@@ -9,10 +9,12 @@ import pytest
 
 from etb_hw.dataflow import lower
 from etb_hw.errors import BadInput, UnsupportedNode
-from etb_hw.flow.proofs import prove_dataflow
+from etb_hw.flow.proofs import prove_dataflow, prove_packed
 from etb_hw.integer import ChannelAffine, DataType
+from etb_hw.integer.packed import PackedExecutor
 from etb_hw.integer.reference import execute as reference
 from etb_hw.qonnx_io import ImportOptions, execute, import_model
+from etb_hw.qonnx_io.float64 import execute_in_float64
 from hw_tests.fuzz.onnx_emitter import Emitter
 
 
@@ -75,6 +77,7 @@ def test_mean_and_std_in_front_of_a_conv() -> None:
         ("0.2,0.4,0.6", "0.25", 1, (-51, -102, -153)),
         ("0.1307", "0.3081", 207, (-6899, -6899, -6899)),
         ("0.485,0.456,0.406", "0.25", 200, (-24735, -23256, -20706)),
+        ("0.1234567,0.7654321,0.3141592", "0.25", 4503, (-141761, -878919, -360738)),
     ],
 )
 def test_a_border_of_zeros_around_normalised_pixels(
@@ -92,30 +95,73 @@ def test_a_border_of_zeros_around_normalised_pixels(
     prove_dataflow(lower(graph), graph, x[:9])
 
 
+@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize(
-    ("scale", "mean"),
+    ("mean", "std", "units"),
     [
-        ("1/255", "0.1234567,0.7654321,0.3141592"),
-        ("1", "65536.5"),  # no pixel is near enough for the sums to be exact
+        ("0.5", "0.25,0.5,0.5", None),  # whole ratios go into weights, unless a border of zeros needs units
+        ("0", "0.3,0.5,0.7", [35, 21, 15]),
+        ("0.4914,0.4822,0.4465", "0.2023,0.1994,0.2010", [4883711, 4954738, 4915297]),
+        ("0.485,0.456,0.406", "0.229,0.224,0.225", None),
+        ("0.49,0.48,0.45", "0.25,-0.24,0.26", None),
     ],
 )
-def test_means_that_no_units_fit_are_refused(scale: str, mean: str) -> None:
+def test_deviations_of_each_channel(mean: str, std: str, units: list[int] | None, padded: bool) -> None:
+    out = _net(pads=[1, 1, 1, 1]) if padded else _net()
+    model = out.model(out.result)  # type: ignore[attr-defined]
+    graph = import_model(model, ImportOptions.parse("uint8", "1/255", mean, std))
+    if units is not None:
+        finer = graph.nodes[1]
+        assert isinstance(finer, ChannelAffine)
+        np.testing.assert_array_equal(finer.mul, units)
+        assert bool(finer.add.any()) == (padded and mean != "0")
+    x = np.random.default_rng(2).integers(0, 256, (2000, 3, 5, 5))
+    np.testing.assert_array_equal(reference(graph, x), execute(model, graph.to_float(x)))
+    prove_dataflow(lower(graph), graph, x[:9])
+    prove_packed(PackedExecutor(graph), x[:9])
+
+
+def test_sums_of_finer_units_are_those_of_float64() -> None:
+    """To the last unit: more digits than the float32 of a layer's scale and offset have."""
+    rng = np.random.default_rng(1)
+    out = Emitter((3, 5, 5))
+    y = out.node("Conv", "x", out.const(rng.choice([-1, 1], (4, 3, 3, 3))), pads=[1, 1, 1, 1])
+    model = out.model(out.node("Add", y, out.const(rng.standard_normal((1, 4, 1, 1)))))
+    options = ImportOptions.parse("uint8", "1/255", "0.4914,0.4822,0.4465", "0.2023,0.1994,0.2010")
+    graph = import_model(model, options)
+    x = np.random.default_rng(2).integers(0, 256, (50, 3, 5, 5))
+    chain = graph.dequant.in_float64(reference(graph, x), axis=1)
+    np.testing.assert_allclose(chain, execute_in_float64(model, graph.source.in_float64(x)), atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16"])
+def test_features_that_were_standardised_one_by_one(dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    out = Emitter((20,))
+    y = out.node("MatMul", "x", out.const(rng.choice([-1, 1], (20, 16))))
+    y = out.node("BipolarQuant", out.node("Add", y, out.const(rng.standard_normal(16))), out.const(1.0))
+    model = out.model(out.node("MatMul", y, out.const(rng.choice([-1, 1], (16, 3)))))
+    mean, std = (",".join(f"{v:.5f}" for v in rng.uniform(0.1, 1, 20)) for _ in range(2))
+    graph = import_model(model, ImportOptions.parse(dtype, "1/255", mean, std))
+    x = rng.integers(graph.input.dtype.min, graph.input.dtype.max + 1, (2000, 20))
+    np.testing.assert_array_equal(reference(graph, x), execute(model, graph.to_float(x)))
+    prove_dataflow(lower(graph), graph, x[:9])
+
+
+def test_means_that_no_pixel_is_near_to_are_refused() -> None:
     out = Emitter((3, 5, 5))
     model = out.model(out.node("Conv", "x", out.const(np.ones((4, 3, 3, 3))), pads=[1, 1, 1, 1]))
     with pytest.raises(UnsupportedNode, match="BatchNormalization"):
-        import_model(model, ImportOptions.parse("uint8", scale, mean))
+        import_model(model, ImportOptions.parse("uint8", "1", "65536.5"))
 
 
-def test_the_finest_units_are_a_4096th() -> None:
-    for units, known in ((4096, True), (4097, False)):
-        out = Emitter((1, 5, 5))
-        model = out.model(out.node("Conv", "x", out.const(np.ones((4, 1, 3, 3))), pads=[1, 1, 1, 1]))
-        options = ImportOptions.parse("uint2", "1", f"1/{units}")
-        if known:
-            assert import_model(model, options).nodes[1].mul == [units]  # type: ignore[attr-defined]
-        else:
-            with pytest.raises(UnsupportedNode):
-                import_model(model, options)
+def test_no_units_are_finer_than_float32_tells() -> None:
+    """65 channels of any deviations: no number below 2**24 is near enough for all of them."""
+    out = Emitter((65, 1, 1))
+    model = out.model(out.node("Conv", "x", out.const(np.ones((4, 65, 1, 1)))))
+    std = ",".join(f"{v:.7f}" for v in np.random.default_rng(4).uniform(0.1, 1, 65))
+    with pytest.raises(UnsupportedNode, match="different scales"):
+        import_model(model, ImportOptions.parse("uint8", "1/255", "0", std))
 
 
 def test_only_pixels_are_put_in_finer_units() -> None:

@@ -11,7 +11,7 @@ from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
 from etb_hw.integer.nodes import Input, Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
-from etb_hw.qonnx_io.centred import centred
+from etb_hw.qonnx_io.finer import in_finer_units
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
@@ -53,7 +53,11 @@ def convolved(
     weights, scale, dtype = integer_weights(call, const)
     if const.ndim == 3:
         weights = weights[:, :, None]
-    value, affine, border, pad_value = _border(call, value, affine, own)
+    finer = _in_finer_units(call, value, affine, own, groups)
+    if finer is not None:
+        (value, affine), border, pad_value = finer, own, 0
+    else:
+        border, pad_value = _border(call, value, affine, own)
     if groups < 1 or weights.shape[0] % groups:
         call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
     weights, dtype = _absorbed(call, affine, weights, dtype, groups)
@@ -61,7 +65,7 @@ def convolved(
         Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
         pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
     )  # fmt: skip
-    return Value(core, _output_chain(affine, weights, scale, groups), axes=value.axes)
+    return Value(core, _output_chain(affine, weights, scale, groups, finer is not None), axes=value.axes)
 
 
 def matmul(call: Call) -> Tensor:
@@ -90,12 +94,14 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
     if any(value.pads):
         call.fail("reads a padded tensor", "remove the Pad")
     affine = _input_affine(call, value)
+    finer = _in_finer_units(call, value, affine)
+    value, affine = finer or (value, affine)
     if value.axes[-1] == 0 and len(value.axes) > 1:
         weights, dtype = _absorbed(call, affine, weights, dtype, 1)
         core = call.builder.add(
             Conv, "conv", (value.core,), weights=weights[:, :, None, None], weight_dtype=dtype
         )
-        return Value(core, _output_chain(affine, weights, scale, 1), axes=value.axes)
+        return Value(core, _output_chain(affine, weights, scale, 1, finer is not None), axes=value.axes)
     if len(value.axes) != 1:
         call.fail("multiplies a tensor that is not flat", "put a Flatten in front")
     if value.order is not None:
@@ -111,7 +117,7 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
         )
     weights, dtype = _absorbed(call, affine, weights, dtype, 1)
     core = call.builder.add(Dense, "dense", (value.core,), weights=weights, weight_dtype=dtype)
-    return Value(core, _output_chain(affine, weights, scale, 1))
+    return Value(core, _output_chain(affine, weights, scale, 1, finer is not None))
 
 
 def _transposed(call: Call, const: Const) -> Const:
@@ -132,17 +138,28 @@ def _input_affine(call: Call, value: Value) -> Affine:
     return affine
 
 
-def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Value, Affine, Pads, int]:
-    """As ``border_of_zeros``, but for signs in files in which a convolution pads those with -1.
+def _in_finer_units(
+    call: Call, value: Value, affine: Affine, own: Pads = (0, 0, 0, 0), groups: int = 1
+) -> tuple[Value, Affine] | None:
+    """The tensor in others, where no integer means the zero of a border, or scales have no common unit."""
+    inputs = call.builder.types[value.core].channels // max(groups, 1)
+    zero_is_missing = any(own) and _zero_of(affine) is None and not _pads_with_minus_one(call, value, own)
+    if not zero_is_missing and _ratios(affine, inputs, groups) is not None:
+        return None
+    return in_finer_units(call.builder, value, affine, bordered=any(own))
 
-    Where no integer means zero, the tensor is another one then, in finer units.
-    """
-    if any(own) and call.builder.bipolar_pads and call.builder.types[value.core].dtype == BIPOLAR:
-        zero = call.builder.bipolar_pads
-        return value, affine, *_sum_of_borders(call, value, own, zero)
-    if any(own) and _zero_of(affine) is None and (finer := centred(call.builder, value, affine)):
-        return *finer, own, 0
-    return value, affine, *border_of_zeros(call, value, affine, own)
+
+def _pads_with_minus_one(call: Call, value: Value, own: Pads) -> bool:
+    """Whether a convolution's own border is -1, as files say that have it so for signs."""
+    signs = call.builder.types[value.core].dtype == BIPOLAR
+    return any(own) and call.builder.bipolar_pads != 0 and signs
+
+
+def _border(call: Call, value: Value, affine: Affine, own: Pads) -> tuple[Pads, int]:
+    """As ``border_of_zeros``, but for signs in files in which a convolution pads those with -1."""
+    if _pads_with_minus_one(call, value, own):
+        return _sum_of_borders(call, value, own, call.builder.bipolar_pads)
+    return border_of_zeros(call, value, affine, own)
 
 
 def _zero_of(affine: Affine) -> int | None:
@@ -182,8 +199,7 @@ def _absorbed(
     if ratio is None:
         call.fail(
             "reads channels of different scales",
-            "put a quantizer (Quant) in front, or give the one there (or the input normalisation) one scale "
-            "for all channels",
+            "put a quantizer (Quant) in front, or give the one there one scale for all channels",
         )
     if (ratio == 1).all():
         return weights, dtype
@@ -213,25 +229,28 @@ def _ratios(affine: Affine, inputs: int, groups: int) -> NDArray[np.int64] | Non
 
 
 def _output_chain(
-    affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int
+    affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int, finer: bool = False
 ) -> Chain:
-    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
+    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w).
+
+    ``finer``: of units that are finer than float32 tells.
+    """
+    real = np.float64 if finer else np.float32
     outputs, inputs = weights.shape[:2]
     ratio = _ratios(affine, inputs, groups)
     assert ratio is not None, "checked by _absorbed"
     s, b = (np.broadcast_to(a, (inputs * groups,)).reshape(groups, -1) for a in (affine.scale, affine.offset))
     unit = np.repeat(s[:, 0] / ratio[:, 0], outputs // groups) * scale
     if not b.any():
-        return then(Chain(), "mul", _squeezed(unit))
+        return then(Chain(), "mul", _squeezed(unit), real)
     sums = weights.astype(np.float64).reshape(groups, outputs // groups, inputs, -1).sum(axis=-1)
     whole = affine.integer_offset
     if whole is not None:
         k = np.broadcast_to(whole, (inputs * groups,)).reshape(groups, -1)
-        return then(
-            then(Chain(), "add", np.einsum("goi,gi->go", sums, k).reshape(-1)), "mul", _squeezed(unit)
-        )
+        added = then(Chain(), "add", np.einsum("goi,gi->go", sums, k).reshape(-1), real)
+        return then(added, "mul", _squeezed(unit), real)
     offset = np.einsum("goi,gi->go", sums / ratio[:, None, :], b).reshape(-1) * scale
-    return then(then(Chain(), "mul", _squeezed(unit)), "add", offset)
+    return then(then(Chain(), "mul", _squeezed(unit), real), "add", offset, real)
 
 
 def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
