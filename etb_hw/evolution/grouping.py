@@ -17,6 +17,7 @@ from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInput
 from torch import Tensor, fx, nn
 
 from etb_hw.evolution.endings import ends
+from etb_hw.evolution.flattening import counts_channels
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
@@ -390,7 +391,9 @@ class _Grouping:
         before, after = shape_of(next(tensors_in(node))), shape_of(node)
         assert before is not None
         assert after is not None
-        if before[:2] == after[:2] and _product(before) == _product(after):
+        if counts_channels(node):
+            self.opaque(node, f"{place_of(node)} says how many channels there are (-1 leaves it open)")
+        elif before[:2] == after[:2] and _product(before) == _product(after):
             self.layouts[node] = layout
         elif len(after) == 2 and after[0] == before[0] and after[1] == _product(before[1:]):
             pixels = _product(before[2:])

@@ -74,7 +74,8 @@ def prepare(
 
     Returns:
         A module of the same class and module names. Only where a forward calls activations as functions, or
-        one activation module in several places, it is a torch.fx.GraphModule of the same names.
+        one activation module in several places, or flattens by a number (``x.view(-1, 400)``), it is a
+        torch.fx.GraphModule of the same names.
 
     Raises:
         BadInput: the network cannot be traced, or a layer has no binary form; names the module, the reason

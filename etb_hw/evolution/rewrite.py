@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.endings import ends
+from etb_hw.evolution.flattening import flattened, flattens
 from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
@@ -38,7 +39,8 @@ def rewritten(
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
     rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
-    if single and not rounding and not passed and not any(map(_border, graph.nodes)):
+    fixed = any(map(_border, graph.nodes)) or any(map(flattens, graph.nodes))
+    if single and not rounding and not passed and not fixed:
         return model, rules
     made = as_graph(model, graph, rules, example)
     for node, source in lending:
@@ -69,6 +71,8 @@ def rewritten(
     for node in list(made.graph.nodes):
         if (border := _border(node)) is not None:
             put_instead(made, node, "pad", border)
+        elif flattens(node):
+            flattened(graph, node)
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}

@@ -22,15 +22,15 @@ class Link:
     ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU, ``leaky`` multiplies what
     is negative; ``tanh`` and ``sigmoid`` take no notice of the constant.
 
-    A constant that the network has is float32. One that says what its integers mean may be float64: where
-    they are finer than float32 tells, only ``Chain.in_float64`` is asked.
+    A constant of the network's is float32. One that says what its integers mean may be float64, for
+    ``Chain.in_float64``; it is rounded where floats are.
     """
 
     op: Op
     constant: NDArray[np.floating]
 
     def apply(self, x: NDArray[Any], axis: int = -1) -> NDArray[Any]:
-        c = self.constant
+        c = self.constant.astype(np.float64 if x.dtype == np.float64 else np.float32)
         if c.ndim:
             shape = [1] * x.ndim
             shape[axis] = c.shape[0]

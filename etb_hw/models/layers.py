@@ -62,7 +62,7 @@ class Evolving(nn.Module):
             y = y.round()  # some GPU kernels leave integers by a little
         shift = self.integer_shift()
         if shift is not None:
-            y = y + per_channel(shift, y, 1)
+            y = y + per_channel(shift, y, 1 - self.latent.ndim)
         return y if self.scale == 1 else y * self.scale
 
 

@@ -143,7 +143,7 @@ class _Writer(GraphWriter):
         shape = graph.types[last].shape
         for i, step in enumerate(graph.dequant.links):
             name = f"dequant/{i}"
-            constant = step.constant
+            constant = step.constant.astype(np.float32)
             if constant.ndim:
                 constant = constant.reshape((1, -1) + (1,) * (len(shape) - 1))
             operands = [last, self._const(f"{name}_constant", constant, None)]

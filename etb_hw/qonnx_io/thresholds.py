@@ -3,7 +3,8 @@
 Every step of a chain is one IEEE operation with a constant and hence monotone, rounding included, and so
 is the quantizer behind it. The smallest integer that reaches a level therefore *is* the threshold: no
 algebra, no tolerance. (Streamlining by evaluation instead of by reordering; compare FINN, FPGA 2017.)
-Integers that float32 cannot hold are evaluated in float64: there the reference rounds more than a unit.
+Sums whose units are near to what float32 tells (8-bit weights on 8-bit activations) are evaluated in float64:
+there the reference rounds each addition by as much as the chain does, and float64 judges them both.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import Chain, DataType, Threshold
+from etb_hw.integer import Chain, DataType, TensorType, Threshold
 from etb_hw.qonnx_io.affine import direction, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import Value
@@ -23,11 +24,16 @@ from etb_hw.qonnx_io.value import Value
 MOST_THRESHOLDS = 255  # of a channel
 AT_ONCE = 256  # values a channel that are evaluated together: most quantizers change the first of them
 
-EXACT_IN_FLOAT32 = 2**24
+RESOLVED = 2**18  # units that float32 tells apart with 6 bits to spare for the steps of a chain
 
 Floats = NDArray[np.floating]
 Quantizer = Callable[[Floats], Floats]
 """From the chain's result to a level, as floats with channels on axis 0 and rising with its argument."""
+
+
+def beyond_float32(kind: TensorType) -> bool:
+    """Whether a tensor's integers are too many for float32 to tell their multiples apart."""
+    return max(abs(low) for low in kind.low) > RESOLVED or max(abs(high) for high in kind.high) > RESOLVED
 
 
 def find_thresholds(
@@ -65,7 +71,7 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     builder = call.builder
 
     def evaluate(x: NDArray[np.int64]) -> Floats:
-        run = value.chain.in_float64 if beyond_float32 else value.chain.apply
+        run = value.chain.in_float64 if wide else value.chain.apply
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             y = quantizer(run(x, axis=0))
         if np.isnan(y).any():
@@ -74,7 +80,7 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
 
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
-    beyond_float32 = max(abs(int(low.min())), abs(int(high.max()))) > EXACT_IN_FLOAT32
+    wide = beyond_float32(x)
     falling = direction(value.chain) < 0
     if any(value.pads):  # the border goes through the quantizer too
         low, high = np.minimum(low, value.pad_value), np.maximum(high, value.pad_value)

@@ -573,6 +573,23 @@ def test_what_ends_a_network_is_no_activation(ending: Callable[[Tensor], Tensor]
     assert note_of(model).plan.whole["last"] == "it is the network's output"
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda x: torch.sigmoid(x).view(-1),
+        lambda x: x.sigmoid().unsqueeze(1).squeeze(1),
+        lambda x: torch.cat([x[:, :1], torch.sigmoid(x[:, 1:])], 1),  # a head of a detector
+        lambda x: 2 * torch.sigmoid(x),
+    ],
+)
+def test_nor_is_what_stands_in_a_head(ending: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    model = etb.prepare(Ending(ending), X).eval()
+    torch.manual_seed(0)
+    logits = etb.prepare(Ending(nn.Identity()), X).eval()
+    assert torch.equal(model(X), ending(logits(X)))
+
+
 def test_a_rule_may_make_a_sign_of_the_end() -> None:
     model = etb.prepare(Ending(nn.Sigmoid()), X, {"ending": etb.Rule(activation="bipolar")})
     assert isinstance(model.ending, EvolvingAct)

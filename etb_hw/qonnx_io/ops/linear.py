@@ -12,6 +12,7 @@ from etb_hw.integer.nodes import Input, Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.finer import in_finer_units
+from etb_hw.qonnx_io.thresholds import beyond_float32
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
@@ -65,7 +66,7 @@ def convolved(
         Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
         pads=border, dilation=dilation, groups=groups, pad_value=pad_value,
     )  # fmt: skip
-    return Value(core, _output_chain(affine, weights, scale, groups, finer is not None), axes=value.axes)
+    return Value(core, _output_chain(call, core, affine, weights, scale, groups), axes=value.axes)
 
 
 def matmul(call: Call) -> Tensor:
@@ -94,14 +95,13 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
     if any(value.pads):
         call.fail("reads a padded tensor", "remove the Pad")
     affine = _input_affine(call, value)
-    finer = _in_finer_units(call, value, affine)
-    value, affine = finer or (value, affine)
+    value, affine = _in_finer_units(call, value, affine) or (value, affine)
     if value.axes[-1] == 0 and len(value.axes) > 1:
         weights, dtype = _absorbed(call, affine, weights, dtype, 1)
         core = call.builder.add(
             Conv, "conv", (value.core,), weights=weights[:, :, None, None], weight_dtype=dtype
         )
-        return Value(core, _output_chain(affine, weights, scale, 1, finer is not None), axes=value.axes)
+        return Value(core, _output_chain(call, core, affine, weights, scale, 1), axes=value.axes)
     if len(value.axes) != 1:
         call.fail("multiplies a tensor that is not flat", "put a Flatten in front")
     if value.order is not None:
@@ -117,7 +117,7 @@ def _dense(call: Call, value: Value, const: Const) -> Value:
         )
     weights, dtype = _absorbed(call, affine, weights, dtype, 1)
     core = call.builder.add(Dense, "dense", (value.core,), weights=weights, weight_dtype=dtype)
-    return Value(core, _output_chain(affine, weights, scale, 1, finer is not None))
+    return Value(core, _output_chain(call, core, affine, weights, scale, 1))
 
 
 def _transposed(call: Call, const: Const) -> Const:
@@ -229,13 +229,15 @@ def _ratios(affine: Affine, inputs: int, groups: int) -> NDArray[np.int64] | Non
 
 
 def _output_chain(
-    affine: Affine, weights: NDArray[np.integer], scale: NDArray[np.float32], groups: int, finer: bool = False
+    call: Call,
+    core: str,
+    affine: Affine,
+    weights: NDArray[np.integer],
+    scale: NDArray[np.float32],
+    groups: int,
 ) -> Chain:
-    """What turns the integer sums into the float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w).
-
-    ``finer``: of units that are finer than float32 tells.
-    """
-    real = np.float64 if finer else np.float32
+    """What turns the integer sums of ``core`` into float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
+    real = np.float64 if beyond_float32(call.builder.types[core]) else np.float32
     outputs, inputs = weights.shape[:2]
     ratio = _ratios(affine, inputs, groups)
     assert ratio is not None, "checked by _absorbed"
