@@ -151,7 +151,7 @@ class _ExactSums(TorchFunctionMode):
         wide = [_wide(value) for value in args]
         result = func(*wide, **{key: _wide(value) for key, value in kwargs.items()})
         result = result.to(args[0].dtype) if isinstance(result, Tensor) else result
-        return result if bias is None else result + per_channel(value_of(bias), result, 1 - args[1].ndim)
+        return result if bias is None else result + per_channel(value_of(bias), result, 1 - wide[1].ndim)
 
 
 def _wide(value: Any) -> Any:
