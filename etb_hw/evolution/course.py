@@ -18,6 +18,7 @@ from etb_hw.errors import BadInput
 from etb_hw.evolution.controller import Controller
 from etb_hw.evolution.cut import cut
 from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.stillness import Stillness
 from etb_hw.evolution.team import Team
 
 # around a move that changes no output: it is told the stage and what the network was before
@@ -48,6 +49,7 @@ class Course:
         # whether all that was given up is zero, so that it can be cut out
         self.slimmable = steps_done >= self.schedule.slim
         self.adam: torch.optim.Adam | None = None  # of the thresholds
+        self._stillness = Stillness()
         self._reached = False  # whether gradients are known to reach the thresholds
         controller.to(self._device)
         self._adopt_thresholds()
@@ -87,19 +89,22 @@ class Course:
         return self.controller.saved
 
     @torch.no_grad()
-    def step(self, lr: float = 1.0, optimizers: Iterable[Optimizer] | None = None) -> None:
+    def step(self, lr: float = 1.0, optimizers: Iterable[Optimizer] | Optimizer | None = None) -> None:
         """One step: thresholds learn, filters are given up and fade, and at the set time all become hard.
 
         Args:
             lr: factor on the thresholds' learning rate, such as a schedule gives.
-            optimizers: all that know the model; with these, zero filters are cut out as soon as they are
-                (see ``slim``). Without, that is left to a call of ``slim``.
+            optimizers: the one that knows the model, or all; with these, zero filters are cut out as soon as
+                they are (see ``slim``). Without, that is left to a call of ``slim``.
 
-        Raises BadInput where there are no gradients to learn from.
+        Raises BadInput where there are no gradients to learn from, or no weight changes.
         """
+        if isinstance(optimizers, Optimizer):
+            optimizers = (optimizers,)
         if self.done:
             self.net.project()
             return
+        self._stillness.look(self.net.module)
         if not self.hard:
             self._learn(lr)
             self.controller.observe(self.net)
@@ -109,6 +114,7 @@ class Course:
             self._remember()
         else:
             self.net.project()
+        self._stillness.remember(self.net.module)
         self.steps_done += 1
         if self.steps_done == self.schedule.slim and not self.hard:
             self._zero()

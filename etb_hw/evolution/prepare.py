@@ -102,6 +102,13 @@ def grouped(
         raise BadInput(
             f"module {type(model).__name__!r}", "is prepared already", "prepare the original network"
         )
+    wide = next((p for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if wide is not None:
+        raise BadInput(
+            f"module {type(model).__name__!r}",
+            f"has parameters of {wide.dtype}, in which sums of signs are not the same everywhere",
+            "call .float() on it and on its inputs; torch.autocast may train in fewer bits",
+        )
     rules = rules or {}
     try:
         made = copy.deepcopy(model)

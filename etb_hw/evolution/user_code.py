@@ -34,7 +34,8 @@ def line_of_error(error: BaseException, model: nn.Module) -> str:
     found, inside = "", False
     own = {id(module) for module in model.modules()}
     for frame, line in traceback.walk_tb(error.__traceback__):
-        inside = inside or id(frame.f_locals.get("self")) in own
+        first = frame.f_code.co_varnames[:1]  # mostly self
+        inside = inside or any(id(frame.f_locals.get(name)) in own for name in first)
         if inside and _is_users(frame.f_code.co_filename):
             found = _words(frame.f_code.co_filename, line)
             code = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()

@@ -22,8 +22,7 @@ class Link:
     ``sub`` is x - c, ``rsub`` is c - x, ``div`` is x / c, ``max`` with 0 is a ReLU, ``leaky`` multiplies what
     is negative; ``tanh`` and ``sigmoid`` take no notice of the constant.
 
-    A constant of the network's is float32. One that says what its integers mean may be float64, for
-    ``Chain.in_float64``; it is rounded where floats are.
+    A constant is float32 as the network has it, or float64 where it says what sums mean that float32 rounds.
     """
 
     op: Op
@@ -113,6 +112,11 @@ class Chain:
         for link in self.links:
             y = np.asarray(link.apply(y, axis), dtype=np.float32)
         return y
+
+    @property
+    def rounded(self) -> bool:
+        """Whether it begins behind sums that float32 rounds: what it gives is told in float64 only."""
+        return any(link.constant.dtype == np.float64 for link in self.links)
 
     def in_float64(self, x: NDArray[np.generic], axis: int = -1) -> NDArray[np.float64]:
         """The same in float64: what the float32 links round."""

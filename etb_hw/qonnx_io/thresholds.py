@@ -3,8 +3,8 @@
 Every step of a chain is one IEEE operation with a constant and hence monotone, rounding included, and so
 is the quantizer behind it. The smallest integer that reaches a level therefore *is* the threshold: no
 algebra, no tolerance. (Streamlining by evaluation instead of by reordering; compare FINN, FPGA 2017.)
-Sums whose units are near to what float32 tells (8-bit weights on 8-bit activations) are evaluated in float64:
-there the reference rounds each addition by as much as the chain does, and float64 judges them both.
+Behind sums that the reference rounds with each addition (scales that are no powers of two) there is no such
+arithmetic to follow: its order decides. Those are evaluated in float64, which judges the reference, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput
-from etb_hw.integer import Chain, DataType, TensorType, Threshold
+from etb_hw.integer import Chain, DataType, Threshold
 from etb_hw.qonnx_io.affine import direction, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.value import Value
@@ -24,16 +24,10 @@ from etb_hw.qonnx_io.value import Value
 MOST_THRESHOLDS = 255  # of a channel
 AT_ONCE = 256  # values a channel that are evaluated together: most quantizers change the first of them
 
-RESOLVED = 2**18  # units that float32 tells apart with 6 bits to spare for the steps of a chain
 
 Floats = NDArray[np.floating]
 Quantizer = Callable[[Floats], Floats]
 """From the chain's result to a level, as floats with channels on axis 0 and rising with its argument."""
-
-
-def beyond_float32(kind: TensorType) -> bool:
-    """Whether a tensor's integers are too many for float32 to tell their multiples apart."""
-    return max(abs(low) for low in kind.low) > RESOLVED or max(abs(high) for high in kind.high) > RESOLVED
 
 
 def find_thresholds(
@@ -71,7 +65,7 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
     builder = call.builder
 
     def evaluate(x: NDArray[np.int64]) -> Floats:
-        run = value.chain.in_float64 if wide else value.chain.apply
+        run = value.chain.in_float64 if value.chain.rounded else value.chain.apply
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             y = quantizer(run(x, axis=0))
         if np.isnan(y).any():
@@ -80,7 +74,6 @@ def quantize(call: Call, value: Value, quantizer: Quantizer, dtype: DataType, to
 
     x = builder.types[value.core]
     low, high = np.asarray(x.low, dtype=np.int64), np.asarray(x.high, dtype=np.int64)
-    wide = beyond_float32(x)
     falling = direction(value.chain) < 0
     if any(value.pads):  # the border goes through the quantizer too
         low, high = np.minimum(low, value.pad_value), np.maximum(high, value.pad_value)

@@ -324,6 +324,57 @@ def test_errors_say_what_to_do():
         evolution.slim()
 
 
+def test_an_optimizer_of_another_network_is_told() -> None:
+    """Made before prepare, or for a network that was cut since: its steps move nothing."""
+    x, y = batch(0)
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    prepared = etb.prepare(model, x)
+    evolution = etb.Evolution(prepared, 0.4, steps=40)
+    for _ in range(10):
+        F.cross_entropy(prepared(x), y).backward()
+        optimizer.step()
+        evolution.step()
+    with pytest.raises(BadInput, match="no weight has changed for 10 steps"):
+        evolution.step()
+
+
+def test_weights_may_stand_still_for_a_while_or_for_good() -> None:
+    """A warm-up that begins with 0; and a network whose weights are not to be trained."""
+    x, y = batch(0)
+    for frozen in (False, True):
+        prepared = etb.prepare(small(), x)
+        evolution = etb.Evolution(prepared, 0.4, steps=30)
+        for name, parameter in prepared.named_parameters():
+            parameter.requires_grad_(not (frozen and name.endswith("weight")))
+        optimizer = torch.optim.SGD(prepared.parameters(), 0.0)
+        for step in range(30):
+            optimizer.param_groups[0]["lr"] = 0.0 if step < 9 else 0.1
+            F.cross_entropy(prepared(x), y).backward()
+            optimizer.step()
+            evolution.step()
+        assert evolution.done
+
+
+def test_a_single_optimizer_is_taken_as_well() -> None:
+    x, y = batch(0)
+    prepared = etb.prepare(small(), x)
+    evolution = etb.Evolution(prepared, 0.4, steps=30)
+    optimizer = torch.optim.Adam(prepared.parameters(), 0.01)
+    while not evolution.done:
+        optimizer.zero_grad()
+        F.cross_entropy(prepared(x), y).backward()
+        optimizer.step()
+        evolution.step(optimizers=optimizer)
+    known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert all(id(p) in known for p in prepared.parameters() if p.requires_grad)
+
+
+def test_networks_of_other_floats_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"parameters of torch\.float64"):
+        etb.prepare(small().double(), batch(0)[0].double())
+
+
 @pytest.mark.parametrize(("scale", "told"), [(1, False), (1 / 255, True), (2, True), (-1, True)])
 def test_an_input_type_that_the_example_does_not_have_is_told(scale, told, tmp_path, caplog):
     x = torch.arange(64.0).reshape(4, 16) * 4 * scale  # 0..252

@@ -634,3 +634,22 @@ def test_a_border_may_be_a_function(border: Callable[[Tensor], Tensor], module: 
 )
 def test_borders_that_mix_channels_or_pixels_keep_them_whole(border: Callable[[Tensor], Tensor]) -> None:
     assert "first.0" in note_of(prepared_with(border)).plan.whole
+
+
+class OddlyNamed(nn.Module):
+    """A forward whose module is not called self."""
+
+    def __init__(this) -> None:
+        super().__init__()
+        this.conv = nn.Conv2d(3, 8, 3)
+
+    def forward(this, x: Tensor) -> Tensor:
+        x = this.conv(x)
+        if x.mean() > 0:
+            x = x * 2
+        return x
+
+
+def test_the_line_of_a_refusal_is_found_whatever_the_module_is_called() -> None:
+    with pytest.raises(BadInput, match=r"test_preparing\.py line \d+: `if x\.mean\(\) > 0:`"):
+        etb.prepare(OddlyNamed(), X)

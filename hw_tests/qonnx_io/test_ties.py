@@ -75,3 +75,29 @@ def test_equal_classes_are_a_tie(tmp_path: Path) -> None:
         found = execute_in_float64(onnx.load(str(path)), x)
         np.testing.assert_array_equal(found.reshape(-1), graph.original(reference(graph, x)))
         assert prove_import(graph, path, x).status == "equal"
+
+
+def test_thresholds_of_wide_sums_are_those_of_real_numbers(tmp_path: Path) -> None:
+    """Brevitas' W8A8: float32 rounds each addition, and a chain evaluated in it was off by a unit, too."""
+    rng = np.random.default_rng(5)
+    ints, scale = rng.integers(-127, 128, (96, 64)), rng.uniform(0.002, 0.004, (1, 64)).astype(np.float32)
+    bias, unit, level = (
+        rng.standard_normal((64, 1)).astype(np.float32),
+        np.float32(0.0123),
+        np.float32(0.0731),
+    )
+    out = Emitter((96,), "INT8")
+    zero, bits = out.const(0.0), out.const(8.0)
+    weights = out.node("Quant", out.const(scale * ints), out.const(scale), zero, bits, signed=1, narrow=1)
+    y = out.node("Add", out.node("MatMul", out.node("Mul", "x", out.const(unit)), weights), out.const(bias.T))
+    y = out.node("Quant", y, out.const(level), zero, bits, signed=1, narrow=0)
+    graph, path, _ = setting(tmp_path, out.model(y))
+    threshold = next(node for node in graph.nodes if isinstance(node, Threshold))
+
+    def real(sums: Ints) -> NDArray[np.float64]:
+        return (sums * (scale.T.astype(np.float64) * unit) + bias.astype(np.float64)) / np.float64(level)
+
+    half = np.arange(-127, 128) - 0.5
+    assert (real(threshold.thresholds) >= half).all()
+    assert (real(threshold.thresholds - 1) <= half).all()
+    assert prove_import(graph, path, rng.integers(-128, 128, (200, 96))).status == "equal"

@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense
+from etb_hw.integer import BIPOLAR, Chain, Conv, DataType, Dense, TensorType
 from etb_hw.integer.nodes import Input, Pads
 from etb_hw.qonnx_io.affine import Affine, as_affine, then
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.finer import in_finer_units
-from etb_hw.qonnx_io.thresholds import beyond_float32
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
 from etb_hw.qonnx_io.windows import pads as read_pads
@@ -236,23 +235,31 @@ def _output_chain(
     scale: NDArray[np.float32],
     groups: int,
 ) -> Chain:
-    """What turns the integer sums of ``core`` into float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w)."""
-    real = np.float64 if beyond_float32(call.builder.types[core]) else np.float32
+    """What turns the integer sums of ``core`` into float sums: sum(w * (s x + b)) = s sum(w x) + b sum(w).
+
+    In float64 unless float32 holds each product and sum exactly, as it does multiples of a power of two.
+    """
     outputs, inputs = weights.shape[:2]
     ratio = _ratios(affine, inputs, groups)
     assert ratio is not None, "checked by _absorbed"
     s, b = (np.broadcast_to(a, (inputs * groups,)).reshape(groups, -1) for a in (affine.scale, affine.offset))
     unit = np.repeat(s[:, 0] / ratio[:, 0], outputs // groups) * scale
+    whole = affine.integer_offset
+    exact = (np.frexp(np.abs(unit))[0] == 0.5).all() and (whole is not None or not b.any())
+    real = np.float32 if exact and _reach(call.builder.types[core]) <= 2**24 else np.float64
     if not b.any():
         return then(Chain(), "mul", _squeezed(unit), real)
     sums = weights.astype(np.float64).reshape(groups, outputs // groups, inputs, -1).sum(axis=-1)
-    whole = affine.integer_offset
     if whole is not None:
         k = np.broadcast_to(whole, (inputs * groups,)).reshape(groups, -1)
         added = then(Chain(), "add", np.einsum("goi,gi->go", sums, k).reshape(-1), real)
         return then(added, "mul", _squeezed(unit), real)
     offset = np.einsum("goi,gi->go", sums / ratio[:, None, :], b).reshape(-1) * scale
     return then(then(Chain(), "mul", _squeezed(unit), real), "add", offset, real)
+
+
+def _reach(kind: TensorType) -> int:
+    return max(max(map(abs, kind.low)), max(map(abs, kind.high)))
 
 
 def _squeezed(values: NDArray[np.float64]) -> NDArray[np.float64]:
