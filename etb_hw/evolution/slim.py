@@ -141,17 +141,23 @@ class _ExactSums(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        plain = bool(args) and isinstance(args[0], Tensor)  # Brevitas' own tensors keep their scales
+        weighted = getattr(func, "__name__", "") in ("conv1d", "conv2d", "linear")
+        # pools of Brevitas' own tensors give such again
+        plain = weighted or (bool(args) and isinstance(args[0], Tensor))
         if getattr(func, "__name__", "") not in self.functions or not plain:
             return func(*args, **kwargs)
-        bias = None
-        if func.__name__ in ("conv1d", "conv2d", "linear"):  # a bias is added behind the rounding
+        bias, scaled = None, None
+        if weighted:  # a bias is added behind the rounding
+            if not any(isinstance(value, Tensor) for value in args[:2]):
+                scaled = func(*args, **kwargs)
             bias = kwargs.pop("bias", None) if len(args) < 3 else args[2]
             args = (*args[:2], None, *args[3:])
         wide = [_wide(value) for value in args]
         result = func(*wide, **{key: _wide(value) for key, value in kwargs.items()})
-        result = result.to(args[0].dtype) if isinstance(result, Tensor) else result
-        return result if bias is None else result + per_channel(value_of(bias), result, 1 - wide[1].ndim)
+        result = result.to(value_of(args[0]).dtype) if isinstance(result, Tensor) else result
+        if bias is not None:
+            result = result + per_channel(value_of(bias), result, 1 - wide[1].ndim)
+        return result if scaled is None or isinstance(scaled, Tensor) else scaled.set(value=result)
 
 
 def _wide(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
@@ -238,3 +239,26 @@ def test_channels_that_are_split_stay_whole_and_others_are_cut(halves):
     branches = [shape[0] for name, shape in layers.items() if name.startswith("branch")]
     assert stems == [8]
     assert branches[0] < 16
+
+
+class Truncating(nn.Module):
+    """As Brevitas' MobileNetV1 ends: values with their scale, a pool, a classifier."""
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.act = qnn.QuantReLU(bit_width=4, return_quant_tensor=True)
+        self.pool, self.fc = pool, nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.act(self.norm(self.conv(x))))
+        return self.fc(x.view(x.shape[0], -1))
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(8), qnn.TruncAvgPool2d(8, bit_width=4)])
+def test_sums_of_tensors_with_scales_are_compared_without_rounding(pool: nn.Module) -> None:
+    torch.manual_seed(0)
+    x = torch.randint(0, 17, (4, 3, 8, 8)).float()
+    model = etb.prepare(Truncating(pool), x)
+    train_to_the_end(model, etb.Evolution(model, target=0.3, steps=8), x)
+    etb.slim(model, x)  # compares
