@@ -7,11 +7,16 @@ from collections import Counter
 
 import onnx
 
-RISING = ("Softmax", "LogSoftmax", "Sigmoid")
+from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.ops.shapes import onnx_shape
+from etb_hw.qonnx_io.value import Value
+
+ELEMENTWISE = ("Sigmoid",)
+RISING = ("Softmax", "LogSoftmax", *ELEMENTWISE)
 
 
-def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """The network up to its logits, and a note on each node that was left out.
+def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[onnx.NodeProto, ...]]:
+    """The network up to its logits, and the nodes that were left out: each needs ``check_ending``.
 
     A Softmax, LogSoftmax or Sigmoid is left out where only the output, or the arg-max in front of it, reads
     it, also quantized by standard ONNX' pair of ops: the winning class is that of the logits. Hardware sends
@@ -26,8 +31,41 @@ def without_ending(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
     for node in found:
         for each in reversed((node, *_quantized(graph, node))):
             remove(cut.graph, each.output[0], each.input[0])
-    names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in found)
-    return cut, tuple(f"{name} is left out: the hardware sends the logits in front of it" for name in names)
+    return cut, tuple(found)
+
+
+def note(node: onnx.NodeProto) -> str:
+    """What a user should know of a node that is left out."""
+    name = f"{node.op_type} {node.name or node.output[0]!r}"
+    return f"{name} is left out: the hardware sends the logits in front of it"
+
+
+def check_ending(call: Call) -> None:
+    """Raise UnsupportedNode where a node cannot be left out behind its input, which is known by now.
+
+    A Softmax keeps the order of what it normalises, and only of that: over the width of an image, another
+    class may win in each pixel. So it has to run over the classes and nothing else. Up to operator set 12 it
+    runs over all axes from the given one on.
+    """
+    value = call.inputs[0]
+    if not isinstance(value, Value):
+        call.fail("does not stand behind logits", "leave it out, or let it read the logits")
+    if call.node.op_type in ELEMENTWISE:
+        return
+    sizes = onnx_shape(call, value)
+    rank = len(sizes)
+    axis = call.attr("axis", 1 if call.opset < 13 else -1)
+    if not isinstance(axis, int) or not -rank <= axis < rank:
+        call.fail(f"has axis {axis!r} of {rank}", "export the network again")
+    axis %= rank
+    classes = 1 + value.axes.index(0) if 0 in value.axes else None
+    among = range(axis, rank) if call.opset < 13 else (axis,)
+    if axis == 0 or classes not in among or any(sizes[other] != 1 for other in among if other != classes):
+        over = f"axis {axis}" if len(among) == 1 else f"all axes from {axis} on"
+        remedy = "leave it out: hardware sends logits"
+        if classes is not None:
+            remedy = f"let it run over axis {classes} (nn.Softmax(dim={classes})), or {remedy}"
+        call.fail(f"normalises over {over}, not that of the classes alone", remedy)
 
 
 def _at_the_end(graph: onnx.GraphProto, node: onnx.NodeProto) -> bool:

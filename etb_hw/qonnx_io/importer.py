@@ -28,7 +28,7 @@ from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
-from etb_hw.qonnx_io.endings import without_ending
+from etb_hw.qonnx_io.endings import check_ending, note, without_ending
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
@@ -71,13 +71,15 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
-    model, notes = without_ending(merged_clips(model))
-    return _Interpreter(model, options, notes).run()
+    model, left_out = without_ending(merged_clips(model))
+    return _Interpreter(model, options, left_out).run()
 
 
 class _Interpreter:
-    def __init__(self, model: onnx.ModelProto, options: ImportOptions, notes: tuple[str, ...]) -> None:
-        self.model, self.graph, self.options, self.notes = model, model.graph, options, notes
+    def __init__(
+        self, model: onnx.ModelProto, options: ImportOptions, left_out: tuple[onnx.NodeProto, ...]
+    ) -> None:
+        self.model, self.graph, self.options, self.left_out = model, model.graph, options, left_out
         self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
         self.datatypes = tensor_annotations(model)
@@ -97,6 +99,8 @@ class _Interpreter:
                 )
         for node in order:
             self._step(node)
+        for node in self.left_out:
+            check_ending(Call(node, [self._tensor(node.input[0])], self.builder, self.opset))
         return self._output()
 
     def _step(self, node: onnx.NodeProto) -> None:
@@ -343,7 +347,7 @@ class _Interpreter:
                 "end the network in a layer, or give the branches of the sum one scale: one quantizer",
             )
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, top, self.source, self.notes)
+        return self.builder.finish(value.core, value.chain, top, self.source, tuple(map(note, self.left_out)))
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
