@@ -28,7 +28,7 @@ from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
-from etb_hw.qonnx_io.endings import check_ending, note, without_ending
+from etb_hw.qonnx_io.endings import Ending, check_ending, without_ending
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
@@ -52,6 +52,7 @@ QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
 KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
+CURVED = ("tanh", "sigmoid")
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -76,9 +77,7 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
 
 
 class _Interpreter:
-    def __init__(
-        self, model: onnx.ModelProto, options: ImportOptions, left_out: tuple[onnx.NodeProto, ...]
-    ) -> None:
+    def __init__(self, model: onnx.ModelProto, options: ImportOptions, left_out: tuple[Ending, ...]) -> None:
         self.model, self.graph, self.options, self.left_out = model, model.graph, options, left_out
         self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
@@ -99,7 +98,7 @@ class _Interpreter:
                 )
         for node in order:
             self._step(node)
-        for node in self.left_out:
+        for node in (ending.function for ending in self.left_out):
             check_ending(Call(node, [self._tensor(node.input[0])], self.builder, self.opset))
         return self._output()
 
@@ -339,15 +338,26 @@ class _Interpreter:
         named = [a for a in value.axes if a != NO_AXIS]
         if value.order is not None or any(value.pads) or named != sorted(named):
             raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
+        last = self._last()
         if value.chain.start is not None:
-            last = next(node for node in self.graph.node if self.graph.output[0].name in node.output)
-            raise UnsupportedNode(
-                Call(last, [], self.builder, self.opset).label,
+            last.fail(
                 "is a sum of tensors of different scales",
                 "end the network in a layer, or give the branches of the sum one scale: one quantizer",
             )
+        if any(step.op in CURVED for step in value.chain.links):
+            last.fail(
+                "ends the network behind a Tanh or Sigmoid, whose last bit differs between executors",
+                "end it in the Tanh or Sigmoid, which is left out then, or put a quantizer behind it",
+            )
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, top, self.source, tuple(map(note, self.left_out)))
+        notes = tuple(ending.note for ending in self.left_out)
+        return self.builder.finish(value.core, value.chain, top, self.source, notes)
+
+    def _last(self) -> Call:
+        """The node that the network ends in."""
+        name = self.graph.output[0].name
+        last = next((node for node in self.graph.node if name in node.output), onnx.NodeProto(output=[name]))
+        return Call(last, [], self.builder, self.opset)
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:

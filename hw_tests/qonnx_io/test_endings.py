@@ -10,9 +10,12 @@ import pytest
 from onnx import TensorProto
 
 from etb_hw.errors import UnsupportedNode
-from etb_hw.qonnx_io import import_model
+from etb_hw.flow.proofs import random_inputs
+from etb_hw.integer import IntegerGraph
+from etb_hw.integer.reference import execute as reference
+from etb_hw.qonnx_io import execute, import_model, write_streamlined
 from hw_tests.fuzz.onnx_emitter import Emitter
-from hw_tests.qonnx_io.test_forms_of_the_field import SIZES, proved, quantized, signs
+from hw_tests.qonnx_io.test_forms_of_the_field import SIZES, Ending, dense, proved, quantized, rng, signs
 
 
 def labelled(
@@ -60,3 +63,75 @@ def test_a_softmax_of_the_batch() -> None:
     y = out.node("Softmax", out.node("MatMul", "x", out.const(signs(20, 5))), axis=0)
     with pytest.raises(UnsupportedNode, match=r"Softmax_1.*axis 0"):
         import_model(out.model(y))
+
+
+def equals_its_file(graph: IntegerGraph, folder: Path) -> None:
+    """What is written of the integer graph gives, in qonnx, what the graph gives."""
+    write_streamlined(graph, folder / "streamlined.onnx")
+    x = random_inputs(graph, 24)
+    expected = graph.dequantize(reference(graph, x))
+    np.testing.assert_array_equal(execute(folder / "streamlined.onnx", x), expected)
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.05])
+@pytest.mark.parametrize("op", ["LeakyRelu", "PRelu", "PRelu of one slope"])
+def test_a_bent_line_at_the_end(op: str, scale: float, tmp_path: Path) -> None:
+    def ending(out: Emitter, y: str) -> str:
+        kind, *one = op.split(maxsplit=1)
+        slopes = [out.const(0.25 if one else rng().uniform(0, 0.5, 12))] if kind == "PRelu" else []
+        return out.node(kind, out.node("Mul", y, out.const(scale)), *slopes)
+
+    graph = proved(dense(ending), tmp_path)
+    assert graph.dequant.links[-1].op == "leaky"
+    equals_its_file(graph, tmp_path)
+
+
+def test_slopes_of_the_channels_of_an_image(tmp_path: Path) -> None:
+    out = Emitter((3, 8, 6), "UINT8")
+    y = out.node("Conv", "x", out.const(signs(4, 3, 3, 3)), **SIZES)
+    equals_its_file(
+        proved(out.model(out.node("PRelu", y, out.const(np.full((4, 1, 1), 0.25)))), tmp_path), tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("ending", "named"),
+    [
+        (lambda out, y: out.node("Tanh", y), ("Tanh_2",)),
+        (lambda out, y: out.node("Mul", out.node("Sigmoid", y), out.const(255.0)), ("Sigmoid_2", "Mul_3")),
+        (
+            lambda out, y: out.node(
+                "Add", out.const([1.0]), out.node("Div", out.node("Tanh", y), out.const(2.0))
+            ),
+            ("Tanh_2", "Div_3", "Add_4"),
+        ),
+    ],
+)
+def test_curves_at_the_end_are_left_out(ending: Ending, named: tuple[str, ...], tmp_path: Path) -> None:
+    """With numbers that scale their values: libraries differ in the last bit of such a curve."""
+    graph = proved(dense(lambda out, y: ending(out, out.node("Mul", y, out.const(0.05)))), tmp_path)
+    assert all(name in graph.notes[0] for name in named)
+    equals_its_file(graph, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda out, y: out.node("GlobalMaxPool", out.node("Tanh", y)),
+        lambda out, y: out.node("Mul", out.node("Sigmoid", y), out.const(np.full((4, 1, 1), 2.0))),
+    ],
+)
+def test_what_comes_of_a_curve_cannot_be_proved(ending: Ending) -> None:
+    out = Emitter((3, 8, 6), "UINT8")
+    y = ending(out, out.node("Conv", "x", out.const(signs(4, 3, 3, 3)), **SIZES))
+    with pytest.raises(UnsupportedNode, match=r"_2.*Tanh or Sigmoid"):
+        import_model(out.model(y))
+
+
+def test_a_quantizer_behind_a_tanh_makes_thresholds_of_it(tmp_path: Path) -> None:
+    def ending(out: Emitter, y: str) -> str:
+        constants = out.const(1 / 64), out.const(0, np.int8)
+        y = out.node("Tanh", out.node("Mul", y, out.const(0.05)))
+        return out.node("DequantizeLinear", out.node("QuantizeLinear", y, *constants), *constants)
+
+    assert not proved(dense(ending), tmp_path).notes
