@@ -15,7 +15,9 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
 from etb_hw.qonnx_io.batched import with_batch
-from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
+from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model
+
+_LAYOUT = re.compile(r"""\[(\s*["'][A-Za-z]["']\s*,?)*\s*\]""", re.ASCII)
 
 
 def execute(
@@ -59,12 +61,18 @@ def execute(
 
 
 def _check_trusted(model: onnx.ModelProto, where: str) -> None:
-    """qonnx evaluates layout annotations as Python and imports a node's domain as a module: allow neither."""
-    for name, layout in tensor_annotations(model, "tensor_layout").items():
-        if re.fullmatch(r"""\[\s*(["'][A-Z]["']\s*,?\s*)*\]""", layout) is None:
+    """qonnx evaluates layout annotations as Python and imports a node's domain as a module: allow neither.
+
+    A layout is a list of quoted letters and nothing else; qonnx writes 'x' for an axis of size 1. Each one is
+    looked at, also where a file has several for a tensor.
+    """
+    for entry in model.graph.quantization_annotation:
+        layouts = (p.value for p in entry.quant_parameter_tensor_names if p.key == "tensor_layout")
+        if any(_LAYOUT.fullmatch(layout) is None for layout in layouts):
             raise BadInput(
-                f"{where}: tensor {name!r}", "has a layout annotation that is no list", "remove it"
-            )
+                f"{where}: tensor {entry.tensor_name!r}", "has a layout annotation that is no list of axes",
+                "remove it",
+            )  # fmt: skip
     for node in model.graph.node:
         if node.domain not in DOMAINS:
             raise BadInput(
