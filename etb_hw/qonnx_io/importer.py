@@ -336,8 +336,12 @@ class _Interpreter:
         top = result.count if isinstance(result, Best) else 0
         value = result.value if isinstance(result, Best) else result
         named = [a for a in value.axes if a != NO_AXIS]
-        if value.order is not None or any(value.pads) or named != sorted(named):
-            raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
+        last_axis = [*sorted(a for a in named if a), 0]  # (N, H, W, C), as Keras has it
+        channels_last = len(named) > 1 and named == last_axis
+        if value.order is not None or any(value.pads) or (named != sorted(named) and not channels_last):
+            raise UnsupportedNode(
+                where, "is transposed or padded", "give (N, C, H, W), (N, H, W, C) or logits (N, C)"
+            )
         last = self._last()
         if value.chain.start is not None:
             last.fail(
@@ -351,7 +355,7 @@ class _Interpreter:
             )
         value = _whole_classes(self.builder, value)
         notes = tuple(ending.note for ending in self.left_out)
-        return self.builder.finish(value.core, value.chain, top, self.source, notes)
+        return self.builder.finish(value.core, value.chain, top, self.source, notes, channels_last)
 
     def _last(self) -> Call:
         """The node that the network ends in."""
