@@ -15,7 +15,8 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
 from etb_hw.qonnx_io.batched import with_batch
-from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model
+from etb_hw.qonnx_io.input_types import as_declared
+from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, network_input, read_model
 
 _LAYOUT = re.compile(r"""\[(\s*["'][A-Za-z]["']\s*,?)*\s*\]""", re.ASCII)
 
@@ -38,17 +39,17 @@ def execute(
         if any(node.domain == CHANNELS_LAST for node in proto.graph.node):
             wrapped = ModelWrapper(proto)
             batch = max(
-                1, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+                1, network_input(proto.graph).type.tensor_type.shape.dim[0].dim_value
             )  # qonnx cannot change it
         else:
             wrapped = ModelWrapper(with_batch(proto, batch)).transform(InferShapes())
         wrapped = wrapped.transform(GiveUniqueNodeNames())
-        source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
+        source, sink = network_input(wrapped.graph), wrapped.graph.output[0].name
         parts = []
         for start in range(0, len(x), batch):
-            part = x[start : start + batch].astype(np.float32)
+            part = as_declared(source, x[start : start + batch])
             filled = np.concatenate([part, np.repeat(part[:1], batch - len(part), axis=0)])
-            result = np.asarray(execute_onnx(wrapped, {source: filled})[sink])
+            result = np.asarray(execute_onnx(wrapped, {source.name: filled})[sink])
             parts.append(result[: len(part)])
     except BadInput:
         raise

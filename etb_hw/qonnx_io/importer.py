@@ -29,12 +29,14 @@ from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
 from etb_hw.qonnx_io.endings import Ending, check_ending, without_ending
+from etb_hw.qonnx_io.input_types import check_readers, declared_integers
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
     CHANNELS_LAST,
     DOMAINS,
     check_model,
+    network_input,
     read_model,
     tensor_annotations,
     to_array,
@@ -49,7 +51,7 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, 
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
-KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
+KEEP_AXES = (*QUANTIZERS, "DequantizeLinear", "Cast", "Mul", "Div", "Sub", "Add")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
 CURVED = ("tanh", "sigmoid")
@@ -176,16 +178,7 @@ class _Interpreter:
             return None
 
     def _input(self) -> str:
-        inputs = [i for i in self.graph.input if i.name not in self.initializers]
-        if len(inputs) > 1:  # exporters may leave parameters behind that nothing reads
-            inputs = [i for i in inputs if self.uses[i.name]]
-        if len(inputs) != 1:
-            raise BadInput(
-                "the graph",
-                f"has {len(inputs)} inputs",
-                "networks with one input are supported; cut the others",
-            )
-        info = inputs[0]
+        info = network_input(self.graph)
         shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)[1:]
         if len(shape) not in (1, 2, 3) or min(shape) < 1 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
             raise BadInput(
@@ -198,8 +191,10 @@ class _Interpreter:
         if last:
             shape = (shape[2], *shape[:2])
         whole = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-        dtype, chain = self._input_type(info.name)
-        given = shape if len(shape) == 2 or self._is_reshaped(info.name) else None
+        declared = declared_integers(info)
+        check_readers(self.graph, info)
+        dtype, chain = self._input_type(info.name, declared)
+        given = shape if len(shape) < 3 else None  # of flat ones, a Reshape may make images
         self.source = Source(chain, given, last)
         core = self.builder.add(Input, "input", shape=whole, dtype=dtype)
         axes = (1, 2, 0) if last else (IMAGE, SIGNAL, (0,))[3 - len(shape)]
@@ -209,7 +204,8 @@ class _Interpreter:
                     "the input mapping", f"has {step.constant.size} values for {shape[0]} channels",
                     "give one number, or one a channel",
                 )  # fmt: skip
-        self.tensors[info.name] = Value(core, chain, axes, shared=self.uses[info.name] > 1)
+        shared = self.uses[info.name] > 1
+        self.tensors[info.name] = Value(core, chain, axes, shared=shared, whole=declared is not None)
         return str(info.name)
 
     @cached_property
@@ -237,13 +233,14 @@ class _Interpreter:
                     return True
         return False
 
-    def _is_reshaped(self, name: str) -> bool:
-        return any(node.op_type == "Reshape" for node in self._readers(name))
+    def _input_type(self, name: str, declared: DataType | None) -> tuple[DataType, Chain]:
+        """By option, else by annotation, else by declaration, else by the quantizer that reads the input.
 
-    def _input_type(self, name: str) -> tuple[DataType, Chain]:
-        """By option, else by annotation, else by the quantizer that reads the input."""
+        Args:
+            declared: the integers that the file declares it to hold, where it does not declare floats.
+        """
         chain = self.options.chain
-        dtype = self.options.input_dtype or self._annotated(name)
+        dtype = self.options.input_dtype or self._annotated(name) or declared
         if dtype is None:
             readers = self._readers(name)
             if len(readers) == 1 and readers[0].op_type in QUANTIZERS:
@@ -252,6 +249,18 @@ class _Interpreter:
                 f"input {name!r}",
                 "has no data type",
                 "say what it holds, for example --input-dtype uint8 --input-scale 1/255",
+            )
+        if declared is not None and not (declared.min <= dtype.min and dtype.max <= declared.max):
+            raise BadInput(
+                f"input {name!r}",
+                f"is declared {declared.name.lower()}, which does not hold {dtype.name}",
+                f"say --input-dtype {declared.name.lower()}, or narrower integers",
+            )
+        if declared is not None and chain.links:
+            raise BadInput(
+                "the input mapping",
+                f"makes fractions for input {name!r}, which is declared {declared.name.lower()}",
+                "leave out --input-scale, --input-mean and --input-std: the network reads the integers",
             )
         if dtype.bits > WIDEST_INPUT:
             raise BadInput(f"input {name!r}", f"is {dtype.name}", WIDTHS)

@@ -68,6 +68,25 @@ def _texts(message: Message) -> Iterator[str | bytes]:
                 yield from _texts(part)
 
 
+def network_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+    """The one input that is no parameter: files may list weights among them, and some that nothing reads.
+
+    Raises BadInput where there are several, or none.
+    """
+    known = {tensor.name for tensor in graph.initializer}
+    inputs: list[onnx.ValueInfoProto] = [given for given in graph.input if given.name not in known]
+    if len(inputs) > 1:  # exporters may leave parameters behind that nothing reads
+        read = {name for node in graph.node for name in node.input}
+        inputs = [given for given in inputs if given.name in read]
+    if len(inputs) != 1:
+        raise BadInput(
+            "the graph",
+            f"has {len(inputs)} inputs",
+            "networks with one input are supported; cut the others",
+        )
+    return inputs[0]
+
+
 def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     """Values of a tensor. Raises BadInput for values that are broken, NaN or infinite."""
     where = f"tensor {tensor.name!r}"

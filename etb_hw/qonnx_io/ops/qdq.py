@@ -6,6 +6,7 @@ bounds into the QuantizeLinear before this is called.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -54,7 +55,7 @@ def dequantize_linear(call: Call) -> Tensor:
     zero_ = zero_point(call)
     factor = call.per_channel(value, _along(call, scale, len(value.axes) + 1))
     chain = then(then(value.chain, "sub", float(zero_)), "mul", factor)
-    return value.with_chain(chain)
+    return replace(value, chain=chain, whole=False)
 
 
 def input_of(call: Call) -> tuple[DataType, Chain]:
