@@ -24,12 +24,14 @@ class Call:
         inputs: its tensors in order; None for an optional one that is left out.
         builder: takes the integer nodes.
         opset: version of the standard operator set.
+        batch: samples that the file's input is declared for; 1 where it is open.
     """
 
     node: onnx.NodeProto
     inputs: Sequence[Tensor | None]
     builder: GraphBuilder
     opset: int
+    batch: int = 1
 
     @property
     def label(self) -> str:

@@ -87,6 +87,7 @@ class _Interpreter:
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
         self.source = Source()
+        self.batch = 1
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.uses.update(o.name for o in self.graph.output)
 
@@ -110,7 +111,8 @@ class _Interpreter:
                 f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
             )
         self.builder.layer = layer_name(node)
-        call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
+        inputs = [self._tensor(i) for i in node.input]
+        call = Call(node, inputs, self.builder, self.opset, self.batch)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
         if node.domain not in DOMAINS:
             call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
@@ -179,7 +181,8 @@ class _Interpreter:
 
     def _input(self) -> str:
         info = network_input(self.graph)
-        shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)[1:]
+        sizes = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
+        self.batch, shape = max((1, *sizes[:1])), sizes[1:]
         if len(shape) not in (1, 2, 3) or min(shape) < 1 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
             raise BadInput(
                 f"input {info.name!r}",

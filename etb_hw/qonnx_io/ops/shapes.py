@@ -15,11 +15,17 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Grouped, Tensor
 
 
 def identity(call: Call) -> Tensor:
-    """Identity, Dropout in eval mode, and Cast between float types."""
     source = call.inputs[0]
     if source is None:
         call.fail("has no input", "check the graph's wiring")
     return source
+
+
+def dropout(call: Call) -> Tensor:
+    """Nothing in eval mode; its input that says otherwise came with operator set 12."""
+    if call.input(2) is not None and call.scalar(2):
+        call.fail("is in training mode", "export the network in eval mode")
+    return identity(call)
 
 
 def cast(call: Call) -> Tensor:
@@ -39,11 +45,11 @@ def cast(call: Call) -> Tensor:
 
 
 def shape(call: Call) -> Tensor:
-    """The shape of a tensor with a batch of one (Reshape puts the real batch back)."""
+    """The shape of a tensor with a batch of one (Reshape puts the real batch back), or a part of it."""
     source = call.inputs[0]
-    if isinstance(source, Const):
-        return Const(np.asarray(source.shape, dtype=np.int64))
-    return Const(np.asarray(onnx_shape(call, call.value(0)), dtype=np.int64))
+    sizes = source.shape if isinstance(source, Const) else onnx_shape(call, call.value(0))
+    part = slice(int(call.attr("start", 0)), call.attr("end"))  # counts from behind and clamps, as ONNX does
+    return Const(np.asarray(sizes[part], dtype=np.int64))
 
 
 def onnx_shape(call: Call, value: Value) -> tuple[int, ...]:
@@ -65,6 +71,8 @@ def reshape(call: Call) -> Tensor:
     if target is None:
         call.fail("has no target shape", "export the network again")
     source = call.inputs[0]
+    if not isinstance(source, Const) and target[:1] == (call.batch,):
+        target = (1, *target[1:])  # shapes here are of one sample
     if isinstance(source, Const):
         try:
             return moved(
