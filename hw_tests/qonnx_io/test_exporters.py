@@ -110,6 +110,17 @@ def test_dropout(training: bool | None, tmp_path: Path) -> None:
         proved(dense(ending), tmp_path)
 
 
+@pytest.mark.parametrize("target", [[1, 96], [1, -1], [0, -1], [-1, 96]])
+def test_a_shuffle_that_is_flattened_at_once(target: list[int], tmp_path: Path) -> None:
+    """As torch's newer exporter writes it: one Reshape joins the groups and flattens the image."""
+    out = Emitter((3, 8, 6), "UINT8")
+    y = quantized(out, out.node("Conv", "x", out.const(signs(4, 3, 3, 3)), **SIZES), 64.0)
+    y = out.node("Reshape", y, out.const([1, 2, 2, 6, 4], np.int64))
+    y = out.node("Transpose", y, perm=[0, 2, 1, 3, 4])
+    y = out.node("Reshape", y, out.const(target, np.int64))
+    proved(out.model(out.node("MatMul", y, out.const(signs(96, 5)))), tmp_path)
+
+
 @pytest.mark.parametrize("ends", [[1, 3], [2**63 - 1, 3]])
 def test_slices_of_a_batch(ends: list[int], tmp_path: Path) -> None:
     """One that is open to the end, as x[:, 0:3] has it, picks none of the samples."""

@@ -81,7 +81,11 @@ def reshape(call: Call) -> Tensor:
         except (ValueError, IndexError):
             call.fail(f"shape {source.shape} does not become {target}", "export the network again")
     if isinstance(source, Grouped):
-        return joined(call, source, target, onnx_shape(call, source.value))
+        whole = onnx_shape(call, source.value)
+        size = int(np.prod(whole))
+        if len(whole) > 2 and (target in ((0, -1), (1, -1)) or target[1:] == (size,)):
+            return flat(call, joined(call, source, whole, whole))  # torch's newer exporter does both at once
+        return joined(call, source, target, whole)
     value = call.value(0)
     before = onnx_shape(call, value)
     size = int(np.prod(before))
