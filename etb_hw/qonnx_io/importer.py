@@ -115,7 +115,8 @@ class _Interpreter:
         call = Call(node, inputs, self.builder, self.opset, self.batch)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
         if node.domain not in DOMAINS:
-            call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
+            known = next((instead for ops, instead in INSTEAD.items() if node.op_type in ops), "")
+            call.fail(f"domain {node.domain!r} is not supported", known or _of_domain(node))
         if handler is None:
             call.fail("has no exact integer form here", _remedy(node.op_type))
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
@@ -246,6 +247,9 @@ class _Interpreter:
         dtype = self.options.input_dtype or self._annotated(name) or declared
         if dtype is None:
             readers = self._readers(name)
+            for _ in self.graph.node:  # a Transpose that qonnx puts in front of the quantizer
+                if len(readers) == 1 and readers[0].op_type == "Transpose" and readers[0].output:
+                    readers = self._readers(readers[0].output[0])
             if len(readers) == 1 and readers[0].op_type in QUANTIZERS:
                 return self._quantized_input(readers[0], chain)
             raise BadInput(
@@ -435,6 +439,12 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("Abs", "Cos", "Sin"): "use ReLU, PReLU or a quantizer: it is not monotone",
     ("Exp", "Log", "Sqrt"): QUANTIZER,
 }
+
+
+def _of_domain(node: onnx.NodeProto) -> str:
+    if node.domain == "com.microsoft" and node.op_type in HANDLERS:
+        return "write the standard op: quantize_static without UseQDQContribOps, to int8"
+    return f"use {' or '.join(DOMAINS[2:])}"
 
 
 def _remedy(op: str) -> str:

@@ -101,7 +101,9 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     except Exception as error:  # onnx raises whatever numpy and protobuf raise
         raise BadInput(where, f"cannot be decoded ({error})", _REMEDY) from None
     if array.dtype.kind not in "fiub":
-        raise BadInput(where, f"holds {array.dtype} values", "use float or integer tensors")
+        raise BadInput(
+            where, f"holds {array.dtype} values", "use float32, or integers of 8 bits or more (int8)"
+        )
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise BadInput(where, "holds NaN or infinite values", "check the training run, then export again")

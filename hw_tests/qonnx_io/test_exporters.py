@@ -121,6 +121,68 @@ def test_a_shuffle_that_is_flattened_at_once(target: list[int], tmp_path: Path) 
     proved(out.model(out.node("MatMul", y, out.const(signs(96, 5)))), tmp_path)
 
 
+@pytest.mark.parametrize("axes", [[2, 3], [-1, -2], [3], [1, 2]])
+def test_a_border_of_some_axes(axes: list[int], tmp_path: Path) -> None:
+    """As operator set 18 has it."""
+    amounts = [1, 2, 0, 3] if axes != [3] else [1, 2]
+    if axes[0] == 1:
+        amounts = [0, 1, 0, 2]
+    out = Emitter((3, 8, 6), "UINT8")
+    y = quantized(out, out.node("Conv", "x", out.const(signs(4, 3, 3, 3)), **SIZES), 64.0)
+    y = out.node("Pad", y, out.const(amounts, np.int64), "", out.const(axes, np.int64))
+    proved(out.model(out.node("Conv", y, out.const(signs(2, 4, 3, 3)), **SIZES), opset=18), tmp_path)
+
+
+@pytest.mark.parametrize("axes", [[2, 2], [2], [4, 5]])
+def test_borders_that_do_not_fit(axes: list[int]) -> None:
+    out = Emitter((3, 8, 6), "UINT8")
+    y = out.node("Pad", "x", out.const([1, 1, 1, 1], np.int64), "", out.const(axes, np.int64))
+    y = out.node("Conv", y, out.const(signs(2, 3, 3, 3)), **SIZES)
+    with pytest.raises(UnsupportedNode, match=r"Pad_0.*do not fit"):
+        import_model(out.model(y, opset=18, shapes=False))
+
+
+def test_flattening_counted_from_behind(tmp_path: Path) -> None:
+    out = Emitter((3, 4, 4), "UINT8")
+    y = quantized(out, out.node("Conv", "x", out.const(signs(4, 3, 3, 3)), **SIZES), 64.0)
+    proved(out.model(out.node("MatMul", out.node("Flatten", y, axis=-3), out.const(signs(16, 5)))), tmp_path)
+
+
+def test_a_transpose_between_the_input_and_its_quantizer(tmp_path: Path) -> None:
+    """Where qonnx's ConvertToChannelsLastAndClean puts it: the quantizer says what the input holds."""
+    out = Emitter((8, 6, 3))
+    y = quantized(out, out.node("Transpose", "x", perm=[0, 3, 1, 2]), 0.25, 4.0)
+    y = out.node("Conv", y, out.const(signs(4, 3, 3, 3)), **SIZES)
+    graph = proved(out.model(y), tmp_path)
+    assert graph.input.dtype.name == "INT4"
+    assert graph.source.channels_last
+
+
+@pytest.mark.parametrize(
+    ("behind", "name"),
+    [
+        (lambda out, y: out.node("Cast", y, to=TensorProto.INT32), "Cast_2"),
+        (lambda out, y: out.node("Squeeze", y, out.const([1], np.int64)), "Squeeze_2"),
+    ],
+)
+def test_what_stands_behind_the_winning_class(behind: Ending, name: str) -> None:
+    model = dense(lambda out, y: behind(out, out.node("ArgMax", y, axis=1)), TensorProto.INT64)
+    with pytest.raises(UnsupportedNode, match=rf"{name}.*winning class") as caught:
+        import_model(model)
+    assert "end the network in the ArgMax" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("op", "remedy"), [("QGemm", "QuantFormat.QDQ"), ("DequantizeLinear", "quantize_static")]
+)
+def test_domains_of_onnxruntime_s_own(op: str, remedy: str) -> None:
+    model = dense(lambda out, y: out.node("Relu", y))
+    model.graph.node[-1].op_type, model.graph.node[-1].domain = op, "com.microsoft"
+    with pytest.raises(UnsupportedNode, match=r"com\.microsoft") as caught:
+        import_model(model)
+    assert remedy in caught.value.remedy
+
+
 @pytest.mark.parametrize("ends", [[1, 3], [2**63 - 1, 3]])
 def test_slices_of_a_batch(ends: list[int], tmp_path: Path) -> None:
     """One that is open to the end, as x[:, 0:3] has it, picks none of the samples."""

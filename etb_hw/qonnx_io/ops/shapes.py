@@ -61,9 +61,10 @@ def onnx_shape(call: Call, value: Value) -> tuple[int, ...]:
 
 
 def flatten(call: Call) -> Tensor:
-    if int(call.attr("axis", 1)) != 1:
+    value = call.value(0)
+    if int(call.attr("axis", 1)) not in (1, -len(value.axes)):
         call.fail("does not keep the batch axis", "flatten from axis 1")
-    return flat(call, call.value(0))
+    return flat(call, value)
 
 
 def reshape(call: Call) -> Tensor:
@@ -196,9 +197,12 @@ def pad(call: Call) -> Tensor:
     constant = call.attr("value")
     if constant is None:
         constant = call.scalar(2) if call.input(2) is not None else 0.0
+    axes = call.int_list("axes", 3)  # of operator set 18: which the amounts are for
+    if amounts is not None and axes is not None:
+        amounts = _of_all_axes(call, amounts, axes, len(value.axes) + 1)
     if amounts is not None and value.axes == SIGNAL and len(amounts) == 6:
         amounts = (*amounts[:2], 0, *amounts[2:5], 0, *amounts[5:])
-    elif amounts is None or value.axes != IMAGE or len(amounts) != 8 or call.input(3) is not None:
+    elif amounts is None or value.axes != IMAGE or len(amounts) != 8:
         call.fail("does not pad an NCHW image", "pad the two image axes")
     channels = (amounts[1], amounts[5])
     if constant == 0 and min(amounts) >= 0 and 0 < sum(channels) == sum(amounts):
@@ -224,6 +228,16 @@ def pad(call: Call) -> Tensor:
         call.fail("adds a second border of another value", "use one Pad")
     top, left, bottom, right = (a + b for a, b in zip(border, value.pads, strict=True))
     return replace(value, pads=(top, left, bottom, right), pad_value=integer)
+
+
+def _of_all_axes(call: Call, amounts: tuple[int, ...], axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    placed = {axis % rank for axis in axes if -rank <= axis < rank}
+    if not len(placed) == len(axes) == len(amounts) / 2:
+        call.fail(f"pads {amounts} do not fit axes {axes}", "export the network again")
+    before, behind = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        before[axis], behind[axis] = amounts[place], amounts[place + len(axes)]
+    return (*before, *behind)
 
 
 def _more_channels(call: Call, value: Value, before: int, behind: int) -> Value:
