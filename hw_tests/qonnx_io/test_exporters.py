@@ -195,3 +195,13 @@ def test_slices_of_a_batch(ends: list[int], tmp_path: Path) -> None:
             import_model(image(body))
     else:
         proved(image(body), tmp_path)
+
+
+def test_integers_of_four_bits_are_refused() -> None:
+    """As onnxruntime's QInt4 writes them."""
+    model = dense(lambda out, y: out.node("Relu", y))
+    model.graph.initializer.append(onnx.helper.make_tensor("four", TensorProto.INT4, [20, 5], [1] * 100))
+    model.graph.node[0].input[1] = "four"
+    with pytest.raises(BadInput, match=r"four.*int4") as caught:
+        import_model(model)
+    assert "int8" in caught.value.remedy
