@@ -37,7 +37,7 @@ from etb_hw.dataflow.passes import PASSES
 from etb_hw.dataflow.passes.early_thresholds import EARLY
 from etb_hw.dataflow.passes.zero_borders import TERNARY
 from etb_hw.dataflow.stream import Stream
-from etb_hw.errors import UnsupportedNode
+from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.integer import nodes as g
 from etb_hw.integer.datatype import BIPOLAR, DataType
 from etb_hw.integer.graph import IntegerGraph
@@ -67,6 +67,7 @@ def lower(
 
     Raises:
         UnsupportedNode: for a node that has no hardware form, with a remedy.
+        BadInput: there is no layer at all.
     """
     if writable:
         graph = replace(graph, any_weights=True)
@@ -75,6 +76,11 @@ def lower(
     work = _Builder(graph, builder)
     for node in graph.nodes:
         work.lower(node)
+    if not work.blocks:
+        raise BadInput(
+            "the network", "has no layers: its output is its input, scaled at most",
+            "give one with a layer (Conv, MatMul) or a quantizer",
+        )  # fmt: skip
     made = work.finish(clk_ns, label_select)
     return replace(made, blocks=tuple(block.loadable() for block in made.blocks)) if writable else made
 

@@ -66,6 +66,7 @@ class IntegerGraph:
             it gives scores. Executors return logits all the same.
         source: how the original network reads the input.
         notes: what a user should know of the translation.
+        channels_last: the original network's output has its channels on the last axis (N, H, W, C).
         any_weights: whether tensors' types hold whatever weights and thresholds are, not for these alone.
     """
 
@@ -75,6 +76,7 @@ class IntegerGraph:
     top: int = 0
     source: Source = field(default_factory=Source)
     notes: tuple[str, ...] = ()
+    channels_last: bool = False
     any_weights: bool = False
 
     @cached_property
@@ -111,8 +113,17 @@ class IntegerGraph:
         return self.dequant.apply(result, axis=1)
 
     def original(self, result: Ints) -> NDArray[np.generic]:
-        """What the original network gives: float outputs, or its best classes, the first of equal ones."""
+        """What the original network gives for integer results (N, C, ...), in its own order of axes.
+
+        Float outputs, or its best classes, the first of equal ones.
+        """
         values = self.dequantize(result)
         if self.top == 1:
             return np.asarray(values.argmax(axis=1))
-        return np.argsort(-values, axis=1, kind="stable")[:, : self.top] if self.top else values
+        return self.laid_out(
+            np.argsort(-values, axis=1, kind="stable")[:, : self.top] if self.top else values
+        )
+
+    def laid_out(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Outputs (N, C, ...) in the original network's order of axes."""
+        return np.moveaxis(outputs, 1, -1) if self.channels_last else outputs

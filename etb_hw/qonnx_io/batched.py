@@ -7,11 +7,13 @@ import copy
 import onnx
 from onnx import numpy_helper
 
+from etb_hw.qonnx_io.model_file import network_input
+
 _SHAPES = {"Reshape": 1, "Resize": 3}  # which input of an op is a shape
 
 
 def with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
-    """A copy that takes ``batch`` samples at once; shapes between its nodes are to be inferred again.
+    """A copy that takes ``batch`` samples at once, by one input; shapes in between are to be inferred again.
 
     The first number of a Reshape's (or Resize's) constant shape is the batch, but not where constants are
     reshaped (the widths of a border, weights), which qonnx's own ChangeBatchSize does not tell apart.
@@ -19,7 +21,10 @@ def with_batch(model: onnx.ModelProto, batch: int) -> onnx.ModelProto:
     model = copy.deepcopy(model)
     graph = model.graph
     _hold_constants(graph)
-    graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+    given = network_input(graph)
+    given.type.tensor_type.shape.dim[0].dim_value = batch
+    for other in [other for other in graph.input if other.name != given.name]:
+        graph.input.remove(other)
     graph.output[0].type.tensor_type.ClearField("shape")
     graph.ClearField("value_info")
     initializers = {tensor.name: tensor for tensor in graph.initializer}

@@ -114,7 +114,13 @@ class GraphBuilder:
         return True
 
     def finish(
-        self, output: str, dequant: Chain, top: int, source: Source, notes: tuple[str, ...]
+        self,
+        output: str,
+        dequant: Chain,
+        top: int,
+        source: Source,
+        notes: tuple[str, ...],
+        channels_last: bool,
     ) -> IntegerGraph:
         """The graph of what ``output`` needs; see IntegerGraph for the rest."""
         needed = {output}
@@ -122,7 +128,7 @@ class GraphBuilder:
             if name in needed:
                 needed.update(self.nodes[name].inputs)
         kept = tuple(node for name, node in self.nodes.items() if name in needed)
-        return IntegerGraph(kept, output, dequant, top, source, notes)
+        return IntegerGraph(kept, output, dequant, top, source, notes, channels_last)
 
 
 def _signed(chain: Chain, sign: NDArray[np.int64]) -> Chain:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.qonnx_io.builder import GraphBuilder
-from etb_hw.qonnx_io.value import Const, Grouped, Tensor, Value
+from etb_hw.qonnx_io.value import Best, Const, Grouped, Tensor, Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,14 @@ class Call:
         inputs: its tensors in order; None for an optional one that is left out.
         builder: takes the integer nodes.
         opset: version of the standard operator set.
+        batch: samples that the file's input is declared for; 1 where it is open.
     """
 
     node: onnx.NodeProto
     inputs: Sequence[Tensor | None]
     builder: GraphBuilder
     opset: int
+    batch: int = 1
 
     @property
     def label(self) -> str:
@@ -70,6 +72,8 @@ class Call:
         found = self.input(index)
         if isinstance(found, Grouped):
             self.fail("reads channels in groups", "only a Transpose and a Reshape may: a shuffle of channels")
+        if isinstance(found, Best):
+            self.fail("reads the winning class, an index", "end the network in the ArgMax or TopK")
         if not isinstance(found, Value):
             self.fail(f"input {index} is not a tensor that depends on the image", "check the graph's wiring")
         return found

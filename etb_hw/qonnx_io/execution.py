@@ -15,7 +15,10 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
 from etb_hw.qonnx_io.batched import with_batch
-from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, read_model, tensor_annotations
+from etb_hw.qonnx_io.input_types import as_declared
+from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, network_input, read_model
+
+_LAYOUT = re.compile(r"""\[(\s*["'][A-Za-z]["']\s*,?)*\s*\]""", re.ASCII)
 
 
 def execute(
@@ -36,17 +39,17 @@ def execute(
         if any(node.domain == CHANNELS_LAST for node in proto.graph.node):
             wrapped = ModelWrapper(proto)
             batch = max(
-                1, proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+                1, network_input(proto.graph).type.tensor_type.shape.dim[0].dim_value
             )  # qonnx cannot change it
         else:
             wrapped = ModelWrapper(with_batch(proto, batch)).transform(InferShapes())
         wrapped = wrapped.transform(GiveUniqueNodeNames())
-        source, sink = wrapped.graph.input[0].name, wrapped.graph.output[0].name
+        source, sink = network_input(wrapped.graph), wrapped.graph.output[0].name
         parts = []
         for start in range(0, len(x), batch):
-            part = x[start : start + batch].astype(np.float32)
+            part = as_declared(source, x[start : start + batch])
             filled = np.concatenate([part, np.repeat(part[:1], batch - len(part), axis=0)])
-            result = np.asarray(execute_onnx(wrapped, {source: filled})[sink])
+            result = np.asarray(execute_onnx(wrapped, {source.name: filled})[sink])
             parts.append(result[: len(part)])
     except BadInput:
         raise
@@ -59,12 +62,18 @@ def execute(
 
 
 def _check_trusted(model: onnx.ModelProto, where: str) -> None:
-    """qonnx evaluates layout annotations as Python and imports a node's domain as a module: allow neither."""
-    for name, layout in tensor_annotations(model, "tensor_layout").items():
-        if re.fullmatch(r"""\[\s*(["'][A-Z]["']\s*,?\s*)*\]""", layout) is None:
+    """qonnx evaluates layout annotations as Python and imports a node's domain as a module: allow neither.
+
+    A layout is a list of quoted letters and nothing else; qonnx writes 'x' for an axis of size 1. Each one is
+    looked at, also where a file has several for a tensor.
+    """
+    for entry in model.graph.quantization_annotation:
+        layouts = (p.value for p in entry.quant_parameter_tensor_names if p.key == "tensor_layout")
+        if any(_LAYOUT.fullmatch(layout) is None for layout in layouts):
             raise BadInput(
-                f"{where}: tensor {name!r}", "has a layout annotation that is no list", "remove it"
-            )
+                f"{where}: tensor {entry.tensor_name!r}", "has a layout annotation that is no list of axes",
+                "remove it",
+            )  # fmt: skip
     for node in model.graph.node:
         if node.domain not in DOMAINS:
             raise BadInput(

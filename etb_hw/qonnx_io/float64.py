@@ -21,6 +21,7 @@ from qonnx.custom_op.general.quant import quant
 from qonnx.custom_op.general.trunc import trunc_v1, trunc_v2
 
 from etb_hw.qonnx_io.batched import with_batch
+from etb_hw.qonnx_io.input_types import as_declared
 from etb_hw.qonnx_io.model_file import QUANTIZERS
 from etb_hw.qonnx_io.writer import GENERAL
 
@@ -33,11 +34,11 @@ def execute_in_float64(model: onnx.ModelProto, x: NDArray[np.generic]) -> Double
 
     Meant for the few samples on which float32 and the integer graph part.
     """
-    evaluator = ReferenceEvaluator(_doubled(with_batch(model, 1)), new_ops=list(_OPS))
-    name = evaluator.input_names[0]
+    doubled = _doubled(with_batch(model, 1))
+    evaluator, given = ReferenceEvaluator(doubled, new_ops=list(_OPS)), doubled.graph.input[0]
     results = []
     for one in x:
-        outputs: Any = evaluator.run(None, {name: one[None].astype(np.float64)})
+        outputs: Any = evaluator.run(None, {given.name: as_declared(given, one[None])})
         results.append(np.asarray(outputs[0], dtype=np.float64))
     return np.concatenate(results)
 
@@ -187,7 +188,7 @@ def _doubled(model: onnx.ModelProto) -> onnx.ModelProto:
             elif node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = TensorProto.DOUBLE
     for info in (*graph.input, *graph.output):
-        if info.type.tensor_type.elem_type == TensorProto.FLOAT:
+        if info.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.UNDEFINED):
             info.type.tensor_type.elem_type = TensorProto.DOUBLE
     del graph.value_info[:]
     del graph.quantization_annotation[:]

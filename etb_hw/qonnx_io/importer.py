@@ -28,13 +28,15 @@ from etb_hw.qonnx_io.affine import as_affine, then
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
-from etb_hw.qonnx_io.endings import without_ending
+from etb_hw.qonnx_io.endings import Ending, check_ending, without_ending
+from etb_hw.qonnx_io.input_types import check_readers, declared_integers
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
     CHANNELS_LAST,
     DOMAINS,
     check_model,
+    network_input,
     read_model,
     tensor_annotations,
     to_array,
@@ -49,9 +51,10 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, 
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
-KEEP_AXES = (*QUANTIZERS, "Mul", "Div", "Sub", "Add")
+KEEP_AXES = (*QUANTIZERS, "DequantizeLinear", "Cast", "Mul", "Div", "Sub", "Add")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
+CURVED = ("tanh", "sigmoid")
 MAX_ELEMENTS = 1 << 26  # of one activation tensor; a guard against absurd shapes
 
 
@@ -71,19 +74,20 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
-    model, notes = without_ending(merged_clips(model))
-    return _Interpreter(model, options, notes).run()
+    model, left_out = without_ending(merged_clips(model))
+    return _Interpreter(model, options, left_out).run()
 
 
 class _Interpreter:
-    def __init__(self, model: onnx.ModelProto, options: ImportOptions, notes: tuple[str, ...]) -> None:
-        self.model, self.graph, self.options, self.notes = model, model.graph, options, notes
+    def __init__(self, model: onnx.ModelProto, options: ImportOptions, left_out: tuple[Ending, ...]) -> None:
+        self.model, self.graph, self.options, self.left_out = model, model.graph, options, left_out
         self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
         self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
         self.source = Source()
+        self.batch = 1
         self.uses = Counter(name for node in self.graph.node for name in node.input)
         self.uses.update(o.name for o in self.graph.output)
 
@@ -97,6 +101,8 @@ class _Interpreter:
                 )
         for node in order:
             self._step(node)
+        for node in (ending.function for ending in self.left_out):
+            check_ending(Call(node, [self._tensor(node.input[0])], self.builder, self.opset))
         return self._output()
 
     def _step(self, node: onnx.NodeProto) -> None:
@@ -105,10 +111,12 @@ class _Interpreter:
                 f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
             )
         self.builder.layer = layer_name(node)
-        call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
+        inputs = [self._tensor(i) for i in node.input]
+        call = Call(node, inputs, self.builder, self.opset, self.batch)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
         if node.domain not in DOMAINS:
-            call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
+            known = next((instead for ops, instead in INSTEAD.items() if node.op_type in ops), "")
+            call.fail(f"domain {node.domain!r} is not supported", known or _of_domain(node))
         if handler is None:
             call.fail("has no exact integer form here", _remedy(node.op_type))
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
@@ -173,17 +181,9 @@ class _Interpreter:
             return None
 
     def _input(self) -> str:
-        inputs = [i for i in self.graph.input if i.name not in self.initializers]
-        if len(inputs) > 1:  # exporters may leave parameters behind that nothing reads
-            inputs = [i for i in inputs if self.uses[i.name]]
-        if len(inputs) != 1:
-            raise BadInput(
-                "the graph",
-                f"has {len(inputs)} inputs",
-                "networks with one input are supported; cut the others",
-            )
-        info = inputs[0]
-        shape = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)[1:]
+        info = network_input(self.graph)
+        sizes = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
+        self.batch, shape = max((1, *sizes[:1])), sizes[1:]
         if len(shape) not in (1, 2, 3) or min(shape) < 1 or int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
             raise BadInput(
                 f"input {info.name!r}",
@@ -195,8 +195,10 @@ class _Interpreter:
         if last:
             shape = (shape[2], *shape[:2])
         whole = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
-        dtype, chain = self._input_type(info.name)
-        given = shape if len(shape) == 2 or self._is_reshaped(info.name) else None
+        declared = declared_integers(info)
+        check_readers(self.graph, info)
+        dtype, chain = self._input_type(info.name, declared)
+        given = shape if len(shape) < 3 else None  # of flat ones, a Reshape may make images
         self.source = Source(chain, given, last)
         core = self.builder.add(Input, "input", shape=whole, dtype=dtype)
         axes = (1, 2, 0) if last else (IMAGE, SIGNAL, (0,))[3 - len(shape)]
@@ -206,7 +208,8 @@ class _Interpreter:
                     "the input mapping", f"has {step.constant.size} values for {shape[0]} channels",
                     "give one number, or one a channel",
                 )  # fmt: skip
-        self.tensors[info.name] = Value(core, chain, axes, shared=self.uses[info.name] > 1)
+        shared = self.uses[info.name] > 1
+        self.tensors[info.name] = Value(core, chain, axes, shared=shared, whole=declared is not None)
         return str(info.name)
 
     @cached_property
@@ -234,21 +237,37 @@ class _Interpreter:
                     return True
         return False
 
-    def _is_reshaped(self, name: str) -> bool:
-        return any(node.op_type == "Reshape" for node in self._readers(name))
+    def _input_type(self, name: str, declared: DataType | None) -> tuple[DataType, Chain]:
+        """By option, else by annotation, else by declaration, else by the quantizer that reads the input.
 
-    def _input_type(self, name: str) -> tuple[DataType, Chain]:
-        """By option, else by annotation, else by the quantizer that reads the input."""
+        Args:
+            declared: the integers that the file declares it to hold, where it does not declare floats.
+        """
         chain = self.options.chain
-        dtype = self.options.input_dtype or self._annotated(name)
+        dtype = self.options.input_dtype or self._annotated(name) or declared
         if dtype is None:
             readers = self._readers(name)
+            for _ in self.graph.node:  # a Transpose that qonnx puts in front of the quantizer
+                if len(readers) == 1 and readers[0].op_type == "Transpose" and readers[0].output:
+                    readers = self._readers(readers[0].output[0])
             if len(readers) == 1 and readers[0].op_type in QUANTIZERS:
                 return self._quantized_input(readers[0], chain)
             raise BadInput(
                 f"input {name!r}",
                 "has no data type",
                 "say what it holds, for example --input-dtype uint8 --input-scale 1/255",
+            )
+        if declared is not None and not (declared.min <= dtype.min and dtype.max <= declared.max):
+            raise BadInput(
+                f"input {name!r}",
+                f"is declared {declared.name.lower()}, which does not hold {dtype.name}",
+                f"say --input-dtype {declared.name.lower()}, or narrower integers",
+            )
+        if declared is not None and chain.links:
+            raise BadInput(
+                "the input mapping",
+                f"makes fractions for input {name!r}, which is declared {declared.name.lower()}",
+                "leave out --input-scale, --input-mean and --input-std: the network reads the integers",
             )
         if dtype.bits > WIDEST_INPUT:
             raise BadInput(f"input {name!r}", f"is {dtype.name}", WIDTHS)
@@ -333,17 +352,32 @@ class _Interpreter:
         top = result.count if isinstance(result, Best) else 0
         value = result.value if isinstance(result, Best) else result
         named = [a for a in value.axes if a != NO_AXIS]
-        if value.order is not None or any(value.pads) or named != sorted(named):
-            raise UnsupportedNode(where, "is transposed or padded", "end the graph in logits")
-        if value.chain.start is not None:
-            last = next(node for node in self.graph.node if self.graph.output[0].name in node.output)
+        last_axis = [*sorted(a for a in named if a), 0]  # (N, H, W, C), as Keras has it
+        channels_last = len(named) > 1 and named == last_axis
+        if value.order is not None or any(value.pads) or (named != sorted(named) and not channels_last):
             raise UnsupportedNode(
-                Call(last, [], self.builder, self.opset).label,
+                where, "is transposed or padded", "give (N, C, H, W), (N, H, W, C) or logits (N, C)"
+            )
+        last = self._last()
+        if value.chain.start is not None:
+            last.fail(
                 "is a sum of tensors of different scales",
                 "end the network in a layer, or give the branches of the sum one scale: one quantizer",
             )
+        if any(step.op in CURVED for step in value.chain.links):
+            last.fail(
+                "ends the network behind a Tanh or Sigmoid, whose last bit differs between executors",
+                "end it in the Tanh or Sigmoid, which is left out then, or put a quantizer behind it",
+            )
         value = _whole_classes(self.builder, value)
-        return self.builder.finish(value.core, value.chain, top, self.source, self.notes)
+        notes = tuple(ending.note for ending in self.left_out)
+        return self.builder.finish(value.core, value.chain, top, self.source, notes, channels_last)
+
+    def _last(self) -> Call:
+        """The node that the network ends in."""
+        name = self.graph.output[0].name
+        last = next((node for node in self.graph.node if name in node.output), onnx.NodeProto(output=[name]))
+        return Call(last, [], self.builder, self.opset)
 
 
 def _whole_classes(builder: GraphBuilder, value: Value) -> Value:
@@ -405,6 +439,12 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("Abs", "Cos", "Sin"): "use ReLU, PReLU or a quantizer: it is not monotone",
     ("Exp", "Log", "Sqrt"): QUANTIZER,
 }
+
+
+def _of_domain(node: onnx.NodeProto) -> str:
+    if node.domain == "com.microsoft" and node.op_type in HANDLERS:
+        return "write the standard op: quantize_static without UseQDQContribOps, to int8"
+    return f"use {' or '.join(DOMAINS[2:])}"
 
 
 def _remedy(op: str) -> str:

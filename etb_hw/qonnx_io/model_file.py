@@ -68,6 +68,25 @@ def _texts(message: Message) -> Iterator[str | bytes]:
                 yield from _texts(part)
 
 
+def network_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
+    """The one input that is no parameter: files may list weights among them, and some that nothing reads.
+
+    Raises BadInput where there are several, or none.
+    """
+    known = {tensor.name for tensor in graph.initializer}
+    inputs: list[onnx.ValueInfoProto] = [given for given in graph.input if given.name not in known]
+    if len(inputs) > 1:  # exporters may leave parameters behind that nothing reads
+        read = {name for node in graph.node for name in node.input}
+        inputs = [given for given in inputs if given.name in read]
+    if len(inputs) != 1:
+        raise BadInput(
+            "the graph",
+            f"has {len(inputs)} inputs",
+            "networks with one input are supported; cut the others",
+        )
+    return inputs[0]
+
+
 def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     """Values of a tensor. Raises BadInput for values that are broken, NaN or infinite."""
     where = f"tensor {tensor.name!r}"
@@ -82,7 +101,9 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     except Exception as error:  # onnx raises whatever numpy and protobuf raise
         raise BadInput(where, f"cannot be decoded ({error})", _REMEDY) from None
     if array.dtype.kind not in "fiub":
-        raise BadInput(where, f"holds {array.dtype} values", "use float or integer tensors")
+        raise BadInput(
+            where, f"holds {array.dtype} values", "use float32, or integers of 8 bits or more (int8)"
+        )
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise BadInput(where, "holds NaN or infinite values", "check the training run, then export again")

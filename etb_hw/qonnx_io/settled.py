@@ -20,12 +20,12 @@ def settled(
 ) -> tuple[NDArray[np.generic], int]:
     """qonnx's outputs for the integers ``x``, in the shape of ``found``, and how many ties were decided.
 
-    A sample on which ``found`` differs is computed again in float64, with ties decided exactly. Where that
-    gives ``found``, qonnx has rounded a tie, and ``found`` is what is returned for it. Anything else stays
-    as qonnx has it.
+    ``found`` is what ``graph.original`` gives, in the network's own order of axes. A sample on which it
+    differs is computed again in float64, with ties decided exactly. Where that gives ``found``, qonnx has
+    rounded a tie, and ``found`` is what is returned for it. Anything else stays as qonnx has it.
     """
     proto, _ = without_ending(read_model(model))
-    executed = without_rounding(graph, execute(proto, graph.to_float(x)))
+    executed = _exact(graph, execute(proto, graph.to_float(x)))
     if executed.size != found.size:
         return executed, 0
     expected = executed.reshape(found.shape).copy()
@@ -36,7 +36,14 @@ def settled(
         doubles = execute_in_float64(proto, graph.source.in_float64(x[differing]))
     except Exception:  # an operator that ONNX's implementation lacks or refuses: then nothing is excused
         return expected, 0
-    exact = without_rounding(graph, doubles).reshape(found[differing].shape).astype(found.dtype)
+    exact = _exact(graph, doubles).reshape(found[differing].shape).astype(found.dtype)
     ties = differing[(exact == found[differing]).reshape(len(differing), -1).all(axis=1)]
     expected[ties] = found[ties]
     return expected, len(ties)
+
+
+def _exact(graph: IntegerGraph, outputs: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Outputs in the original network's order of axes, without an executor's rounding."""
+    if not graph.channels_last:
+        return without_rounding(graph, outputs)
+    return graph.laid_out(without_rounding(graph, np.moveaxis(outputs, -1, 1)))

@@ -24,6 +24,7 @@ _CHAIN_OPS = {
     "div": "Div",
     "max": "Max",
     "min": "Min",
+    "leaky": "PRelu",
 }
 
 

@@ -44,7 +44,8 @@ def simulate(
             ``x`` or ``(x, labels)``.
         labels: class indices (N,), unless the batches carry them.
         expected: reference outputs, as an array (N, ...) or a function of a batch. Integers are compared
-            with the integer results, floats with their dequantized values, both exactly.
+            with the integer results, or with the classes that the network names; floats with the
+            dequantized results in its order of axes; all exactly.
         batch: images at a time.
         limit: stop after so many images.
         progress: called with the images done and their number, where known, after every batch.
@@ -179,9 +180,16 @@ class _Tally:
             self.confusion = np.zeros((classes, classes), dtype=np.int64)
         np.add.at(self.confusion, (labels, scores.argmax(axis=1)), 1)
 
+    def _like(self, result: Array, expected: Array) -> Array:
+        """The result as what it is compared with: float scores, the best classes, or plain integers."""
+        if np.issubdtype(expected.dtype, np.floating):
+            return self.graph.laid_out(self.graph.dequantize(result))
+        found = self.graph.original(result) if self.graph.top else result
+        return found if found.size == expected.size else result
+
     def _compare(self, result: Array, expected: Array) -> None:
         self.seen = True
-        actual = self.graph.dequantize(result) if np.issubdtype(expected.dtype, np.floating) else result
+        actual = self._like(result, expected)
         if expected.size != actual.size or len(expected) != len(actual):
             raise BadInput(
                 "expected outputs",

@@ -178,11 +178,18 @@ def test_absurd_shapes_take_no_memory() -> None:
     refused(model)
 
 
-def test_layout_annotations_are_never_evaluated() -> None:
-    """qonnx evaluates layout annotations as Python: a file must not run code through them."""
+HOSTILE = "__import__('os').abort()"
+
+
+@pytest.mark.parametrize(
+    "layouts", [[HOSTILE], [HOSTILE, "['N']"], ["[x]"], ["['N', x]"], ["['N'] + [1]"], ["['Nx']"], ["['ß']"]]
+)
+def test_layout_annotations_are_never_evaluated(layouts: list[str]) -> None:
+    """qonnx evaluates layout annotations as Python, the first of several: a file must not run code so."""
     model = small_model()
-    pair = onnx.StringStringEntryProto(key="tensor_layout", value="__import__('os').abort()")
-    model.graph.quantization_annotation[0].quant_parameter_tensor_names.append(pair)
+    for layout in layouts:
+        pair = onnx.StringStringEntryProto(key="tensor_layout", value=layout)
+        model.graph.quantization_annotation[0].quant_parameter_tensor_names.append(pair)
     with pytest.raises(BadInput, match="layout"):
         execute(model, np.zeros((1, 2, 6, 6)))
 

@@ -14,6 +14,7 @@ from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWei
 from onnx import TensorProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
+from qonnx.transformation.infer_data_layouts import InferDataLayouts
 from torch import nn
 
 from etb_hw.dataflow import lower
@@ -23,6 +24,7 @@ from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.qonnx_io import ImportOptions, import_model
 from etb_hw.qonnx_io.export import exported_model
+from etb_hw.qonnx_io.model_file import tensor_annotations
 from hw_tests.fuzz.onnx_emitter import Emitter
 
 SIZES = {"kernel_shape": [3, 3], "pads": [0] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
@@ -100,8 +102,9 @@ def test_wide_biases(bits: float, tmp_path: Path) -> None:
     proved(image(body), tmp_path)
 
 
-def test_batch_normalisation_of_features_between_unsqueeze_and_squeeze(tmp_path: Path) -> None:
-    """FINN's own TFC files."""
+@pytest.mark.parametrize("layouts", [False, True])
+def test_batch_normalisation_of_features_between_unsqueeze_and_squeeze(layouts: bool, tmp_path: Path) -> None:
+    """FINN's own TFC files, and the layouts that qonnx annotates them with: x is an axis of size 1."""
 
     def ending(out: Emitter, y: str) -> str:
         y = out.node("Unsqueeze", y, out.const([2], np.int64))
@@ -110,7 +113,11 @@ def test_batch_normalisation_of_features_between_unsqueeze_and_squeeze(tmp_path:
         y = out.node("BipolarQuant", out.node("Squeeze", y, out.const([2], np.int64)), out.const(1.0))
         return out.node("MatMul", y, out.const(signs(12, 5)))
 
-    proved(dense(ending), tmp_path)
+    model = dense(ending)
+    if layouts:
+        model = ModelWrapper(model).transform(InferDataLayouts()).model
+        assert "['N', 'C', 'x']" in tensor_annotations(model, "tensor_layout").values()
+    proved(model, tmp_path)
 
 
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Sigmoid"])

@@ -76,7 +76,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Upsample": upsampling.resize,
     # shapes
     "Identity": shapes.identity,
-    "Dropout": shapes.identity,
+    "Dropout": shapes.dropout,
     "Cast": shapes.cast,
     "Shape": shapes.shape,
     "Flatten": shapes.flatten,

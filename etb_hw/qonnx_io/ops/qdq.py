@@ -6,10 +6,12 @@ bounds into the QuantizeLinear before this is called.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from etb_hw.integer import Chain, DataType
 from etb_hw.qonnx_io.affine import then
@@ -54,7 +56,7 @@ def dequantize_linear(call: Call) -> Tensor:
     zero_ = zero_point(call)
     factor = call.per_channel(value, _along(call, scale, len(value.axes) + 1))
     chain = then(then(value.chain, "sub", float(zero_)), "mul", factor)
-    return value.with_chain(chain)
+    return replace(value, chain=chain, whole=False)
 
 
 def input_of(call: Call) -> tuple[DataType, Chain]:
@@ -67,7 +69,7 @@ def input_of(call: Call) -> tuple[DataType, Chain]:
 def limits(call: Call) -> tuple[int, int]:
     """The smallest and largest integer that a QuantizeLinear gives."""
     zero = call.optional(2)
-    dtype = np.dtype(np.uint8) if zero is None else zero.value.dtype
+    dtype = _wanted_type(call) if zero is None else zero.value.dtype
     if dtype.kind not in "iu":
         call.fail(f"gives {dtype}", "quantize to integers")
     own = np.iinfo(str(dtype))
@@ -75,6 +77,14 @@ def limits(call: Call) -> tuple[int, int]:
     if clipped[0] >= clipped[1]:
         call.fail(f"is clipped to {clipped[0]:g} to {clipped[1]:g}", "clip to two integers in its range")
     return int(clipped[0]), int(clipped[1])
+
+
+def _wanted_type(call: Call) -> np.dtype[Any]:
+    """The type that a QuantizeLinear without a zero point gives: uint8, or what it says (operator set 21)."""
+    kind = call.attr("output_dtype", 0) or TensorProto.UINT8
+    if kind not in TensorProto.DataType.values():
+        call.fail(f"has output_dtype {kind!r}", "export the network again")
+    return np.dtype(helper.tensor_dtype_to_np_dtype(kind))
 
 
 def zero_point(call: Call) -> int:

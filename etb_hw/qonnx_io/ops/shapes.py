@@ -15,11 +15,17 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Grouped, Tensor
 
 
 def identity(call: Call) -> Tensor:
-    """Identity, Dropout in eval mode, and Cast between float types."""
     source = call.inputs[0]
     if source is None:
         call.fail("has no input", "check the graph's wiring")
     return source
+
+
+def dropout(call: Call) -> Tensor:
+    """Nothing in eval mode; its input that says otherwise came with operator set 12."""
+    if call.input(2) is not None and call.scalar(2):
+        call.fail("is in training mode", "export the network in eval mode")
+    return identity(call)
 
 
 def cast(call: Call) -> Tensor:
@@ -39,11 +45,11 @@ def cast(call: Call) -> Tensor:
 
 
 def shape(call: Call) -> Tensor:
-    """The shape of a tensor with a batch of one (Reshape puts the real batch back)."""
+    """The shape of a tensor with a batch of one (Reshape puts the real batch back), or a part of it."""
     source = call.inputs[0]
-    if isinstance(source, Const):
-        return Const(np.asarray(source.shape, dtype=np.int64))
-    return Const(np.asarray(onnx_shape(call, call.value(0)), dtype=np.int64))
+    sizes = source.shape if isinstance(source, Const) else onnx_shape(call, call.value(0))
+    part = slice(int(call.attr("start", 0)), call.attr("end"))  # counts from behind and clamps, as ONNX does
+    return Const(np.asarray(sizes[part], dtype=np.int64))
 
 
 def onnx_shape(call: Call, value: Value) -> tuple[int, ...]:
@@ -55,9 +61,10 @@ def onnx_shape(call: Call, value: Value) -> tuple[int, ...]:
 
 
 def flatten(call: Call) -> Tensor:
-    if int(call.attr("axis", 1)) != 1:
+    value = call.value(0)
+    if int(call.attr("axis", 1)) not in (1, -len(value.axes)):
         call.fail("does not keep the batch axis", "flatten from axis 1")
-    return flat(call, call.value(0))
+    return flat(call, value)
 
 
 def reshape(call: Call) -> Tensor:
@@ -65,6 +72,8 @@ def reshape(call: Call) -> Tensor:
     if target is None:
         call.fail("has no target shape", "export the network again")
     source = call.inputs[0]
+    if not isinstance(source, Const) and target[:1] == (call.batch,):
+        target = (1, *target[1:])  # shapes here are of one sample
     if isinstance(source, Const):
         try:
             return moved(
@@ -73,7 +82,11 @@ def reshape(call: Call) -> Tensor:
         except (ValueError, IndexError):
             call.fail(f"shape {source.shape} does not become {target}", "export the network again")
     if isinstance(source, Grouped):
-        return joined(call, source, target, onnx_shape(call, source.value))
+        whole = onnx_shape(call, source.value)
+        size = int(np.prod(whole))
+        if len(whole) > 2 and (target in ((0, -1), (1, -1)) or target[1:] == (size,)):
+            return flat(call, joined(call, source, whole, whole))  # torch's newer exporter does both at once
+        return joined(call, source, target, whole)
     value = call.value(0)
     before = onnx_shape(call, value)
     size = int(np.prod(before))
@@ -184,9 +197,12 @@ def pad(call: Call) -> Tensor:
     constant = call.attr("value")
     if constant is None:
         constant = call.scalar(2) if call.input(2) is not None else 0.0
+    axes = call.int_list("axes", 3)  # of operator set 18: which the amounts are for
+    if amounts is not None and axes is not None:
+        amounts = _of_all_axes(call, amounts, axes, len(value.axes) + 1)
     if amounts is not None and value.axes == SIGNAL and len(amounts) == 6:
         amounts = (*amounts[:2], 0, *amounts[2:5], 0, *amounts[5:])
-    elif amounts is None or value.axes != IMAGE or len(amounts) != 8 or call.input(3) is not None:
+    elif amounts is None or value.axes != IMAGE or len(amounts) != 8:
         call.fail("does not pad an NCHW image", "pad the two image axes")
     channels = (amounts[1], amounts[5])
     if constant == 0 and min(amounts) >= 0 and 0 < sum(channels) == sum(amounts):
@@ -212,6 +228,16 @@ def pad(call: Call) -> Tensor:
         call.fail("adds a second border of another value", "use one Pad")
     top, left, bottom, right = (a + b for a, b in zip(border, value.pads, strict=True))
     return replace(value, pads=(top, left, bottom, right), pad_value=integer)
+
+
+def _of_all_axes(call: Call, amounts: tuple[int, ...], axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    placed = {axis % rank for axis in axes if -rank <= axis < rank}
+    if not len(placed) == len(axes) == len(amounts) / 2:
+        call.fail(f"pads {amounts} do not fit axes {axes}", "export the network again")
+    before, behind = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        before[axis], behind[axis] = amounts[place], amounts[place + len(axes)]
+    return (*before, *behind)
 
 
 def _more_channels(call: Call, value: Value, before: int, behind: int) -> Value:

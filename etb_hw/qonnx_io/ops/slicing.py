@@ -13,6 +13,8 @@ from etb_hw.qonnx_io.ops.channels import selected
 from etb_hw.qonnx_io.ops.constants import shape_arithmetic
 from etb_hw.qonnx_io.value import NO_AXIS, Const, Tensor
 
+_OPEN = 2**31 - 1  # what exporters write for an end that is left open, at least
+
 
 def sliced(call: Call) -> Tensor:
     """Of constants; or any channels, and every n-th row and column of an image from the first one on."""
@@ -35,6 +37,8 @@ def sliced(call: Call) -> Tensor:
         if at == 0 and step:
             channels = channels[start:end:step]  # of any sign, as ONNX means them
             continue
+        if axis % rank == 0 and not (start == 0 and end >= _OPEN and step == 1):
+            call.fail("picks samples of a batch", "let the network read each sample: x[:, ...]")
         size = 1 if at == NO_AXIS else shape[at]
         if start != 0 or end < size or step < 1 or (step > 1 and at not in (1, 2)):
             _refuse(call)
