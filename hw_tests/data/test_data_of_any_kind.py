@@ -123,6 +123,16 @@ def test_a_function_of_the_user(tmp_path, monkeypatch):
             found(function)
     with pytest.raises(BadInput, match="cannot be imported"):
         load(DataConfig(name="python", function="my_absent_module:f"))
+    for path, remedy in (
+        ("./my_data_of_test.py", '"my_data_of_test:arrays"'),
+        ("my_data_of_test.py", '"my_data_of_test:arrays"'),
+        ("sub/my_data.py", '"sub.my_data:arrays"'),
+        ("../my_data", '"my_data:arrays", and run where my_data.py lies'),
+        ("my-data", '"my_code:arrays"'),
+    ):
+        with pytest.raises(BadInput) as caught:
+            load(DataConfig(name="python", function=f"{path}:arrays"))
+        assert remedy in caught.value.remedy
     with pytest.raises(BadInput, match="module:function"):
         load(DataConfig(name="python"))
     assert str(Path.cwd()) not in __import__("sys").path
