@@ -320,6 +320,28 @@ def test_what_has_no_hardware_is_told_in_the_modules_words_before_training(
         stand_in(trainee, trainee.groups.widths)
 
 
+def of_other_images(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return small((3, *shape[1:]), classes)
+
+
+def of_two_inputs(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return nn.Bilinear(2, 3, classes)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (of_other_images, r"does not run on the data's images, \(1, 8, 8\) (.|\n)*3 channels, but got 1"),
+        (of_two_inputs, r"'Bilinear': takes 2 inputs"),
+    ],
+)
+def test_a_module_that_does_not_take_the_data_is_told_so(function, said, named, digits: Dataset) -> None:
+    """Not that it runs, but for a trace."""
+    with pytest.raises(BadInput, match=f"model.function of_a_user:net(.|\n)*{said}") as caught:
+        trainee_of(named(function), digits)
+    assert "runs by itself" not in str(caught.value)
+
+
 KNOWN = {
     **{name: (known.build, known.shape, known.additions) for name, known in ARCHITECTURES.items()},
     **{name: (build, shape, "keep") for name, (build, shape) in NETWORKS.items()},
