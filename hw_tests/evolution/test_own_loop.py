@@ -302,6 +302,21 @@ def test_errors_say_what_to_do():
     prepared = etb.prepare(model, batch(0)[0])
     with pytest.raises(BadInput, match="prepared already"):
         etb.prepare(prepared, batch(0)[0])
+    for rules, message in (
+        ({"0": {"prune": False}}, r"rule '0': is a dict(.|\n)*Rule\(prune=False\)"),
+        ({0: etb.Rule()}, "rule 0: is no module path"),
+        ([etb.Rule()], "rules: is a list"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            etb.prepare(model, batch(0)[0], rules)
+        with pytest.raises(BadInput, match=message):
+            etb.Network(model, rules)
+    with pytest.raises(BadInput, match=r"class Sequential(.|\n)*Sequential\(\.\.\.\)"):
+        etb.prepare(nn.Sequential, batch(0)[0])
+    with pytest.raises(BadInput, match="model: is a Tensor"):
+        etb.Evolution(batch(0)[0], 0.4, steps=3)
+    with pytest.raises(BadInput, match="samples: is a DataLoader"):
+        etb.slim(prepared, torch.utils.data.DataLoader([1]))
     with pytest.raises(BadInput, match="is not prepared"):
         etb.Evolution(model, 0.4, steps=3)
     with pytest.raises(BadInput, match="still evolving"):
