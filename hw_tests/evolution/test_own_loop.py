@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -323,8 +324,22 @@ def test_errors_say_what_to_do():
         etb.slim(prepared)
     with pytest.raises(BadInput, match=r"export etb_hw\.slim"):
         etb.export(prepared, "never.onnx")
-    with pytest.raises(BadInput, match="hardenn"):
+    with pytest.raises(BadInput, match="hardenn") as caught:
         etb.Evolution(prepared, 0.4, steps=3, hardenn=0.5)
+    assert not {"ratio", "count", "target_luts"} & set(re.findall(r"\w+", caught.value.remedy))
+    with pytest.raises(BadInput, match=r"Evolution: target: is 50(.|\n)*less than 1"):
+        etb.Evolution(prepared, 50, steps=3)
+    with pytest.raises(BadInput, match=r"Evolution: harden: (.|\n)*another value; harden: "):
+        etb.Evolution(prepared, 0.4, steps=3, harden=3)
+    with pytest.raises(BadInput, match=r"Evolution: count: is 'weights'(.|\n)*use parameters"):
+        etb.Evolution(prepared, 0.4, "weights", steps=3)
+    with pytest.raises(BadInput, match=r"Evolution: ratio: (.|\n)*target=0.5"):
+        etb.Evolution(prepared, 0.4, steps=3, ratio=0.5)
+    with pytest.raises(BadInput, match=r"Evolution: caps: has 1 values"):
+        etb.Evolution(prepared, 0.4, steps=3, caps=(0.5,))
+    single = etb.prepare(nn.Sequential(nn.Flatten(), nn.Linear(batch(0)[0][0].numel(), 4)), batch(0)[0])
+    with pytest.raises(BadInput, match="Evolution: target: no group of channels may be cut"):
+        etb.Evolution(single, 0.4, steps=3)
     with pytest.raises(BadInput, match="luts"):
         etb.Evolution(prepared, 0.4, "luts", steps=3)
     with pytest.raises(InfeasibleTarget, match=r"target: 90% of parameters cannot be cut"):
