@@ -34,6 +34,7 @@ from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
     CHANNELS_LAST,
     DOMAINS,
+    MAPPED,
     check_model,
     read_model,
     tensor_annotations,
@@ -107,6 +108,11 @@ class _Interpreter:
         self.builder.layer = layer_name(node)
         call = Call(node, [self._tensor(i) for i in node.input], self.builder, self.opset)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
+        if node.domain.startswith(MAPPED):
+            reason = f"{node.op_type} is a block of hardware: this is a design, mapped already"
+            call.fail(
+                reason, "give the QONNX file that it was built from, or this one to rtl, synth or package"
+            )
         if node.domain not in DOMAINS:
             call.fail(f"domain {node.domain!r} is not supported", f"use {' or '.join(DOMAINS[2:])}")
         if handler is None:

@@ -278,6 +278,19 @@ def test_a_folder_says_itself_what_it_holds(tmp_path: Path) -> None:
         assert sorted(found) == sorted(expected), data
 
 
+def test_a_network_and_a_design_are_told_apart(model: Path, tmp_path: Path) -> None:
+    assert call("build", model, "--target-fps", "1000", "--out", tmp_path).exit_code == 0
+    design = tmp_path / "dataflow.onnx"
+    for command, said in (
+        (("build", design, "--target-fps", "1000"), "this is a design, mapped already"),
+        (("rtl", model), f"{model}: holds a network"),
+        (("synth", model), f"{model}: holds a network"),
+    ):
+        done = call(*command)
+        assert done.exit_code == 2
+        assert said in done.stderr
+
+
 def test_what_is_said_to_be_forced_can_be(model: Path, tmp_path: Path) -> None:
     """Every command that names ``--force`` as the remedy takes it, and then replaces what is there."""
     assert call("build", model, "--target-fps", "1000", "--out", tmp_path / "made").exit_code == 0
