@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, EtbError, one_line
 from etb_hw.files import digest
 
 
@@ -20,7 +20,7 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
     Args:
         where: the key of the flow file. what: ``function`` or ``class``, for messages.
 
-    Raises BadInput where it cannot be imported, or cannot be called.
+    Raises BadInput where it cannot be imported, fails when it is, or cannot be called.
     """
     if named is None or named.count(":") != 1:
         raise BadInput(where, f"is {named!r}", f'name it "module:{what}"')
@@ -36,6 +36,11 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
         if module.endswith(".py"):
             remedy = _as_module(module, name, what)
         raise BadInput(f"{where} {named}", f"cannot be imported ({error})", remedy) from None
+    except EtbError:
+        raise
+    except Exception as error:  # whatever the user's module does; a syntax error says its file and line
+        reason = f"fails when it is imported ({type(error).__name__}: {one_line(error)})"
+        raise BadInput(f"{where} {named}", reason, f"repair {module}") from error
     if not callable(found):
         raise BadInput(f"{where} {named}", f"is no {what}", f"define {name} in {module}")
     return found
@@ -61,7 +66,7 @@ def source_digest(named: str) -> str:
         with _from_here():
             spec = find_spec(named.partition(":")[0])
         return "" if spec is None or spec.origin is None else digest(Path(spec.origin))
-    except (ImportError, ValueError, OSError):
+    except Exception:  # finding a module of a package imports that; a fault in it is told where it is used
         return ""
 
 
