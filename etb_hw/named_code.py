@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, EtbError, one_line
 from etb_hw.files import digest
 
 
@@ -20,20 +20,41 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
     Args:
         where: the key of the flow file. what: ``function`` or ``class``, for messages.
 
-    Raises BadInput where it cannot be imported, or cannot be called.
+    Raises BadInput where it cannot be imported, fails when it is, or cannot be called.
     """
     if named is None or named.count(":") != 1:
         raise BadInput(where, f"is {named!r}", f'name it "module:{what}"')
     module, _, name = named.partition(":")
+    if not all(part.isidentifier() for part in module.split(".")):
+        remedy = _as_module(module, name, what)
+        raise BadInput(f"{where} {named}", f"{module!r} is no name of a module", remedy)
     try:
         with _from_here():
             found = getattr(import_module(module), name, None)
     except ImportError as error:
         remedy = "run where the module lies, or install it"
+        if module.endswith(".py"):
+            remedy = _as_module(module, name, what)
         raise BadInput(f"{where} {named}", f"cannot be imported ({error})", remedy) from None
+    except EtbError:
+        raise
+    except Exception as error:  # whatever the user's module does; a syntax error says its file and line
+        reason = f"fails when it is imported ({type(error).__name__}: {one_line(error)})"
+        raise BadInput(f"{where} {named}", reason, f"repair {module}") from error
     if not callable(found):
         raise BadInput(f"{where} {named}", f"is no {what}", f"define {name} in {module}")
     return found
+
+
+def _as_module(path: str, name: str, what: str) -> str:
+    """What to write instead of the path of a file, such as ``../nets/my_net.py``."""
+    parts = [part for part in path.removesuffix(".py").replace("\\", "/").split("/") if part not in ("", ".")]
+    outside = path.startswith("/") or ".." in parts
+    module = parts[-1:] if outside else parts
+    if not module or not all(part.isidentifier() for part in module):
+        return f'name the file by letters, digits and _ (my_code.py), and write "my_code:{name or what}"'
+    where = f", and run where {module[0]}.py lies" if outside else ""
+    return f'write "{".".join(module)}:{name}"{where}'
 
 
 def source_digest(named: str) -> str:
@@ -45,7 +66,7 @@ def source_digest(named: str) -> str:
         with _from_here():
             spec = find_spec(named.partition(":")[0])
         return "" if spec is None or spec.origin is None else digest(Path(spec.origin))
-    except (ImportError, ValueError, OSError):
+    except Exception:  # finding a module of a package imports that; a fault in it is told where it is used
         return ""
 
 

@@ -20,6 +20,7 @@ from etb_hw.artifacts import RUN_FILES
 from etb_hw.cli.main import COMMANDS
 from etb_hw.config import Flow
 from etb_hw.flow.rehearsal import stand_in
+from etb_hw.flow.steps import STEPS
 from etb_hw.training.trainees import trainee_of
 
 NEEDS = "needs pip install 'etb-hw[docs]'"
@@ -51,6 +52,11 @@ def test_reference_knows_every_key_and_command(site: Path) -> None:
     for name in COMMANDS:
         if find_spec(f"etb_hw.cli.{name}"):
             assert f'id="etb-hw-{name}"' in commands
+
+
+def test_the_first_page_names_the_steps_in_their_order() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [step.name for step in STEPS]
 
 
 def test_the_page_of_run_files_names_them_all(site: Path) -> None:

@@ -86,6 +86,8 @@ def test_init_writes_flows_that_run_takes_by_name(tmp_path: Path, monkeypatch: p
     kept = CliRunner().invoke(main, ["init", "digits"])
     assert kept.exit_code == 2
     assert Path("digits.toml").read_text() == "[data]\n"
+    spaced = CliRunner().invoke(main, ["init", "digits", "--out", "x y/ü.toml"])
+    assert "then etb-hw run 'x y/ü.toml'" in spaced.output
     unknown = CliRunner().invoke(main, ["init", "digit"])
     assert "digits" in unknown.output
 

@@ -34,6 +34,9 @@ def command(source: Path, out: Path | None, force: bool, output: Output) -> None
 
         if source.is_file() and own_checkpoint.read(source) is not None:
             remedy = "export it by its flow file, where that code lies: etb-hw export FLOW_FILE"
+            beside = MODEL.path(source.parent)
+            if beside.is_file():
+                remedy = f"{beside} is its QONNX file; to make another, {remedy}"
             raise BadInput(str(source), "holds a module of a user's, whose code is not in it", remedy)
         module = deployable(load_checkpoint(source)[0])
         path = out or MODEL.path(source.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -35,5 +36,5 @@ def command(name: str | None, out: Path | None, force: bool, output: Output) -> 
     if out.exists() and not force and out.read_bytes() != text.encode():
         raise BadInput(str(out), "is there already", "give another --out, or --force to replace it")
     write_text(out, text)
-    output.say(f"{out}: change it, then etb-hw run {out}")
+    output.say(f"{out}: change it, then etb-hw run {shlex.quote(str(out))}")
     output.document({"file": str(out)})

@@ -43,9 +43,11 @@ from etb_hw.cli.output import Output, output_options
     show_default=True,
     help="Compare every output with qonnx's execution of the file (slow).",
 )
-@click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer to trace.npy instead.")
+@click.option("--trace", "layer", metavar="LAYER", help="Write the tensor of one layer instead, to --out.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write results: .json figures, .npy outputs, .csv classes."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write results: .json figures, .npy outputs, .csv classes. With --trace a .npy; default: trace.npy.",
 )
 @click.option("--stalls", type=Between(0, 0.95), default=0.0, help="RTL: share of stalled cycles.")
 @proof_option

@@ -31,6 +31,8 @@ from etb_hw.verification import Proof
 
 def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
+    if options["out"] is not None:
+        _check_out(options)
     graph = import_model(model, import_options(options))
     given = examples(options["data_text"])
     limit = min(options["limit"] or len(given.x), len(given.x))
@@ -39,10 +41,11 @@ def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> i
         tensor = trace_layer(graph, options["layer"], fitted.images)
         content = io.BytesIO()
         np.save(content, tensor)
-        with output_file(Path("trace.npy"), "simulate", force=options["force"]) as path:
+        out = options["out"] or Path("trace.npy")
+        with output_file(out, "simulate", force=options["force"]) as path:
             write_bytes(path, content.getvalue())
-        output.say(f"trace.npy: {options['layer']}, {tensor.dtype} {tensor.shape}")
-        output.document({"file": "trace.npy", "layer": options["layer"], "shape": tensor.shape})
+        output.say(f"{out}: {options['layer']}, {tensor.dtype} {tensor.shape}")
+        output.document({"file": str(out), "layer": options["layer"], "shape": tensor.shape})
         return 0
     with output.progress("comparing with qonnx"):
         proof = prove_fitted(fitted, model, options["proof_samples"])
@@ -73,6 +76,19 @@ def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> i
     return _code(report)
 
 
+def _check_out(options: Mapping[str, Any]) -> None:
+    """Raise BadInput, before anything is simulated, where ``--out`` cannot hold what is asked for."""
+    where, ending = f"--out {options['out']}", options["out"].suffix
+    if options["layer"] is not None:
+        if ending != ".npy":
+            raise BadInput(where, "is no .npy file, as which --trace writes a tensor", "choose this ending")
+    elif options["engine"] == "rtl":
+        reason = "has nothing to hold: the rtl engine compares outputs, and writes none"
+        raise BadInput(where, reason, "leave --out away, or choose another --engine")
+    elif ending not in (".json", ".npy", ".csv"):
+        raise BadInput(where, "is no .json, .npy or .csv file", "choose one of these endings")
+
+
 def _code(report: SimulationReport) -> int:
     if report.interrupted:
         return 130
@@ -95,7 +111,7 @@ def written(
             content = io.BytesIO()
             np.save(content, values)
             return content.getvalue()
-        case ".csv":
+        case _:
             classes = values.reshape(len(values), -1)
             found = classes[:, 0] if graph.top else classes.argmax(axis=1)
             columns = [
@@ -106,7 +122,6 @@ def written(
             head = "image,class" + ("" if labels is None else ",label")
             rows = (",".join(str(int(value)) for value in row) for row in zip(*columns, strict=False))
             return ("\n".join([head, *rows]) + "\n").encode()
-    raise BadInput(f"--out {path}", "is no .json, .npy or .csv file", "choose one of these endings")
 
 
 def _rtl(output: Output, fitted: Fitted, options: Mapping[str, Any], imported: Proof | None) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -13,7 +14,7 @@ from torch import nn
 
 from etb_hw.artifacts.sizes import Count
 from etb_hw.config import EvolutionConfig
-from etb_hw.errors import BadInput, InfeasibleTarget
+from etb_hw.errors import BadInput, EtbError, InfeasibleTarget
 from etb_hw.evolution.allocation import Limits, make_limits
 from etb_hw.evolution.budget import Budget, agreed, first_ratio, remembered
 from etb_hw.evolution.controller import Controller
@@ -27,6 +28,8 @@ from etb_hw.pruning.sizes import Cost, cost_function
 
 CostOf: TypeAlias = Callable[[Plan], Cost]
 BudgetOf: TypeAlias = Callable[[PreparedNet], tuple[Cost, Budget]]
+_BY_ARGUMENT = ("ratio", "count", "target_luts", "target_share")  # keys that target and count stand for
+OPTIONS = tuple(key for key in EvolutionConfig.model_fields if key not in _BY_ARGUMENT)
 
 
 class Evolution(Course):
@@ -64,17 +67,7 @@ class Evolution(Course):
         if steps < 1:
             raise BadInput("Evolution", f"steps is {steps}", "give the number of optimizer steps in all")
         named = count if isinstance(count, str) else "luts"
-        try:
-            ratio = 0.0 if callable(target) else target
-            self.config = EvolutionConfig(ratio=ratio, count=named, **options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            known = ", ".join(EvolutionConfig.model_fields)
-            raise BadInput(f"Evolution: {key}", first["msg"], f"known options: {known}") from None
-        if self.config.budgeted:
-            remedy = "give target=etb_hw.budget(fps=..., luts=...)"
-            raise BadInput("Evolution", "target_luts and target_share are for flow files", remedy)
+        self.config = _config(0.0 if callable(target) else target, named, options)
         if count == "luts":
             raise BadInput(
                 "Evolution: count", "LUTs depend on the frame rate", "give count=etb_hw.luts(fps=...)"
@@ -94,13 +87,15 @@ class Evolution(Course):
     def _first(self, cost: Cost, budget: Budget) -> tuple[float, Budget]:
         """The ratio to begin with, and the budget as all processes see it."""
         budget = replace(budget, used=remembered(agreed(Team.present(), self._device, budget.used)))
-        ratio = first_ratio(self.original, self.config, cost, budget)
+        with _arguments_named():
+            ratio = first_ratio(self.original, self.config, cost, budget)
         self.config = self.config.at_ratio(ratio)
         return ratio, budget
 
     def _limits(self, cost: Cost) -> Limits:
         try:
-            return make_limits(self.original, self.config, cost)
+            with _arguments_named():
+                return make_limits(self.original, self.config, cost)
         except InfeasibleTarget as error:
             raise InfeasibleTarget(
                 "Evolution: target",
@@ -136,3 +131,42 @@ class Evolution(Course):
     def thresholds(self) -> dict[str, NDArray[np.float32]]:
         """Thresholds (C,) that are still trained, by module path and ``weights`` or ``activations``."""
         return thresholds(self.net)
+
+
+def _config(ratio: float, count: str, options: Mapping[str, Any]) -> EvolutionConfig:
+    """The section of a flow file that these arguments stand for. Raises BadInput, in words of arguments."""
+    if "ratio" in options:
+        raise BadInput("Evolution: ratio", "is called target here", f"give target={options['ratio']!r}")
+    for key in ("target_luts", "target_share"):
+        if options.get(key) is not None:
+            remedy = "give target=etb_hw.budget(fps=..., luts=...)"
+            raise BadInput(f"Evolution: {key}", "target_luts and target_share are for flow files", remedy)
+    try:
+        return EvolutionConfig(ratio=ratio, count=count, **options)
+    except ValidationError as error:
+        first = error.errors()[0]
+    key, reason = ".".join(str(part) for part in first["loc"]), first["msg"]
+    remedy = f"known options: {', '.join(OPTIONS)}"
+    if key == "ratio":
+        key, reason = "target", f"is {ratio!r}"
+        remedy = "give the share of count to cut, at least 0 and less than 1 (0.4), or etb_hw.budget(...)"
+    elif key == "count":
+        reason, remedy = f"is {count!r}", "use parameters, filters, macs, or etb_hw.luts(fps=...)"
+    elif key in OPTIONS:
+        about = EvolutionConfig.model_fields[key].description
+        remedy = f"give another value{f'; {key}: {about}' if about else ''}"
+    raise BadInput(f"Evolution: {key}", reason, remedy)
+
+
+@contextmanager
+def _arguments_named() -> Iterator[None]:
+    """Errors about keys of a flow file name the arguments here that stand for them."""
+    try:
+        yield
+    except EtbError as error:
+        section, _, key = error.where.partition(".")
+        if section != "evolution":
+            raise
+        remedy = error.remedy.replace("build.target_fps", "fps").replace("evolution.", "")
+        where = f"Evolution: {key if key in OPTIONS else 'target'}"
+        raise type(error)(where, error.reason, remedy) from None

@@ -9,8 +9,9 @@ from torch import nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.note import note_of
+from etb_hw.evolution.prepare import check_additions
 from etb_hw.evolution.rewrite import Additions
-from etb_hw.evolution.rules import Rules
+from etb_hw.evolution.rules import Rules, check_rules
 from etb_hw.models.own import REMEDY
 
 
@@ -29,6 +30,10 @@ class Network:
     rules: Rules | None = None
     additions: Additions = "keep"
     teacher: nn.Module | None = None
+
+    def __post_init__(self) -> None:
+        check_rules(self.rules)
+        check_additions(self.additions)
 
 
 def network_of(where: str, made: Any) -> Network:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
+from etb_hw.errors import BadInput
 from etb_hw.evolution.plan import Plan
 
 _PREPARED = "_etb_prepared"
@@ -31,7 +32,13 @@ class Note:
 
 
 def note_of(model: nn.Module) -> Note | None:
-    """The note of a prepared module; None for other modules."""
+    """The note of a prepared module; None for other modules. Raises BadInput for what is no module."""
+    if isinstance(model, type):
+        raise BadInput(
+            "model", f"is the class {model.__name__}", f"make a module of it: {model.__name__}(...)"
+        )
+    if not isinstance(model, nn.Module):
+        raise BadInput("model", f"is a {type(model).__name__}", "give a torch.nn.Module")
     note: Note | None = _memory(unwrapped(model)).get(_PREPARED)
     return note
 

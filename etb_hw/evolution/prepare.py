@@ -9,7 +9,7 @@ import copy
 import logging
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
@@ -24,7 +24,16 @@ from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
 from etb_hw.evolution.rewrite import Additions, rewritten
-from etb_hw.evolution.rules import LIBRARIES, Rules, bits_of, check_patterns, kind_of, library_class, rule_of
+from etb_hw.evolution.rules import (
+    LIBRARIES,
+    Rules,
+    bits_of,
+    check_patterns,
+    check_rules,
+    kind_of,
+    library_class,
+    rule_of,
+)
 from etb_hw.evolution.trace import check_runs, module_at, shape_of, tensors_in
 from etb_hw.evolution.transposed import spread
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingAct
@@ -96,12 +105,14 @@ def grouped(
     model: nn.Module, example_input: Tensor, rules: Rules | None = None, additions: Additions = "keep"
 ) -> tuple[nn.Module, Plan]:
     """The copy that ``prepare`` gives, and its groups of channels, which it does not know of yet."""
-    if not isinstance(example_input, Tensor) or example_input.ndim < 2:
-        raise BadInput("example_input", "is no batch", "give one tensor (N, C, ...), as in training")
     if note_of(model) is not None:
         raise BadInput(
             f"module {type(model).__name__!r}", "is prepared already", "prepare the original network"
         )
+    if not isinstance(example_input, Tensor) or example_input.ndim < 2:
+        raise BadInput("example_input", "is no batch", "give one tensor (N, C, ...), as in training")
+    check_rules(rules)
+    check_additions(additions)
     wide = next((p for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
     if wide is not None:
         raise BadInput(
@@ -138,6 +149,13 @@ def grouped(
         name for name, _ in made.named_parameters() if name.endswith("quant.threshold")
     ]
     return made, plan
+
+
+def check_additions(additions: str) -> None:
+    """Raise BadInput for what ``prepare`` would take for ``keep``."""
+    known = get_args(Additions)
+    if additions not in known:
+        raise BadInput("additions", f"{additions!r} is unknown", f"use {' or '.join(map(repr, known))}")
 
 
 def groups(model: nn.Module) -> str:

@@ -102,6 +102,21 @@ def activation_of(rules: Rules, path: str, module: nn.Module) -> str | None:
     return None
 
 
+def check_rules(rules: Rules | None) -> None:
+    """Raise BadInput for rules that are no dict of Rules."""
+    if rules is None:
+        return
+    if not isinstance(rules, Mapping):
+        raise BadInput("rules", f"is a {type(rules).__name__}", 'give a dict: {"conv1": etb_hw.Rule(...)}')
+    for pattern, rule in rules.items():
+        if not isinstance(pattern, str):
+            raise BadInput(f"rule {pattern!r}", "is no module path", f"write it as text: {str(pattern)!r}")
+        if not isinstance(rule, Rule):
+            said = rule if isinstance(rule, dict) else {}
+            options = ", ".join(f"{key}={value!r}" for key, value in said.items()) or "..."
+            raise BadInput(f"rule {pattern!r}", f"is a {type(rule).__name__}", f"give etb_hw.Rule({options})")
+
+
 def check_patterns(rules: Rules, paths: list[str]) -> None:
     """Raise BadInput for a pattern that matches no module."""
     for pattern in rules:

@@ -46,7 +46,7 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
         samples: a batch on which old and new outputs are compared; by default random inputs.
 
     Raises:
-        BadInput: the model is not prepared, or still ternary.
+        BadInput: the model is not prepared, or still ternary; samples are no tensor.
         ProofFailed: an output would change (never seen).
     """
     return slim_and_proof(model, samples)[0]
@@ -55,6 +55,9 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
 def slim_and_proof(model: nn.Module, samples: Tensor | None = None) -> tuple[nn.Module, Proof]:
     """``slim``, and what it proved of its outputs (of the last one, where there are several heads)."""
     original = PreparedNet(model)
+    if samples is not None and not isinstance(samples, Tensor):
+        reason = f"is a {type(samples).__name__}, not a batch"
+        raise BadInput("samples", reason, "give one tensor (N, C, ...), or leave it out")
     if not original.hard:
         raise BadInput(
             f"module {type(original.module).__name__!r}", "is still evolving",

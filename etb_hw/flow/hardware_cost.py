@@ -111,7 +111,9 @@ def _matrix(
     costs = [Weights().of(model(block.folded({"PE": pe, "SIMD": simd}))) for pe, simd in simds if simd]
     if not costs:
         raise InfeasibleTarget(
-            name, f"cannot run in {cycles} cycles a frame however it is folded", "lower build.target_fps"
+            name,
+            f"cannot run in {cycles} cycles a frame however it is folded",
+            "ask for fewer frames a second (build.target_fps of a flow file, fps in your own loop)",
         )
     return min(costs)
 

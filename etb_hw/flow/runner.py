@@ -48,12 +48,15 @@ def run_steps(
         ProofFailed: at the first difference; its row is in ``verification.json``.
         ProcessLost: another process of the run ended.
         BadInput: the folder is in use, cannot be written, or holds other files of these names; a step did
-            not write what it declares.
+            not write what it declares; ``start`` comes after ``until``.
     """
     names = [step.name for step in steps]
     for name in (start, until):
         if name is not None and name not in names:
             raise BadInput(f"step {name!r}", "is no step of the flow", f"use one of: {', '.join(names)}")
+    if start is not None and until is not None and names.index(start) > names.index(until):
+        remedy = f"end at {start} or later: {', '.join(names[names.index(start) :])}"
+        raise BadInput(f"--from {start} --until {until}", f"{start} comes after {until}", remedy)
     observer = observer or Silent()
     load_data = functools.cache(lambda: data.load(flow.data))
     done: dict[str, records.Record] = {}

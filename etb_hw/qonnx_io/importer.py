@@ -35,6 +35,7 @@ from etb_hw.qonnx_io.metadata import FINN, KIND
 from etb_hw.qonnx_io.model_file import (
     CHANNELS_LAST,
     DOMAINS,
+    MAPPED,
     check_model,
     network_input,
     read_model,
@@ -114,6 +115,11 @@ class _Interpreter:
         inputs = [self._tensor(i) for i in node.input]
         call = Call(node, inputs, self.builder, self.opset, self.batch)
         handler = HANDLERS.get(node.op_type) or (_fold if node.op_type in FLOAT_OPS else None)
+        if node.domain.startswith(MAPPED):
+            reason = f"{node.op_type} is a block of hardware: this is a design, mapped already"
+            call.fail(
+                reason, "give the QONNX file that it was built from, or this one to rtl, synth or package"
+            )
         if node.domain not in DOMAINS:
             known = next((instead for ops, instead in INSTEAD.items() if node.op_type in ops), "")
             call.fail(f"domain {node.domain!r} is not supported", known or _of_domain(node))

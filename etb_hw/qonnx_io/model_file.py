@@ -20,6 +20,7 @@ MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 QUANTIZERS = ("qonnx.custom_op.general", "onnx.brevitas", "finn.custom_op.general")
 DOMAINS = ("", "ai.onnx", *QUANTIZERS, CHANNELS_LAST)
+MAPPED = ("finn.custom_op.fpgadataflow", "etb_hw.dataflow")  # how domains of blocks in a dataflow.onnx begin
 
 _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw export`)"
 

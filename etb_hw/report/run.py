@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,6 @@ def read_run(run_dir: Path) -> Run:
         raise BadInput(
             str(run_dir),
             "holds none of a run's files",
-            f"make one: etb-hw run digits --out {run_dir}",
+            f"make one: etb-hw run digits --out {shlex.quote(str(run_dir))}",
         )
     return run

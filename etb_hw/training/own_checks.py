@@ -11,9 +11,10 @@ from torch import nn
 from etb_hw.config import ModelConfig
 from etb_hw.errors import BadInput
 from etb_hw.evolution.graph import graph_of
-from etb_hw.evolution.network import Network
+from etb_hw.evolution.network import Network, network_of
 from etb_hw.evolution.plan import Plan
 from etb_hw.evolution.prepare import grouped
+from etb_hw.evolution.trace import check_runs
 from etb_hw.models import LARGEST_SUM, TOPOLOGIES
 from etb_hw.models.layers import EvolvingAct
 from etb_hw.models.spec import INPUT_DTYPES
@@ -34,6 +35,7 @@ def own_module(config: ModelConfig, inputs: Inputs, made: nn.Module | Network) -
             remedy = "write the function so, for activations with rules: etb_hw.Network(module, rules)"
             reason = "is for topologies; the module of a function is what the function makes it"
             raise BadInput(f"model.{key}", reason, remedy)
+    _check_takes(where, network_of(where, made).module, inputs)
     network = of_logits(where, made, inputs)
     try:
         net, plan = grouped(network.module, inputs.example(), network.rules, network.additions)
@@ -49,6 +51,19 @@ def own_module(config: ModelConfig, inputs: Inputs, made: nn.Module | Network) -
     _check_sums(where, plan, inputs)
     found = OwnModule(named, inputs, plan, _identity(net, network, inputs), _kinds(net, plan))
     return found if config.widths is None else _at_widths(found, config.widths)
+
+
+def _check_takes(where: str, module: nn.Module, inputs: Inputs) -> None:
+    """Raise BadInput unless the module takes the data's images; before a trace, which would blame itself."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            check_runs(module, inputs.example())
+    except BadInput as error:
+        if error.where != "example_input":  # it takes more than one input
+            raise BadInput(f"{where}: {error.where}", error.reason, error.remedy) from error
+        reason = error.reason.replace("through the network", f"on the data's images, {inputs.shape}")
+        remedy = "make its layers by the shape that the function is called with; if they are, mend that line"
+        raise BadInput(where, reason, remedy) from error
 
 
 def _check_sums(where: str, plan: Plan, inputs: Inputs) -> None:

@@ -177,8 +177,30 @@ def test_results_without_labels(model: Path, tmp_path: Path) -> None:
     assert rows[0] == "image,class"
     assert rows[1:] == [f"{i},{c}" for i, c in enumerate(expected.argmax(axis=1))]
     assert json.loads((tmp_path / "r.json").read_text())["accuracy"] is None
-    wrong = call("simulate", model, "--data", tmp_path / "images.npy", "--out", tmp_path / "r.txt")
-    assert ".csv" in wrong.output
+    for more, name, said in (
+        ((), "r.txt", "is no .json, .npy or .csv file"),
+        (("--trace", "input_0"), "r.csv", "is no .npy file"),
+        (("--engine", "rtl", "--target-fps", "1000"), "r.npy", "the rtl engine"),
+    ):
+        out = tmp_path / "nowhere" / name
+        wrong = call("simulate", model, "--data", tmp_path / "images.npy", "--out", out, *more)
+        assert wrong.exit_code == 2
+        assert f"--out {out}: " in wrong.output
+        assert said in wrong.output
+        assert not out.parent.exists()
+
+
+def test_a_traced_layer_is_written_where_it_is_asked_for(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "images.npy", IMAGES)
+    monkeypatch.chdir(tmp_path)
+    trace = ("simulate", model, "--data", "images.npy", "--trace", "input_0")
+    for more, name in (((), "trace.npy"), (("--out", "input.npy"), "input.npy")):
+        assert name in call(*trace, *more).stdout
+        np.testing.assert_array_equal(np.load(name), IMAGES)
+        Path(name).unlink()
+    assert not Path("trace.npy").exists()
 
 
 def features(dtype: str, path: Path) -> np.ndarray:
@@ -254,6 +276,19 @@ def test_a_folder_says_itself_what_it_holds(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
         found = [int(row.split(",")[1]) for row in (tmp_path / "r.csv").read_text().splitlines()[1:]]
         assert sorted(found) == sorted(expected), data
+
+
+def test_a_network_and_a_design_are_told_apart(model: Path, tmp_path: Path) -> None:
+    assert call("build", model, "--target-fps", "1000", "--out", tmp_path).exit_code == 0
+    design = tmp_path / "dataflow.onnx"
+    for command, said in (
+        (("build", design, "--target-fps", "1000"), "this is a design, mapped already"),
+        (("rtl", model), f"{model}: holds a network"),
+        (("synth", model), f"{model}: holds a network"),
+    ):
+        done = call(*command)
+        assert done.exit_code == 2
+        assert said in done.stderr
 
 
 def test_what_is_said_to_be_forced_can_be(model: Path, tmp_path: Path) -> None:

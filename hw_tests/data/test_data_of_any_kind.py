@@ -25,6 +25,7 @@ from etb_hw.flow.samples import samples
 from etb_hw.integer import reference
 from etb_hw.integer.packed import PackedExecutor
 from etb_hw.models import NetSpec, specify
+from etb_hw.named_code import source_digest
 from etb_hw.pruning import deployable, load_checkpoint, save_checkpoint
 from etb_hw.qonnx_io.export import exported_model
 from etb_hw.training import tensor_of, train
@@ -123,6 +124,22 @@ def test_a_function_of_the_user(tmp_path, monkeypatch):
             found(function)
     with pytest.raises(BadInput, match="cannot be imported"):
         load(DataConfig(name="python", function="my_absent_module:f"))
+    (tmp_path / "my_broken_data.py").write_text("def arrays(:\n")
+    with pytest.raises(
+        BadInput, match=r"fails when it is imported \(SyntaxError: .*my_broken_data\.py, line 1"
+    ):
+        load(DataConfig(name="python", function="my_broken_data:arrays"))
+    assert source_digest("my_broken_data.part:arrays") == ""
+    for path, remedy in (
+        ("./my_data_of_test.py", '"my_data_of_test:arrays"'),
+        ("my_data_of_test.py", '"my_data_of_test:arrays"'),
+        ("sub/my_data.py", '"sub.my_data:arrays"'),
+        ("../my_data", '"my_data:arrays", and run where my_data.py lies'),
+        ("my-data", '"my_code:arrays"'),
+    ):
+        with pytest.raises(BadInput) as caught:
+            load(DataConfig(name="python", function=f"{path}:arrays"))
+        assert remedy in caught.value.remedy
     with pytest.raises(BadInput, match="module:function"):
         load(DataConfig(name="python"))
     assert str(Path.cwd()) not in __import__("sys").path

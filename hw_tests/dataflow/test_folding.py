@@ -88,6 +88,8 @@ def test_several_pixels_a_cycle_only_where_the_rate_needs_them() -> None:
     assert "1,000,000 frames/s" in caught.value.remedy
     with pytest.raises(InfeasibleTarget, match="50 cycles a frame even fully unrolled"):
         fold(design, Target(cycles=49))
+    with pytest.raises(InfeasibleTarget, match="target of more than 100,000,000 frames/s at 10 ns: "):
+        fold(design, Target(fps=1e9))
 
 
 def test_a_device_is_filled_with_several_pixels_a_cycle_where_they_fit() -> None:

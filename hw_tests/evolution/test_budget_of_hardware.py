@@ -60,8 +60,10 @@ def test_the_design_of_an_own_network_fits_its_budget(slim_early):
 
 
 def test_errors_come_before_training():
-    with pytest.raises(InfeasibleTarget, match=r"narrowest network .* of 100 LUTs at 20,000 frames/s"):
+    narrowest = r"Evolution: target: .* narrowest network .* of 100 LUTs at 20,000 frames/s"
+    with pytest.raises(InfeasibleTarget, match=narrowest) as caught:
         etb.Evolution(prepared(), etb.budget(FPS, 100), steps=10)
+    assert caught.value.remedy == "raise the budget or caps, or lower fps, floor or multiple"
     with pytest.raises(BadInput, match="either LUTs or a device"):
         etb.budget(FPS)
     with pytest.raises(BadInput, match="device 'Pink'"):

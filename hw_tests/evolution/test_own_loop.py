@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -302,14 +303,43 @@ def test_errors_say_what_to_do():
     prepared = etb.prepare(model, batch(0)[0])
     with pytest.raises(BadInput, match="prepared already"):
         etb.prepare(prepared, batch(0)[0])
+    for rules, message in (
+        ({"0": {"prune": False}}, r"rule '0': is a dict(.|\n)*Rule\(prune=False\)"),
+        ({0: etb.Rule()}, "rule 0: is no module path"),
+        ([etb.Rule()], "rules: is a list"),
+    ):
+        with pytest.raises(BadInput, match=message):
+            etb.prepare(model, batch(0)[0], rules)
+        with pytest.raises(BadInput, match=message):
+            etb.Network(model, rules)
+    with pytest.raises(BadInput, match=r"class Sequential(.|\n)*Sequential\(\.\.\.\)"):
+        etb.prepare(nn.Sequential, batch(0)[0])
+    with pytest.raises(BadInput, match="model: is a Tensor"):
+        etb.Evolution(batch(0)[0], 0.4, steps=3)
+    with pytest.raises(BadInput, match="samples: is a DataLoader"):
+        etb.slim(prepared, torch.utils.data.DataLoader([1]))
     with pytest.raises(BadInput, match="is not prepared"):
         etb.Evolution(model, 0.4, steps=3)
     with pytest.raises(BadInput, match="still evolving"):
         etb.slim(prepared)
     with pytest.raises(BadInput, match=r"export etb_hw\.slim"):
         etb.export(prepared, "never.onnx")
-    with pytest.raises(BadInput, match="hardenn"):
+    with pytest.raises(BadInput, match="hardenn") as caught:
         etb.Evolution(prepared, 0.4, steps=3, hardenn=0.5)
+    assert not {"ratio", "count", "target_luts"} & set(re.findall(r"\w+", caught.value.remedy))
+    with pytest.raises(BadInput, match=r"Evolution: target: is 50(.|\n)*less than 1"):
+        etb.Evolution(prepared, 50, steps=3)
+    with pytest.raises(BadInput, match=r"Evolution: harden: (.|\n)*another value; harden: "):
+        etb.Evolution(prepared, 0.4, steps=3, harden=3)
+    with pytest.raises(BadInput, match=r"Evolution: count: is 'weights'(.|\n)*use parameters"):
+        etb.Evolution(prepared, 0.4, "weights", steps=3)
+    with pytest.raises(BadInput, match=r"Evolution: ratio: (.|\n)*target=0.5"):
+        etb.Evolution(prepared, 0.4, steps=3, ratio=0.5)
+    with pytest.raises(BadInput, match=r"Evolution: caps: has 1 values"):
+        etb.Evolution(prepared, 0.4, steps=3, caps=(0.5,))
+    single = etb.prepare(nn.Sequential(nn.Flatten(), nn.Linear(batch(0)[0][0].numel(), 4)), batch(0)[0])
+    with pytest.raises(BadInput, match="Evolution: target: no group of channels may be cut"):
+        etb.Evolution(single, 0.4, steps=3)
     with pytest.raises(BadInput, match="luts"):
         etb.Evolution(prepared, 0.4, "luts", steps=3)
     with pytest.raises(InfeasibleTarget, match=r"target: 90% of parameters cannot be cut"):

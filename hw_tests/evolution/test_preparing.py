@@ -131,6 +131,9 @@ def test_rules_decide_a_layer():
     around = Around(nn.Sequential(conv(8, 8), nn.PixelShuffle(2)), 2)
     with pytest.raises(BadInput, match="an activation of a PixelShuffle"):
         etb.prepare(around, X, {"between.1": etb.Rule(activation="uint2")})
+    for made in (etb.Network, lambda model, **options: etb.prepare(model, X, **options)):
+        with pytest.raises(BadInput, match=r"additions: 'steam' is unknown(.|\n)*'keep' or 'stream'"):
+            made(Around(conv(8, 8)), additions="steam")
     with pytest.raises(BadInput, match="matches no module"):
         etb.prepare(Around(conv(8, 8)), X, {"fist.*": etb.Rule()})
     with pytest.raises(BadInput, match="uint3"):

@@ -92,6 +92,10 @@ def test_from_and_force_and_until(tmp_path: Path) -> None:
     assert log.fresh == [False, True]
     with pytest.raises(BadInput, match="use one of: first, second"):
         run_steps(flow(), tmp_path, log.steps, start="third")
+    with pytest.raises(BadInput, match=r"second comes after first(.|\n)*end at second"):
+        run_steps(flow(), tmp_path, log.steps, start="second", until="first")
+    run_steps(flow(), tmp_path, log.steps, start="first", until="first")
+    assert log.ran[5:] == ["first"]
 
 
 def test_a_part_of_a_run_keeps_the_proofs_of_the_rest_as_long_as_they_hold(tmp_path: Path) -> None:

@@ -181,8 +181,11 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, content: str, messag
 
 
 def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="holds none of a run's files"):
-        render(tmp_path)
+    empty = tmp_path / "of nothing"
+    empty.mkdir()
+    with pytest.raises(BadInput, match="holds none of a run's files") as caught:
+        render(empty)
+    assert caught.value.remedy.endswith(f"--out '{empty}'")
     with pytest.raises(BadInput, match="is no folder"):
         render(tmp_path / "none")
 

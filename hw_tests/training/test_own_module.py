@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from click.testing import CliRunner
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -21,6 +22,7 @@ from etb_hw import data, training
 from etb_hw.artifacts.run_files import CHECKPOINT, FINN_MODEL, MODEL, SUMMARY, VERIFICATION
 from etb_hw.artifacts.sizes import Count
 from etb_hw.artifacts.training import Epoch
+from etb_hw.cli import main
 from etb_hw.config import DataConfig, EvolutionConfig, Flow, ModelConfig, TeacherConfig, TrainingConfig
 from etb_hw.data import Dataset
 from etb_hw.errors import BadInput, EtbError, UnsupportedNode
@@ -109,6 +111,10 @@ def test_it_ends_slim_binary_and_proved(named, digits: Dataset, tmp_path: Path) 
     trained.save(tmp_path / "c.safetensors", {"about": "it"})
     again, notes = load_trained(tmp_path / "c.safetensors", model)
     assert notes["about"] == "it"
+    export = ["export", str(tmp_path / "c.safetensors"), "--out", str(tmp_path / "other.onnx")]
+    assert "etb-hw export FLOW_FILE" in CliRunner().invoke(main, export).stderr
+    MODEL.path(tmp_path).touch()  # as publish leaves it
+    assert f"{MODEL.path(tmp_path)} is its QONNX file" in CliRunner().invoke(main, export).stderr
     assert torch.equal(again.net(x), trained.net(x))
     assert again.groups == trained.groups
     assert again.bytes() == result.report.bytes.after
@@ -318,6 +324,28 @@ def test_what_has_no_hardware_is_told_in_the_modules_words_before_training(
     trainee = trainee_of(named(function), digits)
     with pytest.raises(UnsupportedNode, match=said):
         stand_in(trainee, trainee.groups.widths)
+
+
+def of_other_images(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return small((3, *shape[1:]), classes)
+
+
+def of_two_inputs(shape: tuple[int, ...], classes: int) -> nn.Module:
+    return nn.Bilinear(2, 3, classes)
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (of_other_images, r"does not run on the data's images, \(1, 8, 8\) (.|\n)*3 channels, but got 1"),
+        (of_two_inputs, r"'Bilinear': takes 2 inputs"),
+    ],
+)
+def test_a_module_that_does_not_take_the_data_is_told_so(function, said, named, digits: Dataset) -> None:
+    """Not that it runs, but for a trace."""
+    with pytest.raises(BadInput, match=f"model.function of_a_user:net(.|\n)*{said}") as caught:
+        trainee_of(named(function), digits)
+    assert "runs by itself" not in str(caught.value)
 
 
 KNOWN = {

@@ -21,7 +21,7 @@ from etb_hw.dataflow.graph import DataflowGraph, Edge, Port
 from etb_hw.dataflow.refold import with_converters
 from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.integer.chain import Chain, Op
-from etb_hw.qonnx_io.model_file import read_model, to_array
+from etb_hw.qonnx_io.model_file import MAPPED, read_model, to_array
 
 MAX_DEPTH = 2**24  # beats of a FIFO
 
@@ -48,7 +48,7 @@ def from_onnx(model: ModelProto, where: str = "the design") -> DataflowGraph:
         if is_conversion(node.name) and node.input and node.output and node.input[0] in makers:
             makers[node.output[0]] = makers[node.input[0]]
             continue
-        block, into, out = _block(node, arrays)
+        block, into, out = _block(node, arrays, where)
         blocks.append(block)
         streams = [name for name in node.input if name not in arrays]
         for i, name in enumerate(streams):
@@ -66,12 +66,17 @@ def from_onnx(model: ModelProto, where: str = "the design") -> DataflowGraph:
     return design
 
 
-def _block(node: NodeProto, arrays: Mapping[str, NDArray[Any]]) -> tuple[Block, list[int], list[int]]:
+def _block(
+    node: NodeProto, arrays: Mapping[str, NDArray[Any]], where: str
+) -> tuple[Block, list[int], list[int]]:
     """The block that a node is, and the depths of the FIFOs before and behind it."""
     reader = _READERS.get(node.op_type)
+    if reader is None and not node.domain.startswith(MAPPED):
+        reason = f"holds a network ({node.op_type} is an operation of one), not a mapped design"
+        raise UnsupportedNode(where, reason, "map it first, by etb-hw build, and give its dataflow.onnx")
     if reader is None:
         raise UnsupportedNode(
-            node.name or node.op_type,
+            f"{where}: {node.name or node.op_type}",
             f"{node.op_type} is no block of ours",
             "give the dataflow.onnx that etb-hw run or build wrote (not one that FINN went on with)",
         )

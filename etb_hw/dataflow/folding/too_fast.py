@@ -29,11 +29,12 @@ def too_fast(graph: DataflowGraph, cycles: int, pixels: bool = True) -> Infeasib
     limiting = max(strip(graph).blocks, key=lambda block: fastest(block, pixels))
     least = fastest(limiting, pixels)
     best = 1e9 / (graph.clk_ns * least)
-    wanted = 1e9 / (graph.clk_ns * cycles) if cycles else float("inf")
+    wanted = f"{1e9 / (graph.clk_ns * max(cycles, 1)):,.0f} frames/s at {graph.clk_ns:g} ns"
+    target = f"target of {wanted} ({cycles} cycles a frame)" if cycles else f"target of more than {wanted}"
     remedy = f"ask for at most {floor(best):,} frames/s, or a shorter clock period"
     remedy = ", or ".join((remedy, *lifts(limiting, pixels)))
     return InfeasibleTarget(
-        f"target of {wanted:,.0f} frames/s at {graph.clk_ns:g} ns ({cycles} cycles a frame)",
+        target,
         f"{limiting.name} ({limiting.layer}) takes {least:,} cycles a frame even fully unrolled",
         remedy,
     )
