@@ -15,7 +15,7 @@ from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
-from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of
+from etb_hw.evolution.trace import module_at, options_of, owner_of, place_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
@@ -37,6 +37,7 @@ def rewritten(
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
+    single = single and not _held(model)
     rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
     if single and not rounding and not passed and not any(map(_border, graph.nodes)):
         return model, rules
@@ -72,6 +73,11 @@ def rewritten(
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}
+
+
+def _held(model: nn.Module) -> bool:
+    """Whether forward has arguments beside the input that exporters would make inputs of a file, too."""
+    return any(o.kind is o.KEYWORD_ONLY or o.default is not None for o in options_of(model))
 
 
 def _border(node: fx.Node) -> nn.Module | None:

@@ -84,6 +84,18 @@ class _Tracer(fx.Tracer):
         self.rules, self.opaque, self.structure = rules, opaque, structure
         self.path, self.measuring = "", False
 
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """What the network's forward is called with: its one input, and the defaults of all else."""
+        function, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        given = {option.name: option.default for option in options_of(self.root)}
+        for at, arg in enumerate(args):
+            if isinstance(arg, fx.Proxy) and arg.node.target in given:
+                args[at] = given[str(arg.node.target)]
+                self.graph.erase_node(arg.node)
+        return function, args
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, _CONTAINERS):
             return False
@@ -185,6 +197,12 @@ def _untraceable(model: nn.Module, path: str, error: Exception) -> BadInput:
     )
 
 
+def options_of(model: nn.Module) -> list[inspect.Parameter]:
+    """The arguments of a network's forward that have defaults, but for the first one, which is its input."""
+    others = [*inspect.signature(model.forward).parameters.values()][1:]
+    return [option for option in others if option.default is not option.empty]
+
+
 def check_runs(model: nn.Module, example: Tensor) -> None:
     """Raise BadInput unless a network takes one batch; a fault of its own is told with the user's line."""
     takes = [
@@ -195,7 +213,7 @@ def check_runs(model: nn.Module, example: Tensor) -> None:
     if len(takes) > 1:
         raise BadInput(
             f"module {type(model).__name__!r}", f"takes {len(takes)} inputs ({', '.join(takes)})",
-            "let its forward take one tensor; make the others attributes, or give them defaults",
+            "let its forward take one tensor; make the others attributes, or give them defaults (which hold)",
         )  # fmt: skip
     try:
         with torch.no_grad(), in_mode(model, training=False):
@@ -304,6 +322,6 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
 
 
 __all__ = [
-    "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
+    "check_runs", "module_at", "options_of", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
     "value_of", "with_shapes", "word_of",
 ]  # fmt: skip

@@ -227,3 +227,43 @@ def test_a_network_with_several_heads_evolves_and_is_refused_by_hardware() -> No
     expected, of_model = model.eval()(PIXELS)
     assert torch.equal(logits, expected)
     assert torch.equal(others["more"], of_model["more"])
+
+
+class Optional(nn.Module):
+    """A forward with one input, and arguments that have defaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network(nn.BatchNorm2d(8))
+
+
+class Features(Optional):
+    def forward(self, x: Tensor, return_features: bool = False) -> Tensor:
+        features = x
+        for layer in list(self.net)[:-1]:
+            features = layer(features)
+        return features if return_features else self.net[-1](features)
+
+
+class Masked(Optional):
+    def forward(self, x: Tensor, mask: Tensor | None = None, *others: Tensor) -> Tensor:
+        if mask is not None:
+            x = x * mask
+        return self.net(x)
+
+
+class Tempered(Optional):
+    def forward(self, x: Tensor, *, temperature: float = 4.0) -> Tensor:
+        return self.net(x) / temperature
+
+
+@pytest.mark.parametrize("kind", [Features, Masked, Tempered])
+def test_optional_arguments_hold_their_defaults(kind: type[Optional], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = kind()
+    plain = etb.prepare(model.net, PIXELS).eval()(PIXELS)
+    made = etb.prepare(model, PIXELS)
+    etb.check(made)
+    expected = plain / 4 if kind is Tempered else plain
+    torch.testing.assert_close(made.eval()(PIXELS), expected, rtol=0, atol=0)
+    prove_to_blocks(etb.slim(evolved(made.train())), tmp_path)
