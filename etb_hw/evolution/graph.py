@@ -67,10 +67,17 @@ def _drops(node: fx.Node) -> bool:
 
 
 def put_instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:
-    """Put a new module in the place of a function."""
+    """Put a new module in the place of a function, whose own parameters (prelu's slopes) leave with it."""
     put_between(model, node, node.all_input_nodes[0], title, module)
+    others = node.all_input_nodes[1:]
     node.replace_all_uses_with(node.all_input_nodes[0])
     model.graph.erase_node(node)
+    for tensor in others:
+        if tensor.op == "get_attr" and not tensor.users:
+            model.graph.erase_node(tensor)
+            if not any(n.op == "get_attr" and n.target == tensor.target for n in model.graph.nodes):
+                owner, _, name = str(tensor.target).rpartition(".")
+                delattr(model.get_submodule(owner), name)
 
 
 def put_between(model: fx.GraphModule, node: fx.Node, source: fx.Node, title: str, module: nn.Module) -> str:

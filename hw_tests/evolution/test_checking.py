@@ -229,6 +229,36 @@ def test_a_network_with_several_heads_evolves_and_is_refused_by_hardware() -> No
     assert torch.equal(others["more"], of_model["more"])
 
 
+class Steep(nn.Module):
+    """An activation of the user's own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(x)
+
+
+class Opened(nn.Sequential):
+    """Its third part is no module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.nn.functional.hardshrink(self[1](self[0](x)))
+        for layer in list(self)[3:]:
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("act", [Steep(), nn.Hardshrink()])
+def test_an_unknown_activation_is_told_the_rule_that_makes_it_a_sign(act: nn.Module) -> None:
+    layers = list(network(nn.BatchNorm2d(8)))
+    net = nn.Sequential(nn.Sequential(*layers[:2], act), *layers[3:])
+    with pytest.raises(UnsupportedNode) as refused:
+        etb.check(etb.prepare(net, PIXELS))
+    assert "rules={'0.2': etb_hw.Rule(activation='bipolar')}" in refused.value.remedy
+    etb.check(etb.prepare(net, PIXELS, {"0.2": etb.Rule(activation="bipolar")}))
+    with pytest.raises(UnsupportedNode) as refused:
+        etb.check(etb.prepare(Opened(*layers), PIXELS))
+    assert "in a module of its own" in refused.value.remedy
+
+
 class Optional(nn.Module):
     """A forward with one input, and arguments that have defaults."""
 

@@ -421,6 +421,42 @@ def test_a_clip_is_an_activation_and_around_a_sign_it_is_passed_by(act):
 
 
 @pytest.mark.parametrize(
+    "act",
+    [
+        F.hardtanh_, F.relu_, F.leaky_relu_, F.elu_, F.selu, F.selu_, F.mish, F.softplus, F.softsign, F.celu,
+        F.rrelu, torch.relu_, torch.tanh_, torch.sgn, F.logsigmoid,
+        lambda x: x.sign_(), lambda x: x.tanh_(), lambda x: x.sigmoid_(), lambda x: x.relu_(),
+        lambda x: F.threshold(x, 0, 0), lambda x: torch.clamp_min(x, 0), lambda x: x.clamp_min_(0),
+        lambda x: F.hardtanh_(x, -2, 2).sign_(),
+        nn.CELU(), nn.RReLU(), nn.Threshold(0, 0), nn.LogSigmoid(),
+    ],
+)  # fmt: skip
+def test_an_activation_is_one_however_it_is_called(act):
+    signs, found = etb.prepare(Activated(torch.sign), X), etb.prepare(Activated(act), X)
+    assert sum(isinstance(part, EvolvingAct) for part in found.modules()) == 2
+    torch.testing.assert_close(found(X), signs(X), rtol=0, atol=0)
+    found(X).square().sum().backward()
+    assert all(part.latent.grad.any() for part in found.modules() if isinstance(part, Evolving))
+
+
+class Sloped(Activated):
+    """The slopes of its activations are a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda x: F.prelu(x, self.slopes))
+        self.slopes = nn.Parameter(torch.full((8,), 0.25))
+
+
+def test_the_slopes_of_an_activation_leave_with_it():
+    found = etb.prepare(Sloped(), X)
+    torch.testing.assert_close(found(X), etb.prepare(Activated(torch.sign), X)(X), rtol=0, atol=0)
+    found(X).square().sum().backward()
+    without = {name for name, value in found.named_parameters() if value.grad is None}
+    assert "slopes" not in dict(found.named_parameters())
+    assert not without
+
+
+@pytest.mark.parametrize(
     "act", [lambda x: x.clamp(min=1e-3), lambda x: (x.round() - x).detach() + x, lambda x: x.clamp(1, 2)]
 )
 def test_other_clips_and_roundings_stay_what_they_are(act):
