@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from torch import fx, nn
 
+from etb_hw.evolution.constants import constant_of
 from etb_hw.evolution.grouping import ADDS
 from etb_hw.evolution.passing import CONCATENATIONS, averages, passes_values
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rules, kind_of
@@ -74,6 +75,8 @@ def _added(model: nn.Module, node: fx.Node, rules: Rules) -> list[fx.Node]:
     tensors = list(tensors_in(node))
     if len(tensors) != 2 or shape_of(tensors[0]) != shape_of(tensors[1]):
         return []
+    if any(constant_of(source) is not None for source in tensors):
+        return []  # a shift, which a threshold or a normalisation takes in
     return [source for source in tensors if not _integers(model, source, rules)]
 
 

@@ -229,6 +229,67 @@ def test_a_network_with_several_heads_evolves_and_is_refused_by_hardware() -> No
     assert torch.equal(others["more"], of_model["more"])
 
 
+class Shift(nn.Module):
+    """Adds a value a channel, which is a parameter of some shape."""
+
+    def __init__(self, sizes: tuple[int, ...], form: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.value, self.form = nn.Parameter(torch.linspace(-1, 1, 8).reshape(sizes)), form
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.form(self.value, x)
+
+
+class Shifted(nn.Module):
+    """A residual addition; in front of its sign values are shifted, as in ReActNet."""
+
+    def __init__(self, shift: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.shift, self.sign = shift, nn.Hardtanh()
+        self.conv, self.norm2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.last = nn.Sequential(nn.Hardtanh(), nn.Flatten(), nn.Linear(8 * 64, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        return self.last(x + self.norm2(self.conv(self.sign(self.shift(x)))))
+
+
+CHANNELS = (1, 8, 1, 1)
+SHIFTS: dict[str, tuple[tuple[int, ...], Callable[[Tensor, Tensor], Tensor]]] = {
+    "ReActNet's": (CHANNELS, lambda value, x: value.expand_as(x)),
+    "expand": (CHANNELS, lambda value, x: value.expand(x.shape[0], -1, 8, 8)),
+    "view": ((8,), lambda value, x: value.view(1, -1, 1, 1)),
+    "reshape": ((8,), lambda value, x: value.reshape((1, x.shape[1], 1, 1)).expand_as(x)),
+    "index": ((8,), lambda value, x: value[None, :, None, None]),
+    "unsqueeze": ((8,), lambda value, x: value.unsqueeze(-1).unsqueeze(-1)),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shift_is_one_however_it_is_broadcast(name: str, tmp_path: Path) -> None:
+    """It is no branch that would be rounded, and its channels are cut with the others."""
+    made = {}
+    for sizes, form in [(CHANNELS, lambda value, x: value), SHIFTS[name]]:
+        torch.manual_seed(0)
+        made[form] = etb.prepare(Shifted(Shift(sizes, form)), PIXELS, additions="stream")
+    plain, found = made.values()
+    torch.testing.assert_close(found(PIXELS), plain(PIXELS), rtol=0, atol=0)
+    assert etb.groups(found) == etb.groups(plain)
+    slim = etb.slim(evolved(found, 0.3), PIXELS)
+    assert slim.get_submodule("shift").value.numel() < 8
+    prove_to_blocks(slim, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda value, x: value.view(1, 8, 1, 1), lambda value, x: value.view(-1, 1, 1).expand(8, 8, 8)]
+)
+def test_a_shift_that_tells_its_channels_keeps_them(form: Callable[[Tensor, Tensor], Tensor]) -> None:
+    made = etb.prepare(Shifted(Shift((8,), form)), PIXELS, additions="stream")
+    kept = "stem: 8 channels of stem, conv  stays whole: shift.value is no value a channel"
+    assert kept in etb.groups(made)
+
+
 class Steep(nn.Module):
     """An activation of the user's own."""
 
