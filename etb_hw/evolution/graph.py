@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
+from etb_hw.evolution.in_place import changed_behind_views
 from etb_hw.evolution.rules import Rules
 from etb_hw.evolution.trace import SHAPE, place_of, traced, with_shapes
 from etb_hw.models.modes import in_mode
@@ -32,6 +33,12 @@ def as_graph(model: nn.Module, graph: fx.Graph, rules: Rules, example: Tensor) -
 
     A graph has no ``if self.training``. Raises BadInput for networks that do other things in training.
     """
+    if (change := changed_behind_views(graph)) is not None:
+        raise BadInput(
+            place_of(change),
+            "changes a tensor in place that is read again afterwards by way of a view",
+            "write x = x + y instead of x += y (x = x.relu() of x.relu_()), and go on with its result",
+        )
     with in_mode(model, training=True):
         trained = traced(model, rules, example)
     words = ([_words(node) for node in each.nodes] for each in (graph, trained))

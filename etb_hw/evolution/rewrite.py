@@ -15,7 +15,7 @@ from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
-from etb_hw.evolution.trace import module_at, options_of, owner_of, place_of, shape_of
+from etb_hw.evolution.trace import module_at, options_of, owner_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
@@ -32,7 +32,6 @@ def rewritten(
     graph = graph_of(model, rules, example)
     _refuse_own_products(model, graph)
     calls = _activation_calls(model, graph, rules)
-    _refuse_lost(graph, calls)
     lending = _straight_through(model, graph, rules)
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
@@ -133,21 +132,6 @@ def _a_sign(model: nn.Module, node: fx.Node, calls: list[fx.Node], rules: Rules)
     if node not in calls:
         return False
     return node.op != "call_module" or kind_of(rules, str(node.target), module_at(model, node)) is BIPOLAR
-
-
-def _refuse_lost(graph: fx.Graph, calls: list[fx.Node]) -> None:
-    """Raise BadInput where an activation changes a tensor that is read again: graphs see no such change."""
-    place = {node: number for number, node in enumerate(graph.nodes)}
-    for node in calls:
-        if node.op == "call_module" or not (
-            str(getattr(node.target, "__name__", node.target)).endswith("_") or node.kwargs.get("inplace")
-        ):
-            continue
-        if any(place[user] > place[node] for user in node.all_input_nodes[0].users):
-            raise BadInput(
-                place_of(node), "changes a tensor in place that is read again afterwards",
-                "write x = x.clamp(...) and go on with its result",
-            )  # fmt: skip
 
 
 def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput, one_line
+from etb_hw.evolution.in_place import without_changes
 from etb_hw.evolution.rules import LIBRARIES, Rules, activation_of
-from etb_hw.evolution.structure import Structure, Unknown
+from etb_hw.evolution.structure import Structure, Unknown, structural
 from etb_hw.evolution.user_code import line_of_call, line_of_error
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, value_of
@@ -59,6 +60,23 @@ class _Value(fx.Proxy):
             "assigns to a part of a tensor", "make the result by torch.cat, torch.where or F.pad"
         )
 
+    def __iadd__(self, other: Any) -> Any:
+        return self._changed(operator.iadd, other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._changed(operator.isub, other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._changed(operator.imul, other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._changed(operator.itruediv, other)
+
+    def _changed(self, function: Callable[..., Any], other: Any) -> Any:
+        if structural(self.node):
+            return NotImplemented  # a number is no tensor that others may read, too
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
     def __array__(self, *_: object, **__: object) -> None:
         raise _Untraceable("gives a tensor to numpy", f"use torch's functions, or {_OPAQUE}")
 
@@ -95,6 +113,15 @@ class _Tracer(fx.Tracer):
                 args[at] = given[str(arg.node.target)]
                 self.graph.erase_node(arg.node)
         return function, args
+
+    def create_arg(self, a: Any) -> Any:
+        """A tensor made in a forward has one name in all traces."""
+        if isinstance(a, Tensor) and a not in self.tensor_attrs:
+            for known, name in [*self.tensor_attrs.items()]:
+                if str(name).startswith("_tensor_constant") and _equal(known, a):
+                    self.tensor_attrs[a] = name
+                    break
+        return super().create_arg(a)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, _CONTAINERS):
@@ -163,6 +190,13 @@ class _Tracer(fx.Tracer):
             self.measuring = False
 
 
+def _equal(one: Any, other: Tensor) -> bool:
+    """Whether two tensors hold the same, NaN included."""
+    if not isinstance(one, Tensor) or (one.shape, one.device) != (other.shape, other.device):
+        return False
+    return one.dtype == other.dtype and bool(((one == other) | ((one != one) & (other != other))).all())
+
+
 def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
     """The graph of the model in its present mode; nodes name the model's own modules and tensors.
 
@@ -174,7 +208,7 @@ def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
         tracer = _Tracer(rules, frozenset(opaque), Structure(model, example))
         try:
             with _recorded_factories():
-                return tracer.trace(model)
+                return without_changes(tracer.trace(model))
         except Exception as error:  # a user's forward may raise whatever it likes
             path = tracer.path
             simple = path and not any(True for _ in model.get_submodule(path).children())
@@ -217,7 +251,7 @@ def check_runs(model: nn.Module, example: Tensor) -> None:
         )  # fmt: skip
     try:
         with torch.no_grad(), in_mode(model, training=False):
-            model(example)
+            model(example.clone())
     except Exception as error:
         place = line_of_error(error, model)
         raise BadInput(
@@ -271,7 +305,7 @@ def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
     """Note the shapes that an example input gives. Raises BadInput if the graph does not take it."""
     try:
         with in_mode(model, training=False):
-            _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
+            _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example.clone())
     except Exception as error:
         reason = one_line(str(error).split("While executing")[0])  # fx adds its own story
         raise BadInput(

@@ -290,6 +290,25 @@ def test_a_shift_that_tells_its_channels_keeps_them(form: Callable[[Tensor, Tens
     assert kept in etb.groups(made)
 
 
+class Added(Shifted):
+    """Its sum is written into a branch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        y = self.norm2(self.conv(self.sign(self.shift(x))))
+        return self.last(y.add_(x))
+
+
+def test_a_sum_in_place_is_rounded_as_any() -> None:
+    made = []
+    for kind in (Shifted, Added):
+        torch.manual_seed(0)
+        made.append(etb.prepare(kind(nn.Identity()), PIXELS, additions="stream"))
+    torch.testing.assert_close(made[0](PIXELS), made[1](PIXELS), rtol=0, atol=0)
+    etb.check(made[1])
+    evolved(made[1], 0.3)
+
+
 class Steep(nn.Module):
     """An activation of the user's own."""
 
