@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import count
+from keyword import iskeyword
 from typing import Any
 
 import torch.nn.functional as F
@@ -28,11 +31,33 @@ def graph_of(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
         return with_shapes(model, traced(model, rules, example), example)
 
 
-def as_graph(model: nn.Module, graph: fx.Graph, rules: Rules, example: Tensor) -> fx.GraphModule:
+@dataclass(frozen=True)
+class Need:
+    """Why a network must become its graph: what is so about it, and what to write so that it need not."""
+
+    reason: str
+    remedy: str
+
+
+_ENDING = Need("its loss computes the function that it ends in", "leave that function to the loss")
+
+
+def as_graph(
+    model: nn.Module, graph: fx.Graph, rules: Rules, example: Tensor, needs: Sequence[Need] = (_ENDING,)
+) -> fx.GraphModule:
     """The model as its ``graph``, which is changed: dropouts that it calls as functions become modules.
 
-    A graph has no ``if self.training``. Raises BadInput for networks that do other things in training.
+    A graph has no ``if self.training``. Raises BadInput for networks that do other things in training, change
+    tensors that views tell of, or have names that no code can write; it tells why a graph is needed.
     """
+    reason, remedy = " and ".join(n.reason for n in needs), "; ".join(n.remedy for n in needs)
+    for node in graph.nodes:
+        if node.op in ("call_module", "get_attr") and any(map(iskeyword, str(node.target).split("."))):
+            raise BadInput(
+                f"module {node.target!r}",
+                f"has a name that is a word of Python, which no graph can write, and {reason}",
+                f"give it another name, or do without a graph: {remedy}",
+            )
     if (change := changed_behind_views(graph)) is not None:
         raise BadInput(
             place_of(change),
@@ -47,9 +72,8 @@ def as_graph(model: nn.Module, graph: fx.Graph, rules: Rules, example: Tensor) -
         where = next((place_of(node) for node, _, a, b in pairs if a != b), "its end")
         raise BadInput(
             f"module {type(model).__name__!r}",
-            f"does something else in training than in evaluation (at {where}), and calls activations as "
-            "functions or one activation module in several places",
-            "make every activation a module of its own, or do in both modes alike",
+            f"does something else in training than in evaluation (at {where}), and {reason}",
+            f"do in both modes alike, or do without a graph, which has one: {remedy}",
         )
     made = fx.GraphModule(model, graph, type(model).__name__)
     made.training = model.training

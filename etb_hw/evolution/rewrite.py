@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.endings import ends
-from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
+from etb_hw.evolution.graph import Need, as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
@@ -19,6 +19,20 @@ from etb_hw.evolution.trace import module_at, options_of, owner_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
+
+_CALLED = Need(
+    "calls activations as functions or one activation module in several places",
+    "make every activation a module of its own",
+)
+_LENT = Need(
+    "has signs with activations or other gradients around them, which are taken out", "leave signs alone"
+)
+_ROUNDED = Need(
+    "additions='stream' rounds what it adds, or what its layers read",
+    "put an nn.Identity at each such place, with Rule(activation='stream')",
+)
+_BORDERED = Need("calls F.pad with other values than zero", "use nn.ConstantPad2d or nn.ConstantPad1d")
+_HELD = Need("its forward has optional arguments, which hold their defaults", "take them out")
 
 
 def rewritten(
@@ -36,11 +50,21 @@ def rewritten(
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
-    single = single and not _held(model)
     rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
-    if single and not rounding and not passed and not any(map(_border, graph.nodes)):
+    needs = [
+        need
+        for need, found in (
+            (_CALLED, not single),
+            (_LENT, passed),
+            (_ROUNDED, rounding),
+            (_BORDERED, any(map(_border, graph.nodes))),
+            (_HELD, _holds(model)),
+        )
+        if found
+    ]
+    if not needs:
         return model, rules
-    made = as_graph(model, graph, rules, example)
+    made = as_graph(model, graph, rules, example, needs)
     for node, source in lending:
         node.replace_all_uses_with(source)
         erase(graph, node)
@@ -74,7 +98,7 @@ def rewritten(
     return made, {**more, **rules}
 
 
-def _held(model: nn.Module) -> bool:
+def _holds(model: nn.Module) -> bool:
     """Whether forward has arguments beside the input that exporters would make inputs of a file, too."""
     return any(o.kind is o.KEYWORD_ONLY or o.default is not None for o in options_of(model))
 

@@ -305,7 +305,7 @@ def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
     """Note the shapes that an example input gives. Raises BadInput if the graph does not take it."""
     try:
         with in_mode(model, training=False):
-            _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example.clone())
+            _Shapes(model, graph=graph).run(example.clone())
     except Exception as error:
         reason = one_line(str(error).split("While executing")[0])  # fx adds its own story
         raise BadInput(

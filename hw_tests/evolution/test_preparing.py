@@ -265,6 +265,65 @@ def test_a_group_that_stays_whole_is_told_with_the_users_line(caplog):
     assert not any("group permute" in message for message in caplog.messages)
 
 
+class Dropped(nn.Module):
+    """Drop-path in training, with activations that are modules, and something in front of its end."""
+
+    def __init__(self, made: Callable[[Tensor], Tensor] = torch.neg, name: str = "act") -> None:
+        super().__init__()
+        self.stem, self.conv, self.norm = conv(3, 8), nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.add_module(name, nn.ReLU())
+        self.place, self.last, self.made, self.name = nn.Identity(), nn.Linear(8, 4), made, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.norm(self.conv(x))
+        if self.training:
+            y = y * torch.rand_like(y[:, :1, :1, :1]).round()
+        return self.last(self.made(self.get_submodule(self.name)(x + self.place(y)).mean((2, 3))))
+
+
+def test_what_needs_no_graph_may_be_other_in_training_and_have_any_names():
+    for name in ("act", "class"):
+        etb.prepare(Dropped(name=name), X, {"place": etb.Rule(activation="stream")}, "stream")
+    with pytest.raises(BadInput, match=r"(?s)in training.*additions='stream' rounds") as refused:
+        etb.prepare(Dropped(), X, None, "stream")
+    assert "nn.Identity" in refused.value.remedy
+    assert "activation a module" not in refused.value.remedy
+    with pytest.raises(BadInput, match=r"(?s)in training.*calls activations as functions"):
+        etb.prepare(Dropped(F.relu), X)
+    with pytest.raises(BadInput, match=r"module 'class'.*word of Python.*calls activations as functions"):
+        etb.prepare(Dropped(F.relu, "class"), X)
+
+
+class Keyed(nn.Module):
+    """Calls layers by torch's name of their argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.act, self.next, self.last = nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(input=self.norm(input=self.conv(input=x)))
+        return self.last(input=self.next(input=x).mean((2, 3)))
+
+
+class Placed(Keyed):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.next(self.act(self.norm(self.conv(x)))).mean((2, 3)))
+
+
+def test_layers_may_be_called_by_the_name_of_their_argument():
+    keyed, placed = etb.prepare(Keyed(), X), etb.prepare(Placed(), X)
+    assert etb.groups(keyed).splitlines() == etb.groups(placed).splitlines()
+    evolution = etb.Evolution(keyed, 0.3, steps=2)
+    for _ in range(2):
+        keyed(X).square().sum().backward()
+        evolution.step()
+    etb.slim(keyed, X)
+
+
 BAD = {
     "two inputs": (Masked, X, "takes 2 inputs"),
     "picky": (Branching, X, r"picky\.0.*cannot be traced"),
