@@ -93,8 +93,18 @@ def _given(node: fx.Node) -> dict[str, Any]:
     return dict(zip(("input", "p", "training"), node.args, strict=False)) | node.kwargs
 
 
+def always_drops(model: nn.Module, example: Tensor) -> str:
+    """Where a network, called as in evaluation, drops values; empty where it does not."""
+    try:  # a network that is its graph knows the user's lines
+        graph = model.graph if isinstance(model, fx.GraphModule) else graph_of(model, {}, example)
+    except BadInput:  # of a module that a rule had told prepare not to look into
+        return ""
+    found = (node for node in graph.nodes if node.target in _DROPOUTS)
+    return next((place_of(node) for node in found if _drops(node)), "")
+
+
 def _drops(node: fx.Node) -> bool:
-    return bool(_given(node).get("training", True))
+    return bool(_given(node).get("training", True)) and _given(node).get("p", 0.5) != 0
 
 
 def put_instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:

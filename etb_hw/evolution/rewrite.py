@@ -14,6 +14,7 @@ from etb_hw.evolution.endings import ends
 from etb_hw.evolution.graph import Need, as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
+from etb_hw.evolution.spelled import is_short, spell
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
 from etb_hw.evolution.trace import module_at, options_of, owner_of, shape_of
 from etb_hw.quantizers import BIPOLAR
@@ -33,6 +34,10 @@ _ROUNDED = Need(
 )
 _BORDERED = Need("calls F.pad with other values than zero", "use nn.ConstantPad2d or nn.ConstantPad1d")
 _HELD = Need("its forward has optional arguments, which hold their defaults", "take them out")
+_SHORT = Need(
+    "calls torch.hstack, or a pool of a size that it computes, for which files have no word",
+    "use torch.cat, or F.adaptive_avg_pool2d",
+)
 
 
 def rewritten(
@@ -59,6 +64,7 @@ def rewritten(
             (_ROUNDED, rounding),
             (_BORDERED, any(map(_border, graph.nodes))),
             (_HELD, _holds(model)),
+            (_SHORT, any(map(is_short, graph.nodes))),
         )
         if found
     ]
@@ -93,6 +99,8 @@ def rewritten(
     for node in list(made.graph.nodes):
         if (border := _border(node)) is not None:
             put_instead(made, node, "pad", border)
+        elif is_short(node):
+            spell(made, node, example)
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}

@@ -11,6 +11,7 @@ from torch import nn
 from etb_hw import qonnx_io
 from etb_hw.dataflow.lower import lower
 from etb_hw.errors import UnsupportedNode
+from etb_hw.evolution.graph import always_drops
 from etb_hw.evolution.net import PreparedNet
 from etb_hw.evolution.rules import may_activate
 from etb_hw.evolution.slim import drawn
@@ -46,6 +47,12 @@ def check(model: nn.Module, input_dtype: str = "uint8", options: ImportOptions |
         UnsupportedNode: a layer has no integer form, or no hardware; names it and what to write instead.
     """
     net = PreparedNet(model)
+    if place := always_drops(net.module, net.note.example):
+        raise UnsupportedNode(
+            place,
+            "drops values in evaluation, too: F.dropout's training is True where it is not given",
+            "write F.dropout(x, p, self.training), or use nn.Dropout",
+        )
     widths = dict(net.plan.widths)
     lower(rehearsed(net, widths, DataType.parse(input_dtype), options))
     log.info("%s can be built, %d groups of channels", type(net.module).__name__, len(widths))

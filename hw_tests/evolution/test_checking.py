@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -377,3 +378,54 @@ def test_optional_arguments_hold_their_defaults(kind: type[Optional], tmp_path: 
     expected = plain / 4 if kind is Tempered else plain
     torch.testing.assert_close(made.eval()(PIXELS), expected, rtol=0, atol=0)
     prove_to_blocks(etb.slim(evolved(made.train())), tmp_path)
+
+
+class Ended(nn.Module):
+    """Two layers with something of the user's behind them."""
+
+    def __init__(self, end: Callable[[Tensor, Tensor], Tensor], width: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layers = list(network(nn.BatchNorm2d(8)))[:3]
+        self.first, self.end, self.last = nn.Sequential(*layers), end, nn.Linear(width, 4)
+        again = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.second = nn.Sequential(again, nn.BatchNorm2d(8), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        x = self.end(x, self.second(x))
+        return self.last(F.avg_pool2d(x, x.shape[2]).flatten(1) if x.ndim > 2 else x)
+
+
+Join: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+
+@pytest.mark.parametrize(
+    ("short", "full", "width"),
+    [
+        (lambda x, y: torch.hstack([x, y]), lambda x, y: torch.cat([x, y], 1), 16),
+        (
+            lambda x, y: F.avg_pool2d(y, y.size()[2:]).flatten(1),
+            lambda x, y: F.avg_pool2d(y, 8).flatten(1),
+            8,
+        ),
+        (
+            lambda x, y: F.avg_pool2d(y, kernel_size=(y.size(2), y.size(3))).flatten(1),
+            lambda x, y: F.avg_pool2d(y, 8).flatten(1),
+            8,
+        ),
+    ],
+)
+def test_calls_without_a_word_in_files_are_written_in_full(short: Join, full: Join, width: int) -> None:
+    made, expected = (etb.prepare(Ended(end, width), PIXELS) for end in (short, full))
+    etb.check(made)
+    assert etb.groups(made) == etb.groups(expected)
+    torch.testing.assert_close(made(PIXELS), expected(PIXELS), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("act", [lambda y: y, F.relu])
+def test_what_drops_in_evaluation_is_told(act: Callable[[Tensor], Tensor]) -> None:
+    made = etb.prepare(Ended(lambda x, y: F.dropout(act(y), 0.25)), PIXELS)
+    with pytest.raises(UnsupportedNode, match=r"dropout.*line \d+.*in evaluation, too") as refused:
+        etb.check(made)
+    assert "self.training" in refused.value.remedy
