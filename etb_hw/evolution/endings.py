@@ -12,11 +12,11 @@ from etb_hw.evolution.graph import as_graph, graph_of
 from etb_hw.evolution.rules import Rules
 from etb_hw.evolution.trace import module_at, tensors_in
 
-_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid)
+_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
 _FUNCTIONS: frozenset[Any] = frozenset(
     {
         F.softmax, torch.softmax, "softmax", F.log_softmax, torch.log_softmax, "log_softmax",
-        F.sigmoid, torch.sigmoid, "sigmoid",
+        F.sigmoid, torch.sigmoid, "sigmoid", F.logsigmoid,
     }
 )  # fmt: skip
 

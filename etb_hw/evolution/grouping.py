@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from brevitas.nn.quant_layer import QuantNonLinearActLayer, QuantWeightBiasInputOutputLayer
 from torch import Tensor, fx, nn
 
+from etb_hw.evolution.constants import channel_axis, constant_of
 from etb_hw.evolution.endings import ends
 from etb_hw.evolution.flattening import counts_channels
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
@@ -50,7 +51,6 @@ ADDS: frozenset[Any] = frozenset(
 )
 _MUL = frozenset({operator.mul, operator.imul, torch.mul})
 _DIV = frozenset({operator.truediv, operator.itruediv, torch.div})
-_EXPAND = frozenset({"expand_as", "expand", "broadcast_to"})
 _RESHAPES = frozenset(
     {torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze}
     | {"flatten", "view", "reshape", "squeeze", "unsqueeze"}
@@ -298,7 +298,7 @@ class _Grouping:
         if shape is None:
             return
         target = node.target
-        if target in _EXPAND and _constant(node).op == "get_attr":
+        if constant_of(node) is not None:
             return  # looked through where it is used
         layout = self.source(node)
         tensors = [n for n in tensors_in(node) if n in self.layouts]
@@ -359,22 +359,22 @@ class _Grouping:
             if adds and number:
                 self.fix(layout, f"{name} adds a constant to every channel")
             return
-        other = _constant(others[0])
-        found = shape_of(other) or ()
-        axis = len(found) - (len(shape) - 1)  # of the channels, behind broadcasting
-        if other.op != "get_attr" or not _is_parameter(self.model, str(other.target)):
+        other = constant_of(others[0])
+        found = shape_of(others[0]) or ()
+        if other is None or not _is_parameter(self.model, str(other.target)):
             if adds:
                 self.fix(layout, f"{name} adds something that is no parameter")
             elif _product(found) != 1:
                 self.opaque(node, f"{name} takes a tensor that is no parameter")
             return
-        if _product(found) == 1:
+        if _product(shape_of(other) or ()) == 1:
             if adds:
                 self.fix(layout, f"{name} adds {other.target} to every channel")
-        elif axis >= 0 and found[axis] == shape[1] and _product(found) == shape[1]:
+        elif (axis := channel_axis(others[0], shape)) is not None:
             self.at(str(other.target), axis, layout, fades=adds)
         else:
-            self.opaque(node, f"{other.target} is no value a channel")
+            named = ", or the forward says how many they are (-1 leaves it open)"
+            self.opaque(node, f"{other.target} is no value a channel{named}")
 
     def reduced(self, node: fx.Node, name: str, layout: tuple[_Span, ...], shape: tuple[int, ...]) -> None:
         source = shape_of(next(tensors_in(node)))
@@ -465,13 +465,6 @@ class _Grouping:
             {path: named(layout) for path, layout in self.pads.items()},
             tuple((path, attribute, named(layout)) for path, attribute, layout in self.counts),
         )
-
-
-def _constant(node: fx.Node) -> fx.Node:
-    """The tensor behind an expansion to another's shape."""
-    while node.target in _EXPAND and isinstance(node.args[0], fx.Node):
-        node = node.args[0]
-    return node
 
 
 def _title(node: fx.Node) -> str:

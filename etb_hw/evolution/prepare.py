@@ -73,7 +73,8 @@ def prepare(
     (``etb_hw.groups(model)`` shows all).
 
     Args:
-        model: any module that torch.fx can trace, with one input. It is not changed.
+        model: any module that torch.fx can trace, with one input; arguments with defaults hold these. It is
+            not changed.
         example_input: a batch (N, C, ...) as in training.
         rules: what to do otherwise, by module path or pattern: {"stem": Rule(weights="keep")}. The first
             that matches counts.
@@ -83,8 +84,8 @@ def prepare(
 
     Returns:
         A module of the same class and module names. Only where a forward calls activations as functions, or
-        one activation module in several places, or flattens by a number (``x.view(-1, 400)``), it is a
-        torch.fx.GraphModule of the same names.
+        one activation module in several places, flattens by a number (``x.view(-1, 400)``) or has optional
+        arguments, it is a torch.fx.GraphModule of the same names, with one argument.
 
     Raises:
         BadInput: the network cannot be traced, or a layer has no binary form; names the module, the reason

@@ -12,14 +12,34 @@ from torch import Tensor, fx, nn
 from etb_hw.errors import BadInput
 from etb_hw.evolution.endings import ends
 from etb_hw.evolution.flattening import flattened, flattens
-from etb_hw.evolution.graph import as_graph, graph_of, put_between, put_instead
+from etb_hw.evolution.graph import Need, as_graph, graph_of, put_between, put_instead
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
+from etb_hw.evolution.spelled import is_short, spell
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
-from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of
+from etb_hw.evolution.trace import module_at, options_of, owner_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
+
+_CALLED = Need(
+    "calls activations as functions or one activation module in several places",
+    "make every activation a module of its own",
+)
+_LENT = Need(
+    "has signs with activations or other gradients around them, which are taken out", "leave signs alone"
+)
+_ROUNDED = Need(
+    "additions='stream' rounds what it adds, or what its layers read",
+    "put an nn.Identity at each such place, with Rule(activation='stream')",
+)
+_BORDERED = Need("calls F.pad with other values than zero", "use nn.ConstantPad2d or nn.ConstantPad1d")
+_FLATTENED = Need("flattens by a number of channels", "flatten by torch.flatten(x, 1)")
+_HELD = Need("its forward has optional arguments, which hold their defaults", "take them out")
+_SHORT = Need(
+    "calls torch.hstack, or a pool of a size that it computes, for which files have no word",
+    "use torch.cat, or F.adaptive_avg_pool2d",
+)
 
 
 def rewritten(
@@ -33,16 +53,27 @@ def rewritten(
     graph = graph_of(model, rules, example)
     _refuse_own_products(model, graph)
     calls = _activation_calls(model, graph, rules)
-    _refuse_lost(graph, calls)
     lending = _straight_through(model, graph, rules)
     passed = bool(lending or _before_signs(model, graph, rules))
     uses = Counter(str(node.target) for node in calls if node.op == "call_module")
     single = all(node.op == "call_module" and uses[str(node.target)] == 1 for node in calls)
     rounding = additions == "stream" and any(floats_read(model, node, rules) for node in graph.nodes)
-    fixed = any(map(_border, graph.nodes)) or any(map(flattens, graph.nodes))
-    if single and not rounding and not passed and not fixed:
+    needs = [
+        need
+        for need, found in (
+            (_CALLED, not single),
+            (_LENT, passed),
+            (_ROUNDED, rounding),
+            (_BORDERED, any(map(_border, graph.nodes))),
+            (_FLATTENED, any(map(flattens, graph.nodes))),
+            (_HELD, _holds(model)),
+            (_SHORT, any(map(is_short, graph.nodes))),
+        )
+        if found
+    ]
+    if not needs:
         return model, rules
-    made = as_graph(model, graph, rules, example)
+    made = as_graph(model, graph, rules, example, needs)
     for node, source in lending:
         node.replace_all_uses_with(source)
         erase(graph, node)
@@ -73,9 +104,16 @@ def rewritten(
             put_instead(made, node, "pad", border)
         elif flattens(node):
             flattened(graph, node)
+        elif is_short(node):
+            spell(made, node, example)
     made.graph.lint()
     made.recompile()
     return made, {**more, **rules}
+
+
+def _holds(model: nn.Module) -> bool:
+    """Whether forward has arguments beside the input that exporters would make inputs of a file, too."""
+    return any(o.kind is o.KEYWORD_ONLY or o.default is not None for o in options_of(model))
 
 
 def _border(node: fx.Node) -> nn.Module | None:
@@ -131,21 +169,6 @@ def _a_sign(model: nn.Module, node: fx.Node, calls: list[fx.Node], rules: Rules)
     if node not in calls:
         return False
     return node.op != "call_module" or kind_of(rules, str(node.target), module_at(model, node)) is BIPOLAR
-
-
-def _refuse_lost(graph: fx.Graph, calls: list[fx.Node]) -> None:
-    """Raise BadInput where an activation changes a tensor that is read again: graphs see no such change."""
-    place = {node: number for number, node in enumerate(graph.nodes)}
-    for node in calls:
-        if node.op == "call_module" or not (
-            str(getattr(node.target, "__name__", node.target)).endswith("_") or node.kwargs.get("inplace")
-        ):
-            continue
-        if any(place[user] > place[node] for user in node.all_input_nodes[0].users):
-            raise BadInput(
-                place_of(node), "changes a tensor in place that is read again afterwards",
-                "write x = x.clamp(...) and go on with its result",
-            )  # fmt: skip
 
 
 def _refuse_own_products(model: nn.Module, graph: fx.Graph) -> None:

@@ -44,13 +44,17 @@ class Rule:
 
 ACTIVATIONS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.Hardtanh, nn.Tanh, nn.Sigmoid, nn.SiLU, nn.GELU, nn.ELU,
-    nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus,
+    nn.Hardswish, nn.Hardsigmoid, nn.Softsign, nn.SELU, nn.Mish, nn.Softplus, nn.CELU, nn.RReLU, nn.Threshold,
+    nn.LogSigmoid,
 )  # fmt: skip
 ACTIVATION_FUNCTIONS: frozenset[Any] = frozenset(
     {
-        torch.sign, F.relu, F.relu6, F.leaky_relu, F.hardtanh, F.tanh, F.silu, F.gelu, torch.relu, torch.tanh,
-        torch.sigmoid, F.sigmoid, F.elu, F.hardswish, F.hardsigmoid,
-        "sign", "relu", "relu_", "tanh", "sigmoid",
+        torch.sign, torch.sgn, torch.relu, torch.relu_, torch.tanh, torch.tanh_, torch.sigmoid,
+        torch.sigmoid_, torch.prelu, torch.selu, torch.selu_, torch.celu, torch.celu_, torch.rrelu,
+        torch.rrelu_, torch.threshold, torch.threshold_, F.relu, F.relu6, F.leaky_relu, F.leaky_relu_,
+        F.hardtanh, F.hardtanh_, F.tanh, F.silu, F.gelu, F.sigmoid, F.elu, F.elu_, F.hardswish, F.hardsigmoid,
+        F.selu, F.mish, F.softplus, F.softsign, F.prelu, F.celu, F.rrelu, F.threshold, F.logsigmoid,
+        "sign", "sign_", "sgn", "sgn_", "relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_", "prelu",
     }
 )  # fmt: skip
 LIBRARIES = ("torch.nn.", "brevitas.nn.")  # modules of others, whose insides are theirs
@@ -86,13 +90,9 @@ def activation_of(rules: Rules, path: str, module: nn.Module) -> str | None:
         return None
     if isinstance(module, (*ACTIVATIONS, QuantNonLinearActLayer)):
         return wanted
-    kind = library_class(module)
-    activates = kind is nn.Module or kind.__module__ == nn.modules.activation.__name__
-    meant = activates or (kind is nn.Identity and _pattern_of(rules, path) != "*")
-    if path in rules and meant:
-        return wanted
-    simple = not (any(True for _ in module.children()) or any(True for _ in module.parameters()))
-    if simple and meant:
+    alone = library_class(module) is nn.Identity and _pattern_of(rules, path) != "*"
+    meant = _is_activation(module) or alone
+    if meant and (path in rules or _simple(module)):
         return wanted
     if path in rules and rules[path].activation == wanted:
         raise BadInput(
@@ -115,6 +115,21 @@ def check_rules(rules: Rules | None) -> None:
             said = rule if isinstance(rule, dict) else {}
             options = ", ".join(f"{key}={value!r}" for key, value in said.items()) or "..."
             raise BadInput(f"rule {pattern!r}", f"is a {type(rule).__name__}", f"give etb_hw.Rule({options})")
+
+
+def may_activate(module: nn.Module) -> bool:
+    """Whether a pattern in a rule may mean a module as an activation."""
+    return _is_activation(module) and _simple(module)
+
+
+def _is_activation(module: nn.Module) -> bool:
+    """Whether a module is one of torch's activations, or all the user's."""
+    kind = library_class(module)
+    return kind is nn.Module or kind.__module__ == nn.modules.activation.__name__
+
+
+def _simple(module: nn.Module) -> bool:
+    return not (any(True for _ in module.children()) or any(True for _ in module.parameters()))
 
 
 def check_patterns(rules: Rules, paths: list[str]) -> None:

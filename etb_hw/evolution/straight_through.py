@@ -21,14 +21,16 @@ _DETACH: frozenset[Any] = frozenset({"detach", torch.detach})
 _CLAMP: frozenset[Any] = frozenset(
     {torch.clamp, torch.clip, torch.clamp_, torch.clip_, "clamp", "clip", "clamp_", "clip_"}
 )
+_CLAMP_BELOW: frozenset[Any] = frozenset({torch.clamp_min, torch.clamp_min_, "clamp_min", "clamp_min_"})
+_HARDTANH: frozenset[Any] = frozenset({F.hardtanh, F.hardtanh_})
 
 
 def clamps(node: fx.Node) -> bool:
     """Whether a node clips as activations do: to -a..a, to 0..a, or at 0 from below."""
-    if node.op not in ("call_function", "call_method") or node.target not in _CLAMP:
+    if node.op not in ("call_function", "call_method") or node.target not in _CLAMP | _CLAMP_BELOW:
         return False
-    low = node.args[1] if len(node.args) > 1 else node.kwargs.get("min")
-    high = node.args[2] if len(node.args) > 2 else node.kwargs.get("max")
+    low = _argument(node, 1, "min", None)
+    high = None if node.target in _CLAMP_BELOW else _argument(node, 2, "max", None)
     if not isinstance(low, int | float):
         return False
     return high is None and low == 0 if not isinstance(high, int | float) else high > 0 and low in (0, -high)
@@ -39,12 +41,16 @@ def keeps_signs(node: fx.Node, module: nn.Module | None) -> bool:
     if module is not None:
         return isinstance(module, nn.Hardtanh) and module.min_val < 0 < module.max_val
     if node.target in _CLAMP:
-        low = node.args[1] if len(node.args) > 1 else node.kwargs.get("min")
+        low = _argument(node, 1, "min", None)
         return isinstance(low, int | float) and low < 0
-    low, high = (node.kwargs.get(name, usual) for name, usual in (("min_val", -1), ("max_val", 1)))
-    if node.target is not F.hardtanh or len(node.args) > 1:
+    if node.target not in _HARDTANH:
         return False
+    low, high = _argument(node, 1, "min_val", -1), _argument(node, 2, "max_val", 1)
     return isinstance(low, int | float) and isinstance(high, int | float) and low < 0 < high
+
+
+def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
 def straight_through(graph: fx.Graph) -> Iterator[tuple[fx.Node, fx.Node]]:

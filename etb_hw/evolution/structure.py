@@ -45,7 +45,7 @@ class Structure:
 
         Raises Unknown where the value is not made of shapes alone, or the answer differs between batches.
         """
-        if not _structural(node):
+        if not structural(node):
             raise Unknown(node)
         try:
             with torch.no_grad(), in_mode(self.model, training=False):
@@ -77,7 +77,7 @@ class Structure:
         return node.target(*args, **kwargs)
 
 
-def _structural(node: fx.Node) -> bool:
+def structural(node: fx.Node) -> bool:
     """Whether a value is made of shapes, types and constants alone."""
     todo, seen = [node], {node}
     while todo:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from etb_hw.errors import BadInput, one_line
+from etb_hw.evolution.in_place import without_changes
 from etb_hw.evolution.rules import LIBRARIES, Rules, activation_of
-from etb_hw.evolution.structure import Structure, Unknown
+from etb_hw.evolution.structure import Structure, Unknown, structural
 from etb_hw.evolution.user_code import line_of_call, line_of_error
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct, value_of
@@ -59,6 +60,23 @@ class _Value(fx.Proxy):
             "assigns to a part of a tensor", "make the result by torch.cat, torch.where or F.pad"
         )
 
+    def __iadd__(self, other: Any) -> Any:
+        return self._changed(operator.iadd, other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._changed(operator.isub, other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._changed(operator.imul, other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._changed(operator.itruediv, other)
+
+    def _changed(self, function: Callable[..., Any], other: Any) -> Any:
+        if structural(self.node):
+            return NotImplemented  # a number is no tensor that others may read, too
+        return self.tracer.create_proxy("call_function", function, (self, other), {})
+
     def __array__(self, *_: object, **__: object) -> None:
         raise _Untraceable("gives a tensor to numpy", f"use torch's functions, or {_OPAQUE}")
 
@@ -83,6 +101,27 @@ class _Tracer(fx.Tracer):
         super().__init__(autowrap_modules=(math,), autowrap_functions=())
         self.rules, self.opaque, self.structure = rules, opaque, structure
         self.path, self.measuring = "", False
+
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        """What the network's forward is called with: its one input, and the defaults of all else."""
+        function, args = super().create_args_for_root(root_fn, is_module, concrete_args)
+        given = {option.name: option.default for option in options_of(self.root)}
+        for at, arg in enumerate(args):
+            if isinstance(arg, fx.Proxy) and arg.node.target in given:
+                args[at] = given[str(arg.node.target)]
+                self.graph.erase_node(arg.node)
+        return function, args
+
+    def create_arg(self, a: Any) -> Any:
+        """A tensor made in a forward has one name in all traces."""
+        if isinstance(a, Tensor) and a not in self.tensor_attrs:
+            for known, name in [*self.tensor_attrs.items()]:
+                if str(name).startswith("_tensor_constant") and _equal(known, a):
+                    self.tensor_attrs[a] = name
+                    break
+        return super().create_arg(a)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(m, _CONTAINERS):
@@ -151,6 +190,13 @@ class _Tracer(fx.Tracer):
             self.measuring = False
 
 
+def _equal(one: Any, other: Tensor) -> bool:
+    """Whether two tensors hold the same, NaN included."""
+    if not isinstance(one, Tensor) or (one.shape, one.device) != (other.shape, other.device):
+        return False
+    return one.dtype == other.dtype and bool(((one == other) | ((one != one) & (other != other))).all())
+
+
 def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
     """The graph of the model in its present mode; nodes name the model's own modules and tensors.
 
@@ -162,7 +208,7 @@ def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
         tracer = _Tracer(rules, frozenset(opaque), Structure(model, example))
         try:
             with _recorded_factories():
-                return tracer.trace(model)
+                return without_changes(tracer.trace(model))
         except Exception as error:  # a user's forward may raise whatever it likes
             path = tracer.path
             simple = path and not any(True for _ in model.get_submodule(path).children())
@@ -185,6 +231,12 @@ def _untraceable(model: nn.Module, path: str, error: Exception) -> BadInput:
     )
 
 
+def options_of(model: nn.Module) -> list[inspect.Parameter]:
+    """The arguments of a network's forward that have defaults, but for the first one, which is its input."""
+    others = [*inspect.signature(model.forward).parameters.values()][1:]
+    return [option for option in others if option.default is not option.empty]
+
+
 def check_runs(model: nn.Module, example: Tensor) -> None:
     """Raise BadInput unless a network takes one batch; a fault of its own is told with the user's line."""
     takes = [
@@ -195,11 +247,11 @@ def check_runs(model: nn.Module, example: Tensor) -> None:
     if len(takes) > 1:
         raise BadInput(
             f"module {type(model).__name__!r}", f"takes {len(takes)} inputs ({', '.join(takes)})",
-            "let its forward take one tensor; make the others attributes, or give them defaults",
+            "let its forward take one tensor; make the others attributes, or give them defaults (which hold)",
         )  # fmt: skip
     try:
         with torch.no_grad(), in_mode(model, training=False):
-            model(example)
+            model(example.clone())
     except Exception as error:
         place = line_of_error(error, model)
         raise BadInput(
@@ -253,7 +305,7 @@ def with_shapes(model: nn.Module, graph: fx.Graph, example: Tensor) -> fx.Graph:
     """Note the shapes that an example input gives. Raises BadInput if the graph does not take it."""
     try:
         with in_mode(model, training=False):
-            _Shapes(fx.GraphModule(model, graph, type(model).__name__)).run(example)
+            _Shapes(model, graph=graph).run(example.clone())
     except Exception as error:
         reason = one_line(str(error).split("While executing")[0])  # fx adds its own story
         raise BadInput(
@@ -304,6 +356,6 @@ def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
 
 
 __all__ = [
-    "check_runs", "module_at", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
+    "check_runs", "module_at", "options_of", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
     "value_of", "with_shapes", "word_of",
 ]  # fmt: skip

@@ -11,7 +11,9 @@ from torch import nn
 from etb_hw import qonnx_io
 from etb_hw.dataflow.lower import lower
 from etb_hw.errors import UnsupportedNode
+from etb_hw.evolution.graph import always_drops
 from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.rules import may_activate
 from etb_hw.evolution.slim import drawn
 from etb_hw.integer import DataType, IntegerGraph
 from etb_hw.qonnx_io import ImportOptions
@@ -27,6 +29,7 @@ _OF_EACH_INPUT = (
     nn.modules.instancenorm._InstanceNorm,
 )
 _OF_FLOATS = ("of different scales", "pads a tensor with zero")  # what the importer says of floats in between
+_OF_ACTIVATIONS = ("has no exact integer form here", "that no quantizer follows", "combines two branches")
 log = logging.getLogger("etb_hw")
 
 
@@ -44,6 +47,12 @@ def check(model: nn.Module, input_dtype: str = "uint8", options: ImportOptions |
         UnsupportedNode: a layer has no integer form, or no hardware; names it and what to write instead.
     """
     net = PreparedNet(model)
+    if place := always_drops(net.module, net.note.example):
+        raise UnsupportedNode(
+            place,
+            "drops values in evaluation, too: F.dropout's training is True where it is not given",
+            "write F.dropout(x, p, self.training), or use nn.Dropout",
+        )
     widths = dict(net.plan.widths)
     lower(rehearsed(net, widths, DataType.parse(input_dtype), options))
     log.info("%s can be built, %d groups of channels", type(net.module).__name__, len(widths))
@@ -81,10 +90,24 @@ def _read_back(
     try:
         return qonnx_io.import_model(exported_model(module, shape, dtype), options)
     except UnsupportedNode as error:
-        if not any(words in error.reason for words in _OF_FLOATS):
-            raise
-        remedy = f"{error.remedy}; for residual additions and layers behind a normalisation without an "
-        remedy += (
-            "activation: additions='stream' in prepare(...), or in the etb_hw.Network of a flow's function"
-        )
+        remedy = error.remedy
+        if any(words in error.reason for words in _OF_FLOATS):
+            remedy += "; for residual additions and layers behind a normalisation without an activation: "
+            remedy += "additions='stream' in prepare(...), or in the etb_hw.Network of a flow's function"
+        elif any(words in error.reason for words in _OF_ACTIVATIONS):
+            remedy += f"; {_rule_for(module, error.where)}"
         raise UnsupportedNode(error.where, error.reason, remedy) from None
+
+
+def _rule_for(module: nn.Module, where: str) -> str:
+    """What makes a sign of an activation that ``prepare`` does not know: a rule for the module that it is."""
+    scope = ""  # nodes are called '/block/block.0/act/Exp'
+    for part in where.split("'")[1].split("/")[1:-1] if "'/" in where else []:
+        scope = part if not scope or part.startswith(f"{scope}.") else f"{scope}.{part}"
+    found = dict(module.named_modules()).get(scope)
+    if scope and found is not None and may_activate(found):
+        known, path = f"if {scope!r} ({type(found).__name__}) is an activation,", scope
+    else:
+        known, path = "call it in a module of its own, without layers, and", "that.module"
+        known = f"where it is an activation that prepare does not know, {known}"
+    return f"{known} prepare(..., rules={{{path!r}: etb_hw.Rule(activation='bipolar')}}) makes it a sign"

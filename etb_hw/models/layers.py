@@ -55,8 +55,8 @@ class Evolving(nn.Module):
             return None
         return self.shift + (self.shift.round() - self.shift).detach()
 
-    def forward(self, x: Any) -> Tensor:
-        x = value_of(x)
+    def forward(self, input: Any) -> Tensor:  # torch's own name: networks call layers by it
+        x = value_of(input)
         y = self.products(x if self.pad is None else self.pad(x), self.quantized())
         if self.integers and not self.training and y.device.type != "cpu":
             y = y.round()  # some GPU kernels leave integers by a little
@@ -112,8 +112,8 @@ class EvolvingAct(nn.Module):
         self.kind = kind
         self.quant = evolving(kind, channels)
 
-    def forward(self, x: Any) -> Tensor:
-        y: Tensor = self.quant(value_of(x))
+    def forward(self, input: Any) -> Tensor:
+        y: Tensor = self.quant(value_of(input))
         return y
 
 
@@ -140,10 +140,10 @@ class ChannelPad(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
         self.read_mirrors()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         # a compiled step tells channels apart always, and does not look, so that it is one graph
         uniform = not torch.compiler.is_compiling() and self.uniform
-        return with_border(x, self.pads, self.value, None if uniform else self.alive)
+        return with_border(input, self.pads, self.value, None if uniform else self.alive)
 
 
 def value_of(x: Any) -> Tensor:

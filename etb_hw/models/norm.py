@@ -26,12 +26,12 @@ class ChannelNorm(nn.BatchNorm2d):
         slope = self.weight / torch.sqrt(self.running_var + self.eps)
         return slope, self.bias - self.running_mean * slope
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         if self.training:
-            return super().forward(x)
+            return super().forward(input)
         slope, shift = self.affine_terms()
-        view = (1, -1, *(1,) * (x.ndim - 2))
-        return x * slope.view(view) + shift.view(view)
+        view = (1, -1, *(1,) * (input.ndim - 2))
+        return input * slope.view(view) + shift.view(view)
 
     @torch.no_grad()
     def project(self) -> None:

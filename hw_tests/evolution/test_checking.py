@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -227,3 +228,204 @@ def test_a_network_with_several_heads_evolves_and_is_refused_by_hardware() -> No
     expected, of_model = model.eval()(PIXELS)
     assert torch.equal(logits, expected)
     assert torch.equal(others["more"], of_model["more"])
+
+
+class Shift(nn.Module):
+    """Adds a value a channel, which is a parameter of some shape."""
+
+    def __init__(self, sizes: tuple[int, ...], form: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.value, self.form = nn.Parameter(torch.linspace(-1, 1, 8).reshape(sizes)), form
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.form(self.value, x)
+
+
+class Shifted(nn.Module):
+    """A residual addition; in front of its sign values are shifted, as in ReActNet."""
+
+    def __init__(self, shift: nn.Module) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.shift, self.sign = shift, nn.Hardtanh()
+        self.conv, self.norm2 = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.last = nn.Sequential(nn.Hardtanh(), nn.Flatten(), nn.Linear(8 * 64, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        return self.last(x + self.norm2(self.conv(self.sign(self.shift(x)))))
+
+
+CHANNELS = (1, 8, 1, 1)
+SHIFTS: dict[str, tuple[tuple[int, ...], Callable[[Tensor, Tensor], Tensor]]] = {
+    "ReActNet's": (CHANNELS, lambda value, x: value.expand_as(x)),
+    "expand": (CHANNELS, lambda value, x: value.expand(x.shape[0], -1, 8, 8)),
+    "view": ((8,), lambda value, x: value.view(1, -1, 1, 1)),
+    "reshape": ((8,), lambda value, x: value.reshape((1, x.shape[1], 1, 1)).expand_as(x)),
+    "index": ((8,), lambda value, x: value[None, :, None, None]),
+    "unsqueeze": ((8,), lambda value, x: value.unsqueeze(-1).unsqueeze(-1)),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shift_is_one_however_it_is_broadcast(name: str, tmp_path: Path) -> None:
+    """It is no branch that would be rounded, and its channels are cut with the others."""
+    made = {}
+    for sizes, form in [(CHANNELS, lambda value, x: value), SHIFTS[name]]:
+        torch.manual_seed(0)
+        made[form] = etb.prepare(Shifted(Shift(sizes, form)), PIXELS, additions="stream")
+    plain, found = made.values()
+    torch.testing.assert_close(found(PIXELS), plain(PIXELS), rtol=0, atol=0)
+    assert etb.groups(found) == etb.groups(plain)
+    slim = etb.slim(evolved(found, 0.3), PIXELS)
+    assert slim.get_submodule("shift").value.numel() < 8
+    prove_to_blocks(slim, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "form", [lambda value, x: value.view(1, 8, 1, 1), lambda value, x: value.view(-1, 1, 1).expand(8, 8, 8)]
+)
+def test_a_shift_that_tells_its_channels_keeps_them(form: Callable[[Tensor, Tensor], Tensor]) -> None:
+    made = etb.prepare(Shifted(Shift((8,), form)), PIXELS, additions="stream")
+    kept = "stem: 8 channels of stem, conv  stays whole: shift.value is no value a channel"
+    assert kept in etb.groups(made)
+
+
+class Added(Shifted):
+    """Its sum is written into a branch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.stem(x))
+        y = self.norm2(self.conv(self.sign(self.shift(x))))
+        return self.last(y.add_(x))
+
+
+def test_a_sum_in_place_is_rounded_as_any() -> None:
+    made = []
+    for kind in (Shifted, Added):
+        torch.manual_seed(0)
+        made.append(etb.prepare(kind(nn.Identity()), PIXELS, additions="stream"))
+    torch.testing.assert_close(made[0](PIXELS), made[1](PIXELS), rtol=0, atol=0)
+    etb.check(made[1])
+    evolved(made[1], 0.3)
+
+
+class Steep(nn.Module):
+    """An activation of the user's own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(x)
+
+
+class Opened(nn.Sequential):
+    """Its third part is no module."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.nn.functional.hardshrink(self[1](self[0](x)))
+        for layer in list(self)[3:]:
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("act", [Steep(), nn.Hardshrink()])
+def test_an_unknown_activation_is_told_the_rule_that_makes_it_a_sign(act: nn.Module) -> None:
+    layers = list(network(nn.BatchNorm2d(8)))
+    net = nn.Sequential(nn.Sequential(*layers[:2], act), *layers[3:])
+    with pytest.raises(UnsupportedNode) as refused:
+        etb.check(etb.prepare(net, PIXELS))
+    assert "rules={'0.2': etb_hw.Rule(activation='bipolar')}" in refused.value.remedy
+    etb.check(etb.prepare(net, PIXELS, {"0.2": etb.Rule(activation="bipolar")}))
+    with pytest.raises(UnsupportedNode) as refused:
+        etb.check(etb.prepare(Opened(*layers), PIXELS))
+    assert "in a module of its own" in refused.value.remedy
+
+
+class Optional(nn.Module):
+    """A forward with one input, and arguments that have defaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network(nn.BatchNorm2d(8))
+
+
+class Features(Optional):
+    def forward(self, x: Tensor, return_features: bool = False) -> Tensor:
+        features = x
+        for layer in list(self.net)[:-1]:
+            features = layer(features)
+        return features if return_features else self.net[-1](features)
+
+
+class Masked(Optional):
+    def forward(self, x: Tensor, mask: Tensor | None = None, *others: Tensor) -> Tensor:
+        if mask is not None:
+            x = x * mask
+        return self.net(x)
+
+
+class Tempered(Optional):
+    def forward(self, x: Tensor, *, temperature: float = 4.0) -> Tensor:
+        return self.net(x) / temperature
+
+
+@pytest.mark.parametrize("kind", [Features, Masked, Tempered])
+def test_optional_arguments_hold_their_defaults(kind: type[Optional], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = kind()
+    plain = etb.prepare(model.net, PIXELS).eval()(PIXELS)
+    made = etb.prepare(model, PIXELS)
+    etb.check(made)
+    expected = plain / 4 if kind is Tempered else plain
+    torch.testing.assert_close(made.eval()(PIXELS), expected, rtol=0, atol=0)
+    prove_to_blocks(etb.slim(evolved(made.train())), tmp_path)
+
+
+class Ended(nn.Module):
+    """Two layers with something of the user's behind them."""
+
+    def __init__(self, end: Callable[[Tensor, Tensor], Tensor], width: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layers = list(network(nn.BatchNorm2d(8)))[:3]
+        self.first, self.end, self.last = nn.Sequential(*layers), end, nn.Linear(width, 4)
+        again = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.second = nn.Sequential(again, nn.BatchNorm2d(8), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        x = self.end(x, self.second(x))
+        return self.last(F.avg_pool2d(x, x.shape[2]).flatten(1) if x.ndim > 2 else x)
+
+
+Join: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+
+@pytest.mark.parametrize(
+    ("short", "full", "width"),
+    [
+        (lambda x, y: torch.hstack([x, y]), lambda x, y: torch.cat([x, y], 1), 16),
+        (
+            lambda x, y: F.avg_pool2d(y, y.size()[2:]).flatten(1),
+            lambda x, y: F.avg_pool2d(y, 8).flatten(1),
+            8,
+        ),
+        (
+            lambda x, y: F.avg_pool2d(y, kernel_size=(y.size(2), y.size(3))).flatten(1),
+            lambda x, y: F.avg_pool2d(y, 8).flatten(1),
+            8,
+        ),
+    ],
+)
+def test_calls_without_a_word_in_files_are_written_in_full(short: Join, full: Join, width: int) -> None:
+    made, expected = (etb.prepare(Ended(end, width), PIXELS) for end in (short, full))
+    etb.check(made)
+    assert etb.groups(made) == etb.groups(expected)
+    torch.testing.assert_close(made(PIXELS), expected(PIXELS), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("act", [lambda y: y, F.relu])
+def test_what_drops_in_evaluation_is_told(act: Callable[[Tensor], Tensor]) -> None:
+    made = etb.prepare(Ended(lambda x, y: F.dropout(act(y), 0.25)), PIXELS)
+    with pytest.raises(UnsupportedNode, match=r"dropout.*line \d+.*in evaluation, too") as refused:
+        etb.check(made)
+    assert "self.training" in refused.value.remedy

@@ -268,6 +268,65 @@ def test_a_group_that_stays_whole_is_told_with_the_users_line(caplog):
     assert not any("group permute" in message for message in caplog.messages)
 
 
+class Dropped(nn.Module):
+    """Drop-path in training, with activations that are modules, and something in front of its end."""
+
+    def __init__(self, made: Callable[[Tensor], Tensor] = torch.neg, name: str = "act") -> None:
+        super().__init__()
+        self.stem, self.conv, self.norm = conv(3, 8), nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.add_module(name, nn.ReLU())
+        self.place, self.last, self.made, self.name = nn.Identity(), nn.Linear(8, 4), made, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y = self.norm(self.conv(x))
+        if self.training:
+            y = y * torch.rand_like(y[:, :1, :1, :1]).round()
+        return self.last(self.made(self.get_submodule(self.name)(x + self.place(y)).mean((2, 3))))
+
+
+def test_what_needs_no_graph_may_be_other_in_training_and_have_any_names():
+    for name in ("act", "class"):
+        etb.prepare(Dropped(name=name), X, {"place": etb.Rule(activation="stream")}, "stream")
+    with pytest.raises(BadInput, match=r"(?s)in training.*additions='stream' rounds") as refused:
+        etb.prepare(Dropped(), X, None, "stream")
+    assert "nn.Identity" in refused.value.remedy
+    assert "activation a module" not in refused.value.remedy
+    with pytest.raises(BadInput, match=r"(?s)in training.*calls activations as functions"):
+        etb.prepare(Dropped(F.relu), X)
+    with pytest.raises(BadInput, match=r"module 'class'.*word of Python.*calls activations as functions"):
+        etb.prepare(Dropped(F.relu, "class"), X)
+
+
+class Keyed(nn.Module):
+    """Calls layers by torch's name of their argument."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.act, self.next, self.last = nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(input=self.norm(input=self.conv(input=x)))
+        return self.last(input=self.next(input=x).mean((2, 3)))
+
+
+class Placed(Keyed):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.next(self.act(self.norm(self.conv(x)))).mean((2, 3)))
+
+
+def test_layers_may_be_called_by_the_name_of_their_argument():
+    keyed, placed = etb.prepare(Keyed(), X), etb.prepare(Placed(), X)
+    assert etb.groups(keyed).splitlines() == etb.groups(placed).splitlines()
+    evolution = etb.Evolution(keyed, 0.3, steps=2)
+    for _ in range(2):
+        keyed(X).square().sum().backward()
+        evolution.step()
+    etb.slim(keyed, X)
+
+
 BAD = {
     "two inputs": (Masked, X, "takes 2 inputs"),
     "picky": (Branching, X, r"picky\.0.*cannot be traced"),
@@ -424,6 +483,47 @@ def test_a_clip_is_an_activation_and_around_a_sign_it_is_passed_by(act):
 
 
 @pytest.mark.parametrize(
+    "act",
+    [
+        F.hardtanh_, F.relu_, F.leaky_relu_, F.elu_, F.selu, F.selu_, F.mish, F.softplus, F.softsign, F.celu,
+        F.rrelu, torch.relu_, torch.tanh_, torch.sgn, F.logsigmoid,
+        lambda x: x.sign_(), lambda x: x.tanh_(), lambda x: x.sigmoid_(), lambda x: x.relu_(),
+        lambda x: F.threshold(x, 0, 0), lambda x: torch.clamp_min(x, 0), lambda x: x.clamp_min_(0),
+        lambda x: F.hardtanh_(x, -2, 2).sign_(),
+        nn.CELU(), nn.RReLU(), nn.Threshold(0, 0), nn.LogSigmoid(),
+    ],
+)  # fmt: skip
+def test_an_activation_is_one_however_it_is_called(act):
+    signs, found = etb.prepare(Activated(torch.sign), X), etb.prepare(Activated(act), X)
+    assert sum(isinstance(part, EvolvingAct) for part in found.modules()) == 2
+    torch.testing.assert_close(found(X), signs(X), rtol=0, atol=0)
+    found(X).square().sum().backward()
+    assert all(part.latent.grad.any() for part in found.modules() if isinstance(part, Evolving))
+
+
+class Sloped(Activated):
+    """The slopes of its activations are a parameter of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(F.relu)
+        self.slopes = nn.Parameter(torch.full((8,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.prelu(self.norm(self.first(x)), self.slopes)
+        x = F.prelu(self.second(x) / 4, self.slopes)
+        return self.last(x.flatten(1))
+
+
+def test_the_slopes_of_an_activation_leave_with_it():
+    found = etb.prepare(Sloped(), X)
+    torch.testing.assert_close(found(X), etb.prepare(Activated(torch.sign), X)(X), rtol=0, atol=0)
+    found(X).square().sum().backward()
+    without = {name for name, value in found.named_parameters() if value.grad is None}
+    assert "slopes" not in dict(found.named_parameters())
+    assert not without
+
+
+@pytest.mark.parametrize(
     "act", [lambda x: x.clamp(min=1e-3), lambda x: (x.round() - x).detach() + x, lambda x: x.clamp(1, 2)]
 )
 def test_other_clips_and_roundings_stay_what_they_are(act):
@@ -440,14 +540,76 @@ def test_a_hardtanh_in_front_of_a_sign_is_no_second_activation():
     assert acts(net, {"1": etb.Rule(activation="uint2")}) == 2
 
 
-def test_a_tensor_that_is_changed_in_place_and_read_again_is_refused():
-    def act(x: Tensor) -> Tensor:
-        x.clamp_(-1, 1)
-        return x
+def changed_twice(x: Tensor) -> Tensor:
+    x.clamp_(-1, 1)
+    y = x
+    x += 1
+    x *= 2.0
+    return (y + x) / 4
 
-    with pytest.raises(BadInput, match="in place") as refused:
-        etb.prepare(Activated(act), X)
+
+def changed_by_view(x: Tensor) -> Tensor:
+    x.view(-1).clamp_(-1, 1)
+    return x
+
+
+def anew(x: Tensor) -> Tensor:
+    x = (x.clamp(-1, 1) + 1) * 2
+    return (x + x) / 4
+
+
+def test_what_is_changed_in_place_is_changed_for_all_who_read_it():
+    model, other = Activated(changed_twice), Activated(anew)
+    torch.testing.assert_close(model.eval()(X), other.eval()(X), rtol=0, atol=0)
+    made, expected = etb.prepare(model, X), etb.prepare(other, X)
+    torch.testing.assert_close(made(X), expected(X), rtol=0, atol=0)
+    made.train()(X).square().sum().backward()
+    with pytest.raises(BadInput, match=r"clamp_ .*line \d+.*in place.*by way of a view") as refused:
+        etb.prepare(Activated(changed_by_view), X)
     assert "go on with its result" in refused.value.remedy
+
+
+class Counting(nn.Module):
+    """Numbers, other than tensors, are nobody else's; nor does preparing change the example."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3, bias=False), nn.Conv2d(8, 4, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x -= 0.5
+        rows = x.shape[2]
+        wider = rows
+        wider += 2
+        return self.last(torch.sign(self.first(x)))[:, :, : rows + wider - 15].mean((2, 3))
+
+
+def test_numbers_are_not_changed_in_place():
+    x = torch.rand(2, 3, 8, 8)
+    model = Counting()
+    made = etb.prepare(model, before := x.clone())
+    assert torch.equal(before, x)
+    assert made(x.clone()).shape == model(x.clone()).shape
+    assert "rows" not in str(made.graph)
+
+
+class Made(nn.Module):
+    """A forward that makes a tensor, in front of an activation that is a function."""
+
+    def __init__(self, made: Callable[[], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.made = nn.Conv2d(3, 8, 3, bias=False), nn.Linear(8, 4), made
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.first(x) * self.made()).mean((2, 3)))
+
+
+def test_a_tensor_that_a_forward_makes_is_the_same_in_both_modes():
+    net = etb.prepare(Made(lambda: torch.tensor([2.0, float("nan")])[:1]), X)
+    assert sum(isinstance(part, EvolvingAct) for part in net.modules()) == 1
+    assert len([name for name in net.state_dict() if "constant" in name]) == 1
+    with pytest.raises(BadInput, match="something else in training"):
+        etb.prepare(Made(lambda: torch.rand(1)), X)
 
 
 class Joined(nn.Module):
@@ -583,6 +745,8 @@ def test_what_ends_a_network_is_no_activation(ending: Callable[[Tensor], Tensor]
         lambda x: x.sigmoid().unsqueeze(1).squeeze(1),
         lambda x: torch.cat([x[:, :1], torch.sigmoid(x[:, 1:])], 1),  # a head of a detector
         lambda x: 2 * torch.sigmoid(x),
+        F.logsigmoid,
+        nn.LogSigmoid(),
     ],
 )
 def test_nor_is_what_stands_in_a_head(ending: Callable[[Tensor], Tensor]) -> None:
