@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from etb_hw.errors import BadInput, EtbError, one_line
@@ -44,6 +45,22 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
     if not callable(found):
         raise BadInput(f"{where} {named}", f"is no {what}", f"define {name} in {module}")
     return found
+
+
+def called(where: str, function: Any, *arguments: Any, remedy: str) -> Any:
+    """What a user's function returns; whatever it raises is told as its own fault, with its line.
+
+    Raises BadInput, about ``where``.
+    """
+    try:
+        return function(*arguments)
+    except EtbError:
+        raise
+    except Exception as error:
+        last = extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name} line {last.lineno}"
+        reason = f"fails ({type(error).__name__}: {one_line(error)}; {place})"
+        raise BadInput(where, reason, remedy) from error
 
 
 def _as_module(path: str, name: str, what: str) -> str:

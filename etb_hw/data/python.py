@@ -12,7 +12,7 @@ from etb_hw.config import DataConfig, Layout
 from etb_hw.data.arrays import from_arrays
 from etb_hw.data.dataset import Dataset
 from etb_hw.errors import BadInput
-from etb_hw.named_code import named_code
+from etb_hw.named_code import called, named_code
 
 NAMES = ("train_x", "train_y", "test_x", "test_y")
 REMEDY = (
@@ -24,12 +24,13 @@ REMEDY = (
 def load_python(config: DataConfig) -> Dataset:
     """What the function ``data.function`` ("module:function") returns. The module's code is run.
 
-    The module is looked for like any import, and in the present folder.
+    The module is looked for like any import, and in the present folder. Raises BadInput where it fails.
     """
     function = named_code("data.function", config.function)
     assert config.function is not None
     where = f"data.function {config.function}"
-    return as_dataset(function(), config.source or config.function, config.layout, where)
+    found = called(where, function, remedy=REMEDY)
+    return as_dataset(found, config.source or config.function, config.layout, where)
 
 
 def as_dataset(found: Any, source: str, layout: Layout = "auto", where: str | None = None) -> Dataset:

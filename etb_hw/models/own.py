@@ -11,7 +11,7 @@ from torch import nn
 
 from etb_hw.errors import BadInput
 from etb_hw.models.spec import CLASSES, INPUT, LayerSpec, NetSpec, Op, Shape, counts_of
-from etb_hw.named_code import named_code
+from etb_hw.named_code import called, named_code
 from etb_hw.quantizers.kinds import kind_named
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -30,13 +30,7 @@ def own_network(named: str | None, input_shape: Shape, classes: int) -> Any:
     Raises BadInput where it cannot be imported, or fails.
     """
     function = named_code("model.function", named)
-    try:
-        return function(input_shape, classes)
-    except BadInput:
-        raise
-    except Exception as error:
-        reason = f"fails ({type(error).__name__}: {error})"
-        raise BadInput(f"model.function {named}", reason, REMEDY) from error
+    return called(f"model.function {named}", function, input_shape, classes, remedy=REMEDY)
 
 
 def own_topology(

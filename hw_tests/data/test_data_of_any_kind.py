@@ -145,6 +145,18 @@ def test_a_function_of_the_user(tmp_path, monkeypatch):
     assert str(Path.cwd()) not in __import__("sys").path
 
 
+def test_a_fault_in_a_function_of_the_user_is_told_as_his(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_data.py").write_text("def load():\n    return {}['train']\n")
+    monkeypatch.chdir(tmp_path)
+    config = DataConfig(name="python", function="faulty_data:load")
+    with pytest.raises(
+        BadInput, match=r"faulty_data:load: fails \(KeyError: 'train'; faulty_data.py line 2\)"
+    ):
+        load(config)
+
+
 @pytest.mark.parametrize(
     ("values", "dtype"),
     [
