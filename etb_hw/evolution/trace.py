@@ -137,7 +137,7 @@ class _Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self.measuring:
+        if self.measuring or self._made_here(m):
             return forward(*args, **kwargs)
         before, self.path = self.path, self.path_of_module(m)
         result = super().call_module(m, forward, args, kwargs)
@@ -146,6 +146,12 @@ class _Tracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         return attr_val if self.measuring else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def _made_here(self, m: nn.Module) -> bool:
+        """Whether a forward makes it: a module that holds nothing, or a part of a container (``net[:3]``)."""
+        if any(True for _ in (*m.parameters(), *m.buffers())) and not isinstance(m, _CONTAINERS):
+            return False
+        return all(module is not m for module in self.root.modules())
 
     def path_of_module(self, mod: nn.Module) -> str:
         try:

@@ -803,6 +803,26 @@ def test_borders_that_mix_channels_or_pixels_keep_them_whole(border: Callable[[T
     assert "first.0" in note_of(prepared_with(border)).plan.whole
 
 
+class Sliced(nn.Module):
+    """Parts of a Sequential, and modules without weights that are made on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(*conv(3, 8), *conv(8, 8))
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.net[3:](nn.MaxPool2d(2)(self.net[:3](x)))
+        return self.fc(nn.Flatten()(x.mean((2, 3))))
+
+
+def test_parts_of_containers_and_modules_of_a_forward_are_looked_through() -> None:
+    model = etb.prepare(Sliced(), X)
+    assert {"net.0", "net.3"} <= {layer.name for layer in note_of(model).plan.layers}
+    assert not {"net.0", "net.3"} & note_of(model).plan.whole.keys()
+    etb.check(model)
+
+
 class OddlyNamed(nn.Module):
     """A forward whose module is not called self."""
 
