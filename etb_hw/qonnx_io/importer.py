@@ -48,6 +48,7 @@ from etb_hw.qonnx_io.ops.constants import constant
 from etb_hw.qonnx_io.ops.qdq import input_of
 from etb_hw.qonnx_io.options import ImportOptions
 from etb_hw.qonnx_io.small_constants import FLOAT_OPS, evaluate
+from etb_hw.qonnx_io.unread import without_unread
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, Tensor, Value
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
@@ -75,13 +76,21 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
+    model, notes = without_unread(model)
     model, left_out = without_ending(merged_clips(model))
-    return _Interpreter(model, options, left_out).run()
+    return _Interpreter(model, options, left_out, notes).run()
 
 
 class _Interpreter:
-    def __init__(self, model: onnx.ModelProto, options: ImportOptions, left_out: tuple[Ending, ...]) -> None:
-        self.model, self.graph, self.options, self.left_out = model, model.graph, options, left_out
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        options: ImportOptions,
+        left_out: tuple[Ending, ...],
+        notes: tuple[str, ...],
+    ) -> None:
+        self.model, self.graph, self.options = model, model.graph, options
+        self.left_out, self.notes = left_out, notes
         self.builder = GraphBuilder(_bipolar_pads(model, options))
         self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
         self.datatypes = tensor_annotations(model)
@@ -376,7 +385,7 @@ class _Interpreter:
                 "end it in the Tanh or Sigmoid, which is left out then, or put a quantizer behind it",
             )
         value = _whole_classes(self.builder, value)
-        notes = tuple(ending.note for ending in self.left_out)
+        notes = (*self.notes, *(ending.note for ending in self.left_out))
         return self.builder.finish(value.core, value.chain, top, self.source, notes, channels_last)
 
     def _last(self) -> Call:

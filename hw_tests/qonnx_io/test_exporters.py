@@ -205,3 +205,12 @@ def test_integers_of_four_bits_are_refused() -> None:
     with pytest.raises(BadInput, match=r"four.*int4") as caught:
         import_model(model)
     assert "int8" in caught.value.remedy
+
+
+def test_what_no_output_depends_on_is_left_out(tmp_path: Path) -> None:
+    out = Emitter((8,), "UINT8")
+    y = out.node("MatMul", "x", out.const(signs(8, 5)))
+    aside = out.node("Softplus", y)  # none of ours, were it read
+    out.node("Sqrt", aside)
+    notes = proved(out.model(y), tmp_path).notes
+    assert [note.partition(" is left out")[0] for note in notes] == ["Softplus 'Softplus_1'", "Sqrt 'Sqrt_2'"]

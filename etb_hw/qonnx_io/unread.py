@@ -1,0 +1,27 @@
+"""Nodes that no output depends on: what tools leave behind is nothing to refuse a network for."""
+
+from __future__ import annotations
+
+import copy
+
+import onnx
+
+
+def without_unread(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """The network without them, and a note on each; the same model where there are none."""
+    makers = {name: node for node in model.graph.node for name in node.output if name}
+    todo, read = [output.name for output in model.graph.output], set()
+    while todo:
+        name = todo.pop()
+        if name not in read:
+            read.add(name)
+            todo += makers[name].input if name in makers else ()
+    unread = [i for i, node in enumerate(model.graph.node) if node.output and not read & {*node.output}]
+    if not unread:
+        return model, ()
+    cut = copy.deepcopy(model)
+    for i in reversed(unread):
+        del cut.graph.node[i]
+    nodes = (model.graph.node[i] for i in unread)
+    names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in nodes)
+    return cut, tuple(f"{name} is left out: no output depends on it" for name in names)
