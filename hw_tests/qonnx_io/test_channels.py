@@ -205,6 +205,30 @@ def test_other_ways_to_say_it(build: Callable[[Emitter], str]) -> None:
     np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), execute(model, x))
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda o: o.node("Split", "x", o.const([8], np.int64), axis=1),
+        lambda o: sliced(o, "x", 0, 8, 1),
+        lambda o: o.node("Gather", "x", o.const(range(8), np.int64), axis=1),
+    ],
+)
+def test_all_channels_as_they_are_take_no_node(build: Callable[[Emitter], str]) -> None:
+    out = Emitter((8, 3, 2), "UINT4")
+    graph = import_model(out.model(out.node("Mul", build(out), out.const(2.0))))
+    assert not any(isinstance(node, Node) for node in graph.nodes)
+
+
+def test_constants_may_be_picked_from() -> None:
+    """A row of a table, as an exporter leaves it."""
+    out = Emitter((8,), "UINT4")
+    table = out.const(np.arange(24).reshape(3, 8))
+    row = out.node("Gather", table, out.const(1, np.int64), axis=0)
+    graph = import_model(out.model(out.node("Mul", "x", row)))
+    x = np.random.default_rng(0).integers(0, 16, (3, 8))
+    np.testing.assert_array_equal(graph.dequantize(reference(graph, x)), x * np.arange(8, 16))
+
+
 def test_parts_that_are_not_equal_have_the_rest_last() -> None:
     """As opset 18 has it, with a number of outputs."""
     out = Emitter((7, 3, 2), "UINT4")
