@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import fx
 
+from etb_hw.evolution.flattening import SIZED, sizes_of
 from etb_hw.evolution.trace import shape_of
 
 _EXPANDS: frozenset[Any] = frozenset({"expand_as", "expand", "broadcast_to", torch.broadcast_to})
-_SHAPES: frozenset[Any] = frozenset({"view", "reshape", torch.reshape})
 _AXES: frozenset[Any] = frozenset({"unsqueeze", "squeeze", torch.unsqueeze, torch.squeeze})
 
 
@@ -35,7 +35,7 @@ def channel_axis(node: fx.Node, shape: tuple[int, ...]) -> int | None:
     """
     channels = shape[1]
     while node.target in _EXPANDS:
-        sizes = _numbers(node)
+        sizes = sizes_of(node)
         at = len(sizes) - (len(shape) - 1)
         if 0 <= at < len(sizes) and isinstance(sizes[at], int) and sizes[at] > 1:
             return None
@@ -45,7 +45,7 @@ def channel_axis(node: fx.Node, shape: tuple[int, ...]) -> int | None:
     if at < 0 or stands[at] != channels or math.prod(stands) != channels:
         return None
     while _moves(node):
-        if node.target not in _AXES and any(isinstance(n, int) and n > 1 for n in _numbers(node)):
+        if node.target not in _AXES and any(isinstance(n, int) and n > 1 for n in sizes_of(node)):
             return None
         node = node.args[0]  # type: ignore[assignment]
     held = shape_of(node) or ()
@@ -59,10 +59,4 @@ def _moves(node: fx.Node) -> bool:
     if node.target is operator.getitem:
         index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
         return all(part is None or part is Ellipsis or part == slice(None) for part in index)
-    return node.target in _EXPANDS | _SHAPES | _AXES
-
-
-def _numbers(node: fx.Node) -> list[Any]:
-    """The sizes that a node is given, one by one or as a tuple."""
-    given = node.args[1:]
-    return [*given[0]] if len(given) == 1 and isinstance(given[0], tuple | list) else [*given]
+    return node.target in _EXPANDS | SIZED | _AXES

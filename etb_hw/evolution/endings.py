@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from etb_hw.evolution.flattening import RESHAPES
 from etb_hw.evolution.graph import as_graph, graph_of
 from etb_hw.evolution.rules import Rules
 from etb_hw.evolution.trace import module_at, tensors_in
@@ -19,14 +20,7 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         F.sigmoid, torch.sigmoid, "sigmoid", F.logsigmoid,
     }
 )  # fmt: skip
-
-
-_MOVES: frozenset[Any] = frozenset(
-    {
-        torch.squeeze, torch.unsqueeze, torch.flatten, torch.reshape,
-        "squeeze", "unsqueeze", "flatten", "reshape", "view", "contiguous",
-    }
-)  # fmt: skip
+_MOVES = RESHAPES | {"contiguous"}
 
 
 def ends(model: nn.Module, node: fx.Node, rules: Rules) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from etb_hw.errors import BadInput
 from etb_hw.evolution.in_place import changed_behind_views
 from etb_hw.evolution.rules import Rules
-from etb_hw.evolution.trace import SHAPE, place_of, traced, with_shapes
+from etb_hw.evolution.trace import SHAPE, argument, place_of, traced, with_shapes
 from etb_hw.models.modes import in_mode
 
 _DROPOUTS: dict[Any, type[nn.Module]] = {
@@ -79,18 +79,19 @@ def as_graph(
     made.training = model.training
     for node, other, _, _ in pairs:
         if node.target in _DROPOUTS and _drops(other) and not _drops(node):
-            put_instead(made, node, "dropout", _DROPOUTS[node.target](_given(node).get("p", 0.5)))
+            put_instead(made, node, "dropout", _DROPOUTS[node.target](_share(node)))
     return made
 
 
 def _words(node: fx.Node) -> str:
     if node.target in _DROPOUTS:
-        return f"{node.target} {node.all_input_nodes} {_given(node).get('p', 0.5)}"
+        return f"{node.target} {node.all_input_nodes} {_share(node)}"
     return f"{node.op} {node.target} {node.args} {node.kwargs}"
 
 
-def _given(node: fx.Node) -> dict[str, Any]:
-    return dict(zip(("input", "p", "training"), node.args, strict=False)) | node.kwargs
+def _share(node: fx.Node) -> Any:
+    """Which share of the values a dropout drops."""
+    return argument(node, 1, "p", 0.5)
 
 
 def always_drops(model: nn.Module, example: Tensor) -> str:
@@ -104,7 +105,7 @@ def always_drops(model: nn.Module, example: Tensor) -> str:
 
 
 def _drops(node: fx.Node) -> bool:
-    return bool(_given(node).get("training", True)) and _given(node).get("p", 0.5) != 0
+    return bool(argument(node, 2, "training", True)) and _share(node) != 0
 
 
 def put_instead(model: fx.GraphModule, node: fx.Node, title: str, module: nn.Module) -> None:

@@ -18,11 +18,11 @@ from torch import Tensor, fx, nn
 
 from etb_hw.evolution.constants import channel_axis, constant_of
 from etb_hw.evolution.endings import ends
-from etb_hw.evolution.flattening import counts_channels
+from etb_hw.evolution.flattening import RESHAPES, counts_channels
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Layer, Layout, Place, Plan, Segment, evolving_groups
 from etb_hw.evolution.rules import Rules, rule_of
-from etb_hw.evolution.trace import module_at, owner_of, place_of, shape_of, tensors_in, word_of
+from etb_hw.evolution.trace import argument, module_at, owner_of, place_of, shape_of, tensors_in, word_of
 from etb_hw.models.blocks import Logits
 from etb_hw.models.layers import ChannelPad, Evolving, EvolvingAct
 from etb_hw.models.norm import ChannelNorm
@@ -51,10 +51,6 @@ ADDS: frozenset[Any] = frozenset(
 )
 _MUL = frozenset({operator.mul, operator.imul, torch.mul})
 _DIV = frozenset({operator.truediv, operator.itruediv, torch.div})
-_RESHAPES = frozenset(
-    {torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze}
-    | {"flatten", "view", "reshape", "squeeze", "unsqueeze"}
-)
 _MEAN = frozenset({torch.mean, torch.sum})
 
 
@@ -311,18 +307,18 @@ class _Grouping:
             self.arithmetic(node, name, tensors, shape, adds=target in ADDS)
         elif (
             target in CONCATENATIONS
-            and _argument(node, 1, "dim", 0) in (1, 1 - len(shape))
-            and all(part in self.layouts for part in _argument(node, 0, "tensors", ()))
+            and argument(node, 1, "dim", 0) in (1, 1 - len(shape))
+            and all(part in self.layouts for part in argument(node, 0, "tensors", ()))
         ):
-            parts = _argument(node, 0, "tensors", ())
+            parts = argument(node, 0, "tensors", ())
             self.layouts[node] = tuple(span for part in parts for span in self.layouts[part])
-        elif target is F.pad and (_argument(node, 3, "value", None) or 0) == 0 and _argument(
+        elif target is F.pad and (argument(node, 3, "value") or 0) == 0 and argument(
             node, 2, "mode", "constant"
         ) == "constant" and shape[1] == self.size(layout):  # fmt: skip
             self.layouts[node] = layout
         elif target in _MEAN or target in ("mean", "sum"):
             self.reduced(node, name, layout, shape)
-        elif target in _RESHAPES:
+        elif target in RESHAPES:
             self.flattened(node, layout)
         elif (
             target in _ZERO_KEEPING_FUNCTIONS
@@ -379,7 +375,7 @@ class _Grouping:
     def reduced(self, node: fx.Node, name: str, layout: tuple[_Span, ...], shape: tuple[int, ...]) -> None:
         source = shape_of(next(tensors_in(node)))
         assert source is not None
-        dims = _argument(node, 1, "dim", None)
+        dims = argument(node, 1, "dim")
         dims = (dims,) if isinstance(dims, int) else dims
         if dims is not None and all(isinstance(d, int) and d % len(source) > 1 for d in dims):
             self.layouts[node] = layout
@@ -499,10 +495,6 @@ def _read(node: fx.Node) -> list[fx.Node]:
             seen.add(source)
             todo += source.all_input_nodes
     return found
-
-
-def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
-    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
 def _product(sizes: Sequence[int] | torch.Size) -> int:

@@ -29,10 +29,10 @@ _NEW: dict[Any, Any] = {
         if hasattr(home, f"{name}_") and hasattr(home, name)
     },
 }  # fmt: skip
-_PARTS: frozenset[Any] = frozenset(
+PARTS: frozenset[Any] = frozenset(
     {torch.chunk, torch.split, torch.tensor_split, torch.unbind, "chunk", "split", "tensor_split", "unbind"}
 )
-_VIEWS: frozenset[Any] = _PARTS | {
+_VIEWS: frozenset[Any] = PARTS | {
     torch.flatten, torch.reshape, torch.transpose, torch.permute, torch.squeeze, torch.unsqueeze,
     torch.narrow, torch.detach, operator.getitem, "flatten", "view", "view_as", "reshape", "transpose",
     "permute", "squeeze", "unsqueeze", "narrow", "detach", "expand", "expand_as", "contiguous", "to", "float",
@@ -78,7 +78,7 @@ def _seen_by_views(node: fx.Node, place: dict[fx.Node, int]) -> bool:
     while todo:
         source = todo.pop()
         for user in source.users:
-            apart = source.target in _PARTS and source in chain and user not in chain
+            apart = source.target in PARTS and source in chain and user not in chain
             if user.target in _VIEWS and place[user] < place[node] and user not in shared and not apart:
                 shared.add(user)
                 todo.append(user)

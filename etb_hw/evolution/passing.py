@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from etb_hw.evolution.in_place import PARTS
 from etb_hw.evolution.trace import module_at, shape_of
 from etb_hw.models.layers import ChannelPad
 
@@ -43,9 +44,6 @@ _FUNCTIONS: frozenset[Any] = frozenset(
         F.dropout1d,
         F.dropout2d,
     }
-)
-_PARTS: frozenset[Any] = frozenset(
-    {torch.chunk, torch.split, torch.tensor_split, torch.unbind, "chunk", "split", "tensor_split", "unbind"}
 )
 CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 _NEAREST = ("nearest", "nearest-exact")
@@ -83,4 +81,4 @@ def _holds_values(source: Any) -> bool:
         return False
     if shape_of(source) is None and source.target is operator.getitem:
         return _holds_values(source.args[0])
-    return shape_of(source) is not None or source.target in _PARTS
+    return shape_of(source) is not None or source.target in PARTS

@@ -17,7 +17,7 @@ from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.spelled import is_short, spell
 from etb_hw.evolution.straight_through import clamps, erase, keeps_signs, straight_through
-from etb_hw.evolution.trace import module_at, options_of, owner_of, shape_of
+from etb_hw.evolution.trace import argument, module_at, options_of, owner_of, shape_of
 from etb_hw.quantizers import BIPOLAR
 
 Additions: TypeAlias = Literal["keep", "stream"]
@@ -120,9 +120,9 @@ def _border(node: fx.Node) -> nn.Module | None:
     """A call of F.pad as a module, which tells channels apart; None for other nodes and borders of zeros."""
     if node.target is not F.pad:
         return None
-    given = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | node.kwargs
-    pad, value, shape = given.get("pad"), given.get("value"), shape_of(node)
-    if not isinstance(value, int | float) or value == 0 or given.get("mode", "constant") != "constant":
+    pad, value, shape = argument(node, 1, "pad"), argument(node, 3, "value"), shape_of(node)
+    mode = argument(node, 2, "mode", "constant")
+    if not isinstance(value, int | float) or value == 0 or mode != "constant":
         return None
     pixels = 2 * (len(shape) - 2) if shape is not None else 0
     if not isinstance(pad, tuple | list) or any(type(number) is not int for number in pad):

@@ -144,10 +144,11 @@ class _ExactSums(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = dict(kwargs or {})
-        weighted = getattr(func, "__name__", "") in ("conv1d", "conv2d", "linear")
+        name = getattr(func, "__name__", "")
+        weighted = name in ("conv1d", "conv2d", "linear")
         # pools of Brevitas' own tensors give such again
         plain = weighted or (bool(args) and isinstance(args[0], Tensor))
-        if getattr(func, "__name__", "") not in self.functions or not plain:
+        if name not in self.functions or not plain:
             return func(*args, **kwargs)
         bias, scaled = None, None
         if weighted:  # a bias is added behind the rounding

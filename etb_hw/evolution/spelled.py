@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from etb_hw.evolution.structure import Structure, Unknown
-from etb_hw.evolution.trace import shape_of
+from etb_hw.evolution.trace import argument, shape_of
 
 _STACKS: dict[Any, int] = {
     torch.hstack: 1, torch.column_stack: 1, torch.vstack: 0, torch.row_stack: 0, torch.dstack: 2,
@@ -21,7 +21,7 @@ _POOLS: frozenset[Any] = frozenset({F.avg_pool1d, F.avg_pool2d, F.max_pool1d, F.
 def is_short(node: fx.Node) -> bool:
     """Whether a node is such a call."""
     if node.target in _POOLS:
-        kernel = _kernel(node)
+        kernel = argument(node, 1, "kernel_size")
         if isinstance(kernel, tuple):
             return any(isinstance(size, fx.Node) for size in kernel)
         return isinstance(kernel, fx.Node) and kernel.target is operator.getitem and _is_part(kernel)
@@ -36,7 +36,7 @@ def spell(model: nn.Module, node: fx.Node, example: Tensor) -> None:
         tensors = node.args[0] if node.args else node.kwargs["tensors"]
         node.args, node.kwargs, node.target = (tensors, _STACKS[node.target]), {}, torch.cat
         return
-    kernel, shapes = _kernel(node), Structure(model, example)
+    kernel, shapes = argument(node, 1, "kernel_size"), Structure(model, example)
     try:
         if isinstance(kernel, tuple):
             sizes: Any = tuple(shapes.of(n) if isinstance(n, fx.Node) else n for n in kernel)
@@ -51,7 +51,3 @@ def spell(model: nn.Module, node: fx.Node, example: Tensor) -> None:
 def _is_part(node: fx.Node) -> bool:
     """Whether an index takes several sizes, as ``x.shape[2:]`` does; exporters know how to take one."""
     return isinstance(node.args[1], slice)
-
-
-def _kernel(node: fx.Node) -> Any:
-    return node.args[1] if len(node.args) > 1 else node.kwargs.get("kernel_size")

@@ -44,6 +44,7 @@ class Stillness:
         """Behind what evolution itself does in a step."""
         if not self.over:
             self.seen = _some(model)
+            self.over = self.seen is None  # nothing is trained
 
 
 def _some(model: nn.Module) -> Tensor | None:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from etb_hw.evolution.trace import tensors_in
+from etb_hw.evolution.trace import argument, tensors_in
 
 _ADD: frozenset[Any] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
 _SUB: frozenset[Any] = frozenset({operator.sub, operator.isub, torch.sub, "sub", "sub_"})
@@ -29,8 +29,8 @@ def clamps(node: fx.Node) -> bool:
     """Whether a node clips as activations do: to -a..a, to 0..a, or at 0 from below."""
     if node.op not in ("call_function", "call_method") or node.target not in _CLAMP | _CLAMP_BELOW:
         return False
-    low = _argument(node, 1, "min", None)
-    high = None if node.target in _CLAMP_BELOW else _argument(node, 2, "max", None)
+    low = argument(node, 1, "min")
+    high = None if node.target in _CLAMP_BELOW else argument(node, 2, "max")
     if not isinstance(low, int | float):
         return False
     return high is None and low == 0 if not isinstance(high, int | float) else high > 0 and low in (0, -high)
@@ -41,16 +41,12 @@ def keeps_signs(node: fx.Node, module: nn.Module | None) -> bool:
     if module is not None:
         return isinstance(module, nn.Hardtanh) and module.min_val < 0 < module.max_val
     if node.target in _CLAMP:
-        low = _argument(node, 1, "min", None)
+        low = argument(node, 1, "min")
         return isinstance(low, int | float) and low < 0
     if node.target not in _HARDTANH:
         return False
-    low, high = _argument(node, 1, "min_val", -1), _argument(node, 2, "max_val", 1)
+    low, high = argument(node, 1, "min_val", -1), argument(node, 2, "max_val", 1)
     return isinstance(low, int | float) and isinstance(high, int | float) and low < 0 < high
-
-
-def _argument(node: fx.Node, position: int, name: str, default: Any) -> Any:
-    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
 
 
 def straight_through(graph: fx.Graph) -> Iterator[tuple[fx.Node, fx.Node]]:

@@ -151,7 +151,7 @@ class _Tracer(fx.Tracer):
         """Whether a forward makes it: a module that holds nothing, or a part of a container (``net[:3]``)."""
         if any(True for _ in (*m.parameters(), *m.buffers())) and not isinstance(m, _CONTAINERS):
             return False
-        return all(module is not m for module in self.root.modules())
+        return m not in (self.submodule_paths or {})
 
     def path_of_module(self, mod: nn.Module) -> str:
         try:
@@ -356,12 +356,17 @@ def tensors_in(node: fx.Node) -> Iterator[fx.Node]:
             yield from tensors_in(source)
 
 
+def argument(node: fx.Node, position: int, name: str, default: Any = None) -> Any:
+    """What a call is given for an argument, by its place or its name."""
+    return node.args[position] if len(node.args) > position else node.kwargs.get(name, default)
+
+
 def module_at(model: nn.Module, node: fx.Node) -> nn.Module:
     """The module that a call_module node calls."""
     return model.get_submodule(str(node.target))
 
 
 __all__ = [
-    "check_runs", "module_at", "options_of", "owner_of", "place_of", "shape_of", "tensors_in", "traced",
-    "value_of", "with_shapes", "word_of",
+    "argument", "check_runs", "module_at", "options_of", "owner_of", "place_of", "shape_of", "tensors_in",
+    "traced", "value_of", "with_shapes", "word_of",
 ]  # fmt: skip

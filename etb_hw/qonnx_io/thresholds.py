@@ -24,7 +24,6 @@ from etb_hw.qonnx_io.value import Value
 MOST_THRESHOLDS = 255  # of a channel
 AT_ONCE = 256  # values a channel that are evaluated together: most quantizers change the first of them
 
-
 Floats = NDArray[np.floating]
 Quantizer = Callable[[Floats], Floats]
 """From the chain's result to a level, as floats with channels on axis 0 and rising with its argument."""
