@@ -31,8 +31,7 @@ from etb_hw.verification import Proof
 
 def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> int:
     """Simulate, print, and return the exit code. Raises EtbError."""
-    if options["out"] is not None:
-        _check_out(options)
+    _check(options)
     graph = import_model(model, import_options(options))
     given = examples(options["data_text"])
     limit = min(options["limit"] or len(given.x), len(given.x))
@@ -76,8 +75,13 @@ def run_simulation(model: Path, options: Mapping[str, Any], output: Output) -> i
     return _code(report)
 
 
-def _check_out(options: Mapping[str, Any]) -> None:
-    """Raise BadInput, before anything is simulated, where ``--out`` cannot hold what is asked for."""
+def _check(options: Mapping[str, Any]) -> None:
+    """Raise BadInput, before anything is simulated, where options contradict one another."""
+    if options["layer"] is not None and options["engine"] == "rtl":
+        reason = "writes values of the integer graph, which the rtl engine does not show"
+        raise BadInput(f"--trace {options['layer']}", reason, "leave --engine rtl away")
+    if options["out"] is None:
+        return
     where, ending = f"--out {options['out']}", options["out"].suffix
     if options["layer"] is not None:
         if ending != ".npy":

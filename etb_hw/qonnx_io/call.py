@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.qonnx_io.builder import GraphBuilder
+from etb_hw.qonnx_io.node_label import node_label
 from etb_hw.qonnx_io.value import Best, Const, Grouped, Tensor, Value
 
 
@@ -35,7 +36,7 @@ class Call:
 
     @property
     def label(self) -> str:
-        return f"node {self.node.name or self.node.output[0]!r} ({self.node.op_type})"
+        return node_label(self.node)
 
     def fail(self, reason: str, remedy: str) -> NoReturn:
         raise UnsupportedNode(self.label, reason, remedy)

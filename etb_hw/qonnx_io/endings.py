@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import onnx
 
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.node_label import node_label
 from etb_hw.qonnx_io.ops.shapes import onnx_shape
 from etb_hw.qonnx_io.value import Value
 
@@ -29,7 +30,7 @@ class Ending:
     @property
     def note(self) -> str:
         """What a user should know of it."""
-        function, *others = (f"{n.op_type} {n.name or n.output[0]!r}" for n in (self.function, *self.behind))
+        function, *others = (node_label(node) for node in (self.function, *self.behind))
         also = f", with {', '.join(others)} behind it" if others else ""
         return f"{function} is left out{also}: the hardware sends the logits in front of it"
 

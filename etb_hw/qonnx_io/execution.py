@@ -15,8 +15,10 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from etb_hw.errors import BadInput, one_line
 from etb_hw.qonnx_io.batched import with_batch
+from etb_hw.qonnx_io.four_bits import in_eight_bits
 from etb_hw.qonnx_io.input_types import as_declared
 from etb_hw.qonnx_io.model_file import CHANNELS_LAST, DOMAINS, network_input, read_model
+from etb_hw.qonnx_io.node_label import node_label
 
 _LAYOUT = re.compile(r"""\[(\s*["'][A-Za-z]["']\s*,?)*\s*\]""", re.ASCII)
 
@@ -34,6 +36,7 @@ def execute(
     proto = model if isinstance(model, onnx.ModelProto) else read_model(model)
     where = "the model" if isinstance(model, onnx.ModelProto) else str(model)
     _check_trusted(proto, where)
+    proto = in_eight_bits(proto)
     batch = max(1, min(batch, len(x)))
     try:
         if any(node.domain == CHANNELS_LAST for node in proto.graph.node):
@@ -77,6 +80,6 @@ def _check_trusted(model: onnx.ModelProto, where: str) -> None:
     for node in model.graph.node:
         if node.domain not in DOMAINS:
             raise BadInput(
-                f"{where}: node {node.name!r} ({node.op_type})", f"has domain {node.domain!r}",
+                f"{where}: {node_label(node)}", f"has domain {node.domain!r}",
                 f"use {' or '.join(DOMAINS[2:])}",
             )  # fmt: skip

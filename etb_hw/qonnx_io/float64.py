@@ -82,6 +82,25 @@ class Trunc(_Quantizer):
         return (trunc_v2(x, scale, zero, bits, narrow, signed, *rest, rounding_mode),)
 
 
+class DequantizeLinear(OpRun):
+    """ONNX's own begins with operator set 19."""
+
+    def _run(
+        self, x: NDArray[np.integer], scale: Doubles, zero: NDArray[np.integer] | None = None,
+        axis: int = 1, **_: Any,
+    ) -> tuple[Doubles]:  # fmt: skip
+        shifted = x.astype(np.float64) - (0.0 if zero is None else _along(axis, zero, x))
+        return (shifted * _along(axis, scale, x),)
+
+
+def _along(axis: int, values: NDArray[np.generic], x: NDArray[np.generic]) -> Doubles:
+    """One value, or one a channel along the axis, to broadcast against ``x``."""
+    shape = [1] * x.ndim
+    if values.size > 1:
+        shape[axis] = -1
+    return values.astype(np.float64).reshape(shape)
+
+
 class BatchNormalization(OpRun):
     """ONNX's own takes the batch's statistics below operator set 14, where a file names the momentum."""
 
@@ -169,8 +188,8 @@ def _rounded(x: Doubles) -> Doubles:
 
 
 _OPS = (
-    Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, BatchNormalization, MaxPool, Resize, Upsample,
-    ArgMax, TopK,
+    Quant, IntQuant, BipolarQuant, MultiThreshold, Trunc, DequantizeLinear, BatchNormalization, MaxPool,
+    Resize, Upsample, ArgMax, TopK,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
 from etb_hw.qonnx_io.endings import Ending, check_ending, without_ending
+from etb_hw.qonnx_io.four_bits import in_eight_bits
 from etb_hw.qonnx_io.input_types import check_readers, declared_integers
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
@@ -42,6 +43,7 @@ from etb_hw.qonnx_io.model_file import (
     tensor_annotations,
     to_array,
 )
+from etb_hw.qonnx_io.node_label import node_label
 from etb_hw.qonnx_io.ops import HANDLERS
 from etb_hw.qonnx_io.ops.channels_last import channels_last
 from etb_hw.qonnx_io.ops.constants import constant
@@ -76,7 +78,7 @@ def import_model(model: Path | str | onnx.ModelProto, options: ImportOptions | N
         check_model(model, "the model")
     else:
         model = read_model(model)
-    model, notes = without_unread(model)
+    model, notes = without_unread(in_eight_bits(model))
     model, left_out = without_ending(merged_clips(model))
     return _Interpreter(model, options, left_out, notes).run()
 
@@ -117,9 +119,7 @@ class _Interpreter:
 
     def _step(self, node: onnx.NodeProto) -> None:
         if not node.output:
-            raise BadInput(
-                f"node {node.name!r} ({node.op_type})", "has no output", "export the network again"
-            )
+            raise BadInput(node_label(node), "has no output", "export the network again")
         self.builder.layer = layer_name(node)
         inputs = [self._tensor(i) for i in node.input]
         call = Call(node, inputs, self.builder, self.opset, self.batch)
@@ -329,7 +329,7 @@ class _Interpreter:
             for name in {i for i in node.input if i not in known}:
                 if name not in producers:
                     raise BadInput(
-                        f"node {node.name or node.op_type!r}", f"reads {name!r}, which nothing writes",
+                        node_label(node), f"reads {name!r}, which nothing writes",
                         "export the network again; of x + x or cat([x, x]), qonnx's cleanup loses one x: "
                         "give the file as it was before",
                     )  # fmt: skip

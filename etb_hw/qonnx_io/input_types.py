@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 
 from etb_hw.errors import BadInput, UnsupportedNode
 from etb_hw.integer import DataType
+from etb_hw.qonnx_io.node_label import node_label
 
 INTEGERS: Mapping[int, DataType] = {
     TensorProto.UINT8: DataType.parse("UINT8"),
@@ -51,7 +52,7 @@ def check_readers(graph: onnx.GraphProto, given: onnx.ValueInfoProto) -> None:
                 continue
             if not _keeps(node) or node.input[0] != name:
                 raise UnsupportedNode(
-                    f"node {node.name or node.op_type!r} ({node.op_type})",
+                    node_label(node),
                     f"computes in {_name(kind)}, the type of input {given.name!r}",
                     "let a Cast to float32 stand right behind the input, or export in float32",
                 )

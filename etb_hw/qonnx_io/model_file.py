@@ -91,16 +91,7 @@ def network_input(graph: onnx.GraphProto) -> onnx.ValueInfoProto:
 def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     """Values of a tensor. Raises BadInput for values that are broken, NaN or infinite."""
     where = f"tensor {tensor.name!r}"
-    stored = max(
-        len(tensor.raw_data), len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
-        len(tensor.double_data), len(tensor.uint64_data),
-    )  # fmt: skip
-    if any(d < 0 for d in tensor.dims) or math.prod(tensor.dims) > stored * 8:
-        raise BadInput(where, f"has shape {list(tensor.dims)} but fewer values", _REMEDY)
-    try:
-        array = np.asarray(numpy_helper.to_array(tensor))
-    except Exception as error:  # onnx raises whatever numpy and protobuf raise
-        raise BadInput(where, f"cannot be decoded ({error})", _REMEDY) from None
+    array = decoded(tensor)
     if array.dtype.kind not in "fiub":
         raise BadInput(
             where, f"holds {array.dtype} values", "use float32, or integers of 8 bits or more (int8)"
@@ -110,6 +101,21 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
             raise BadInput(where, "holds NaN or infinite values", "check the training run, then export again")
         array = array.astype(np.float32, copy=False)
     return array
+
+
+def decoded(tensor: onnx.TensorProto) -> NDArray[np.generic]:
+    """Values of a tensor of any type. Raises BadInput where fewer are stored than its shape says."""
+    where = f"tensor {tensor.name!r}"
+    stored = max(
+        len(tensor.raw_data), len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
+        len(tensor.double_data), len(tensor.uint64_data),
+    )  # fmt: skip
+    if any(d < 0 for d in tensor.dims) or math.prod(tensor.dims) > stored * 8:
+        raise BadInput(where, f"has shape {list(tensor.dims)} but fewer values", _REMEDY)
+    try:
+        return np.asarray(numpy_helper.to_array(tensor))
+    except Exception as error:  # onnx raises whatever numpy and protobuf raise
+        raise BadInput(where, f"cannot be decoded ({error})", _REMEDY) from None
 
 
 def tensor_annotations(model: onnx.ModelProto, key: str = "finn_datatype") -> dict[str, str]:

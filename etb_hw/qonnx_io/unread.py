@@ -6,6 +6,8 @@ import copy
 
 import onnx
 
+from etb_hw.qonnx_io.node_label import node_label
+
 
 def without_unread(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """The network without them, and a note on each; the same model where there are none."""
@@ -23,5 +25,4 @@ def without_unread(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, 
     for i in reversed(unread):
         del cut.graph.node[i]
     nodes = (model.graph.node[i] for i in unread)
-    names = (f"{node.op_type} {node.name or node.output[0]!r}" for node in nodes)
-    return cut, tuple(f"{name} is left out: no output depends on it" for name in names)
+    return cut, tuple(f"{node_label(node)} is left out: no output depends on it" for node in nodes)

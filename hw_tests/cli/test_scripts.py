@@ -188,6 +188,11 @@ def test_results_without_labels(model: Path, tmp_path: Path) -> None:
         assert f"--out {out}: " in wrong.output
         assert said in wrong.output
         assert not out.parent.exists()
+    wrong = call(
+        "simulate", model, "--data", tmp_path / "images.npy", "--trace", "input_0", "--engine", "rtl"
+    )
+    assert wrong.exit_code == 2
+    assert "--trace input_0: writes values of the integer graph" in wrong.output
 
 
 def test_a_traced_layer_is_written_where_it_is_asked_for(

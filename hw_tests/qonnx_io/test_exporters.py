@@ -197,11 +197,25 @@ def test_slices_of_a_batch(ends: list[int], tmp_path: Path) -> None:
         proved(image(body), tmp_path)
 
 
-def test_integers_of_four_bits_are_refused() -> None:
+def with_tensor(model: onnx.ModelProto, name: str, kind: int, values: np.ndarray) -> None:
+    model.graph.initializer.append(onnx.helper.make_tensor(name, kind, values.shape, values.reshape(-1)))
+
+
+@pytest.mark.parametrize(("kind", "low"), [(TensorProto.INT4, -8), (TensorProto.UINT4, 0)])
+def test_weights_of_four_bits(kind: int, low: int, tmp_path: Path) -> None:
     """As onnxruntime's QInt4 writes them."""
-    model = dense(lambda out, y: out.node("Relu", y))
-    model.graph.initializer.append(onnx.helper.make_tensor("four", TensorProto.INT4, [20, 5], [1] * 100))
-    model.graph.node[0].input[1] = "four"
+    out = Emitter((20,), "UINT8")
+    weights = out.node("DequantizeLinear", "four", out.const(0.25), "zero")
+    model = out.model(out.node("MatMul", "x", weights), opset=21, shapes=False)
+    with_tensor(model, "four", kind, np.random.default_rng(2).integers(low, low + 16, (20, 5)))
+    with_tensor(model, "zero", kind, np.array(low + 7))
+    proved(model, tmp_path)
+
+
+def test_other_integers_of_four_bits_are_refused() -> None:
+    """A QuantizeLinear saturates at its zero point's type."""
+    model = dense(lambda out, y: out.node("QuantizeLinear", y, out.const(1.0), "four"))
+    with_tensor(model, "four", TensorProto.INT4, np.array(1))
     with pytest.raises(BadInput, match=r"four.*int4") as caught:
         import_model(model)
     assert "int8" in caught.value.remedy
@@ -213,4 +227,5 @@ def test_what_no_output_depends_on_is_left_out(tmp_path: Path) -> None:
     aside = out.node("Softplus", y)  # none of ours, were it read
     out.node("Sqrt", aside)
     notes = proved(out.model(y), tmp_path).notes
-    assert [note.partition(" is left out")[0] for note in notes] == ["Softplus 'Softplus_1'", "Sqrt 'Sqrt_2'"]
+    names = [note.partition(" is left out")[0] for note in notes]
+    assert names == ["node 'Softplus_1' (Softplus)", "node 'Sqrt_2' (Sqrt)"]

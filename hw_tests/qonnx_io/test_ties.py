@@ -51,6 +51,23 @@ def test_ties_are_counted_and_excused(tmp_path: Path, momentum: float | None) ->
     assert (proof.mismatches, proof.ties, proof.status) == (0, wrong.sum(), "equal")
 
 
+@pytest.mark.parametrize("opset", [13, 21])
+def test_ties_of_standard_quantizers_are_excused(tmp_path: Path, opset: int) -> None:
+    """Steps of 1.4, and sums of +-0.7 x: every odd one is a tie. One channel's zero point is no other's."""
+    rng = np.random.default_rng(3)
+    out = Emitter((24,), "INT4")
+    y = out.node("MatMul", "x", out.const(0.7 * rng.choice([-1, 1], (24, 40))))
+    step, zero = out.const(1.4), out.const(np.int8(3), np.int8)
+    y = out.node("DequantizeLinear", out.node("QuantizeLinear", y, step, zero), step, zero)
+    weights = out.const(rng.integers(-3, 4, (40, 5)), np.int8)
+    scales, zeros = out.const(np.full(5, 0.5)), out.const(rng.integers(-1, 2, 5), np.int8)
+    weights = out.node("DequantizeLinear", weights, scales, zeros, axis=1)
+    graph, path, x = setting(tmp_path, out.model(out.node("MatMul", y, weights), opset=opset))
+    proof = prove_import(graph, path, x)
+    assert proof.status == "equal"
+    assert 0 < proof.ties < 60, "the example has to round somewhere, and not everywhere"
+
+
 def test_a_threshold_off_by_one_is_no_tie(tmp_path: Path) -> None:
     graph, path, x = setting(tmp_path, tied())
     threshold = next(node for node in graph.nodes if isinstance(node, Threshold))
