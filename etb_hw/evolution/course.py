@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from numbers import Real
 from typing import Any, TypeAlias
 
 import torch
@@ -99,6 +100,11 @@ class Course:
 
         Raises BadInput where there are no gradients to learn from, or no weight changes.
         """
+        if not isinstance(lr, Real):
+            raise BadInput(
+                "Evolution.step: lr", f"is {type(lr).__name__}, no number",
+                "name the other one: evolution.step(optimizers=optimizer)",
+            )  # fmt: skip
         if isinstance(optimizers, Optimizer):
             optimizers = (optimizers,)
         if self.done:

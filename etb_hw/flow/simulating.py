@@ -30,20 +30,43 @@ class Fitted:
 
 
 def fit(graph: IntegerGraph, images: NDArray[np.integer], labels: NDArray[np.int64] | None) -> Fitted:
-    """Images as the model takes them: (N, C, H, W) or flat.
+    """Images as the model takes them: (N, C, H, W) or flat, from those, (N, H, W, C), (N, T, C) or flat ones.
 
     Raises BadInput where the sizes differ, or values are none of the model's input type.
     """
-    shape, dtype = graph.input.shape, graph.input.dtype
-    if int(np.prod(shape)) != int(np.prod(images.shape[1:])):
+    shape = graph.input.shape
+    x = _in_order(images, shape, graph.source.channels_last)
+    if x is None:
         frames = ", ".join(("N", *map(str, shape)))
         raise BadInput(
             "data", f"images are {images.shape[1:]}, the model takes {shape}",
             f"give --data for it: a .npy of integers ({frames}), a .npz, or a data set of such images",
         )  # fmt: skip
-    x = images.reshape(len(images), *shape)
-    _check_range(x, dtype)
+    _check_range(x, graph.input.dtype)
     return Fitted(graph, x, labels)
+
+
+def _in_order(
+    images: NDArray[np.integer], shape: tuple[int, ...], channels_last: bool
+) -> NDArray[np.integer] | None:
+    """As (N, *shape), channels first, however images are laid out; None where they are of another size.
+
+    Equal numbers of values are not enough: (8, 6, 3) in the place of (3, 8, 6) would scramble the image.
+    """
+    given, flat = [size for size in images.shape[1:] if size != 1], int(np.prod(shape))
+    channels, *pixels = shape
+    wanted, turned = (
+        [size for size in shape if size != 1],
+        [size for size in (*pixels, channels) if size != 1],
+    )
+    if given == wanted or (len(shape) == 1 and int(np.prod(given)) == flat):
+        return images.reshape(len(images), *shape)
+    if given == turned:
+        return np.moveaxis(images.reshape(len(images), *pixels, channels), -1, 1)
+    if given == [flat]:
+        rows = (*pixels, channels) if channels_last else shape
+        return _in_order(images.reshape(len(images), *rows), shape, channels_last)
+    return None
 
 
 def _check_range(x: NDArray[np.integer], dtype: DataType) -> None:

@@ -34,7 +34,7 @@ class Source:
     Attributes:
         chain: float32 steps from the integers to its numbers, constants along the channels.
         shape: of its input, without the batch; None for that of the integers.
-        channels_last: it takes images (N, H, W, C).
+        channels_last: it takes images (N, H, W, C), or signals (N, T, C).
     """
 
     chain: Chain = field(default_factory=Chain)

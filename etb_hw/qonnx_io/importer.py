@@ -55,7 +55,7 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, 
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
-KEEP_AXES = (*QUANTIZERS, "DequantizeLinear", "Cast", "Mul", "Div", "Sub", "Add")
+BEFORE_LAYERS = (*QUANTIZERS, "DequantizeLinear", "Cast", "Mul", "Div", "Sub", "Add", "Unsqueeze")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
 CURVED = ("tanh", "sigmoid")
@@ -203,20 +203,21 @@ class _Interpreter:
             raise BadInput(
                 f"input {info.name!r}",
                 f"has shape {(0, *shape)}" if shape else "has no shape",
-                "give it a fixed shape: (batch, channels, height, width), (batch, channels, length) or "
-                "(batch, features)",
+                "give it a fixed shape: (batch, channels, height, width) or (batch, channels, length), "
+                "also with the channels last, or (batch, features)",
             )
-        last = len(shape) == 3 and self._takes_channels_last(info.name)
+        given = shape if len(shape) < 3 else None  # of flat ones, a Reshape may make images
+        last = len(shape) > 1 and self._takes_channels_last(info.name)
         if last:
-            shape = (shape[2], *shape[:2])
+            shape = (shape[-1], *shape[:-1])
         whole = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
         declared = declared_integers(info)
         check_readers(self.graph, info)
         dtype, chain = self._input_type(info.name, declared)
-        given = shape if len(shape) < 3 else None  # of flat ones, a Reshape may make images
         self.source = Source(chain, given, last)
         core = self.builder.add(Input, "input", shape=whole, dtype=dtype)
-        axes = (1, 2, 0) if last else (IMAGE, SIGNAL, (0,))[3 - len(shape)]
+        axes = (IMAGE, SIGNAL, (0,))[3 - len(shape)]
+        axes = (*axes[1:], axes[0]) if last else axes
         for step in chain.links:
             if step.constant.ndim and step.constant.size != shape[0]:
                 raise BadInput(
@@ -244,11 +245,13 @@ class _Interpreter:
         while name not in seen:  # a broken file may turn in circles
             seen.add(name)
             for node in self._readers(name):
-                if node.op_type in KEEP_AXES and node.output:
+                if node.op_type in BEFORE_LAYERS and node.output:
                     name = node.output[0]
                     break
-                perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
-                if node.domain == CHANNELS_LAST or (node.op_type == "Transpose" and perm == [0, 3, 1, 2]):
+                perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
+                moved = node.op_type == "Transpose" and perm == [0, len(perm) - 1, *range(1, len(perm) - 1)]
+                multiplied = node.op_type == "MatMul" and node.input[0] == name  # over the last axis
+                if node.domain == CHANNELS_LAST or (moved and len(perm) > 2) or multiplied:
                     return True
         return False
 

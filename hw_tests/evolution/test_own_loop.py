@@ -398,6 +398,9 @@ def test_a_single_optimizer_is_taken_as_well() -> None:
         evolution.step(optimizers=optimizer)
     known = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert all(id(p) in known for p in prepared.parameters() if p.requires_grad)
+    with pytest.raises(BadInput, match="lr: is Adam") as refused:
+        evolution.step(optimizer)
+    assert "optimizers=optimizer" in refused.value.remedy
 
 
 def test_networks_of_other_floats_are_refused() -> None:

@@ -68,6 +68,31 @@ def test_integer_inputs(kind: int, first: Ending, shape: tuple[int, ...], dtype:
     assert graph.source.channels_last == (len(shape) == 3)
 
 
+@pytest.mark.parametrize("first", ["Transpose", "MatMul", "Unsqueeze"])
+def test_signals_whose_channels_come_last(first: str, tmp_path: Path) -> None:
+    """(N, T, C), as Keras has them: tf2onnx makes images of them, torch's nn.Linear works on each step."""
+    out = Emitter((16, 6), "UINT8")
+    y, channels = "x", 6
+    if first == "MatMul":
+        y, channels = quantized(out, out.node("MatMul", y, out.const(signs(6, 4))), 64.0), 4
+    if first == "Unsqueeze":
+        y = out.node("Unsqueeze", y, out.const([1], np.int64))
+        y = out.node("Transpose", y, perm=[0, 3, 1, 2])
+        sizes = {"kernel_shape": [1, 3], "pads": [0] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
+        y = out.node("Conv", y, out.const(signs(4, channels, 1, 3)), **sizes)
+        y = out.node("Squeeze", out.node("Transpose", y, perm=[0, 2, 3, 1]), out.const([1], np.int64))
+    else:
+        sizes = {"kernel_shape": [3], "pads": [0] * 2, "strides": [1], "dilations": [1], "group": 1}
+        y = out.node(
+            "Conv", out.node("Transpose", y, perm=[0, 2, 1]), out.const(signs(4, channels, 3)), **sizes
+        )
+        y = out.node("Transpose", y, perm=[0, 2, 1])
+    graph = proved(out.model(y), tmp_path)
+    assert graph.input.shape == (6, 1, 16)
+    assert graph.source.channels_last
+    assert graph.channels_last
+
+
 @pytest.mark.parametrize("kind", [TensorProto.UINT8, TensorProto.INT16, TensorProto.DOUBLE])
 def test_float64_reads_them_too(kind: int) -> None:
     model = typed(kind, to_float, dtype="UINT4")

@@ -13,10 +13,16 @@ class BoardError(RuntimeError):
 
 
 def checked(images: Any, stream: Mapping[str, Any]) -> Any:
-    """Images (N, H, W, C), (N, H, W) of one channel or (N, features) as (N, *shape). Raises ValueError."""
+    """Images (N, H, W, C), (N, H, W) of one channel or (N, features) as (N, *shape). Raises ValueError.
+
+    As many values in another order, such as (N, C, H, W), would be a scrambled image.
+    """
     batch, shape = np.asarray(images), tuple(stream["shape"])
-    if batch.ndim < 2 or int(np.prod(batch.shape[1:])) != int(np.prod(shape)):
-        raise ValueError(f"images have shape {batch.shape[1:]}, the accelerator takes {shape}")
+    given, taken = ([size for size in sizes if size != 1] for sizes in (batch.shape[1:], shape))
+    if batch.ndim < 2 or (given != taken and (len(taken) > 1 or int(np.prod(given)) != int(np.prod(taken)))):
+        turned = given and [*given[1:], given[0]] == taken
+        remedy = ": give numpy.moveaxis(images, 1, -1)" if turned else ""
+        raise ValueError(f"images have shape {batch.shape[1:]}, the accelerator takes {shape}{remedy}")
     if batch.dtype.kind not in "iu" or not in_range(batch, stream):
         raise ValueError(f"images hold {batch.dtype} values, the accelerator takes {stream['type']}")
     return batch.reshape(len(batch), *shape)
