@@ -40,6 +40,13 @@ Both are AXI-Streams without side bands. A frame travels pixel by pixel, row by 
 beat carries neighbouring channels, the first in the least significant bits; bits above the last lane are
 zero. A bipolar value is one bit, 0 for -1. Frames follow each other without a gap; nothing marks their ends.
 
+## In Yosys
+
+    yosys -p "read_verilog -sv $(tr '\\n' ' ' < files.f); hierarchy -top {top}; synth_xilinx -top {top}"
+
+Another family has another last command: synth_ecp5, synth_gowin, ... Some have no LUT memories (synth_ice40,
+synth_gatemate, synth_efinix): let "setattr -unset ram_style a:ram_style=distributed;" stand in front of it.
+
 ## Timing
 
 The slowest block, {names[design.bottleneck.name]}, needs {design.bottleneck.cycles} cycles a frame: at

@@ -67,7 +67,7 @@ module etb_axi_registers #(
   logic [4:0] to;
   logic [31:0] value;
   logic [3:0] strobe;
-  logic address_held, value_held, write;
+  logic address_held, value_held, write, sending;
   assign awready = !address_held && !rst;
   assign wready  = !value_held && !rst;
   assign arready = !rvalid && !rst;
@@ -77,7 +77,7 @@ module etb_axi_registers #(
   assign unused = &{1'b0, awaddr[1:0], araddr[1:0]};
 
   // -- writable weights
-  logic load_hold, load_opened, load_busy, load_open, load_check, load_close, sending;
+  logic load_hold, load_opened, load_busy, load_open, load_check, load_close;
   logic [31:0] load_crc, load_word;
   logic [2:0] load_left;  // bytes of the word
   assign sending = load_left != '0 || load_open || load_check || load_close;

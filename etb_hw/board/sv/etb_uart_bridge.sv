@@ -104,12 +104,12 @@ module etb_uart_bridge #(
     assign unused = &{1'b0, load_in, load_open, load_check, load_close, load_valid};
   end
   localparam logic [7:0] LAST_COMMAND = LOAD_BYTES > 0 ? 8'd7 : 8'd3;
-  assign load_valid = state == LOAD && taking;
 
   // -- the frame on its way in: read a byte, take it, send the beat that is full
   logic [7:0] frame_byte;
   logic [IW-1:0] sent;  // bytes read
   logic reading, taking;
+  assign load_valid = state == LOAD && taking;
   logic [$clog2(IN_BYTES+1)-1:0] held;
   logic store;
   assign store = state == PAYLOAD && in_valid;

@@ -5,7 +5,8 @@
 // the first of the chain first: words in order, whole bytes a word, the low one first. A token leaves READ
 // cycles after it was registered here; a taken read carries its byte.
 // While `loading` the address is the chain's: the block is in reset, and its `en` high.
-// STYLE as in etb_rom, but that 2 is LUT RAM. One word is a register.
+// STYLE as in etb_rom, but that 2 is LUT RAM. One word is a register. Memories are filled by an initial block,
+// which always_ff would forbid.
 module etb_writable #(
     parameter int WIDTH = 8,
     parameter int DEPTH = 16,
@@ -28,8 +29,7 @@ module etb_writable #(
   localparam int LW = LANES > 1 ? $clog2(LANES) : 1;
   localparam int T = LW + 12;  // a token, whether it reads here, and where
 
-  logic [10:0] token;
-  initial token = '0;  // no reset: the design's is held while tokens run
+  logic [10:0] token = '0;  // no reset: the design's is held while tokens run
   logic [LW-1:0] lane;
   logic [AW-1:0] at, place;
   logic full, mine, last_lane, last_word;
@@ -60,8 +60,7 @@ module etb_writable #(
   end
 
   // the byte that was read joins its token
-  logic [READ*T-1:0] late;
-  initial late = '0;
+  logic [READ*T-1:0] late = '0;
   logic [10:0] passing;
   logic [LW-1:0] from;
   logic reads;
@@ -81,28 +80,28 @@ module etb_writable #(
   generate
     if (DEPTH == 1) begin : g_register
       logic [BITS-1:0] mem[1];
-      initial $readmemh(FILE, mem);
-      always_ff @(posedge clk)
+      if (FILE != "") initial $readmemh(FILE, mem);
+      always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[0][8*i+:8] <= token[7:0];
       always_comb read = mem[0];  // an assign does not see $readmemh in every simulator
       logic unused_ports;
       assign unused_ports = &{1'b0, en, place};
     end else if (STYLE == 1 || STYLE == 3) begin : g_block
       (* ram_style = "block" *) logic [BITS-1:0] mem[DEPTH];
-      initial $readmemh(FILE, mem);
-      always_ff @(posedge clk)
+      if (FILE != "") initial $readmemh(FILE, mem);
+      always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];
     end else if (STYLE == 2) begin : g_lut
       (* ram_style = "distributed" *) logic [BITS-1:0] mem[DEPTH];
-      initial $readmemh(FILE, mem);
-      always_ff @(posedge clk)
+      if (FILE != "") initial $readmemh(FILE, mem);
+      always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];
     end else begin : g_auto
       logic [BITS-1:0] mem[DEPTH];
-      initial $readmemh(FILE, mem);
-      always_ff @(posedge clk)
+      if (FILE != "") initial $readmemh(FILE, mem);
+      always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];
     end
