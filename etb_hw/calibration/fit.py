@@ -41,6 +41,7 @@ SISTERS = {
     "Mvau binary, border": "Mvau binary",
     "Mvau binary sums, border": "Mvau binary sums",
     "Mvau products, border": "Mvau products",
+    "Mvau bipolar weights, wide inputs": "Mvau bipolar weights",
 }
 
 

@@ -59,6 +59,25 @@ UNROLLED_LAYERS: tuple[Spec, ...] = tuple(
     )
 )  # fmt: skip
 
+# inputs in fine units, sums of sums, and weights of two bits, also where every product is built
+WIDE_INPUTS: tuple[Spec, ...] = tuple(
+    {"kind": "Mvau", "w": w, "x": x, "mh": mh, "mw": mw, "pe": pe, "simd": simd, "steps": steps,
+     "style": "distributed"}
+    for w, x, mh, mw, pe, simd, steps in (
+        ("BIPOLAR", "INT31", 16, 27, 1, 1, 1), ("BIPOLAR", "INT31", 32, 27, 2, 3, 1),
+        ("BIPOLAR", "INT24", 16, 27, 1, 3, 1), ("BIPOLAR", "INT24", 20, 36, 4, 4, 0),
+        ("BIPOLAR", "INT31", 24, 75, 1, 5, 1), ("BIPOLAR", "INT18", 40, 64, 2, 2, 3),
+        ("BIPOLAR", "INT12", 16, 32, 1, 1, 1), ("BIPOLAR", "INT20", 12, 18, 3, 1, 1),
+        ("TERNARY", "UINT8", 16, 27, 1, 3, 1), ("TERNARY", "UINT8", 32, 27, 4, 9, 1),
+        ("TERNARY", "INT8", 20, 64, 2, 8, 0), ("INT2", "UINT8", 24, 27, 3, 3, 1),
+        ("INT2", "INT8", 16, 75, 1, 5, 3), ("TERNARY", "INT16", 10, 40, 1, 4, 1),
+        ("TERNARY", "UINT8", 16, 27, 16, 27, 1), ("TERNARY", "UINT8", 31, 4, 31, 4, 0),
+        ("INT2", "UINT8", 8, 18, 8, 18, 1), ("TERNARY", "INT12", 12, 16, 12, 16, 0),
+        ("TERNARY", "UINT2", 16, 36, 16, 36, 1), ("INT2", "INT3", 10, 24, 10, 24, 0),
+        ("INT4", "UINT2", 8, 16, 8, 16, 1), ("INT4", "BINARY", 8, 17, 8, 17, 0),
+    )
+)  # fmt: skip
+
 
 def block_of(spec: Spec, seed: int = 0) -> Block:
     """The block of a row, with random constants."""
@@ -117,7 +136,7 @@ def extend(out: Path, family: Family, minutes: float, limit: int, cache_dir: Pat
     rows = data["rows"]
     done = {json.dumps(row["spec"], sort_keys=True) for row in rows}
     end = time.monotonic() + 60 * minutes
-    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, UNROLLED_LAYERS, _later(), grid())
+    source = chain(SMALL_PRODUCTS, WIDE_LAYERS, UNROLLED_LAYERS, WIDE_INPUTS, _later(), grid())
     while time.monotonic() < end and len(rows) < limit:
         batch: list[Spec] = []
         while len(batch) < 8:

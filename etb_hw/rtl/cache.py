@@ -32,7 +32,7 @@ def cached_folder(root: Path, kind: str, key: str, build: Callable[[Path], None]
     behind that looks finished, and two processes may build at once. Every file's digest is kept with it: an
     entry that was damaged since is built again.
     """
-    folder = root / kind / key
+    folder = root.absolute() / kind / key  # tools run in folders of their own
     if is_whole(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)

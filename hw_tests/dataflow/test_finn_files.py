@@ -169,6 +169,30 @@ def test_folding_config_by_node_name(design: DataflowGraph) -> None:
     assert "[1, 2, 4, 8]" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"Defaults": {"PE": 4}}, r"Defaults\.PE: is 4"),
+        ({"Defaults": {"PE": [4]}}, r"Defaults\.PE: is \[4\]"),
+        ({"Defaults": {"PE": [4, "all"]}}, r"Defaults\.PE: is \[4, \"all\"\]"),
+        ({"MVAU_hls_0": {"PE": 2.0}}, r"MVAU_hls_0\.PE = 2\.0"),
+        ({"MVAU_hls_0": {"PE": True}}, r"MVAU_hls_0\.PE = True"),
+        ({"MVAU_hls_0": {"PE": [2]}}, r"MVAU_hls_0\.PE = \[2\]"),
+    ],
+)
+def test_values_of_another_kind_are_refused(
+    design: DataflowGraph, config: dict[str, dict[str, object]], named: str
+) -> None:
+    with pytest.raises(BadInput, match=named):
+        finn.apply_folding_config(design, config)
+
+
+def test_attributes_of_finn_alone_are_told(design: DataflowGraph) -> None:
+    config = {"MVAU_hls_0": {"PE": 2, "pumpedMemory": 0, "preferred_impl_style": "hls"}}
+    applied = finn.apply_folding_config(design, config)
+    assert {key for _, key in applied.ignored} == {"pumpedMemory", "preferred_impl_style"}
+
+
 def test_blocks_of_several_pixels_are_ours_alone(tmp_path: Path) -> None:
     """They come back from the file, and from a folding configuration; FINN knows no node of their domain."""
     plain = lower(networks.conv_net([8, 6, networks.POOL], [], (3, 8, 8)))

@@ -24,6 +24,12 @@ def test_an_entry_is_built_once(tmp_path: Path) -> None:
     assert (folder / "below/data").read_bytes() == b"data"
 
 
+def test_a_place_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compilers run in folders of their own, and are given its files."""
+    monkeypatch.chdir(tmp_path)
+    assert cached_folder(Path("here"), "kind", "key", builder([])) == tmp_path / "here/kind/key"
+
+
 HARM: dict[str, Callable[[Path], object]] = {
     "flipped": lambda folder: (folder / "below/data").write_bytes(b"dbta"),
     "empty": lambda folder: (folder / "below/data").write_bytes(b""),

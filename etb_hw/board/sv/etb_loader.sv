@@ -28,7 +28,6 @@ module etb_loader #(
   logic [3:0] settled;
   logic [CW-1:0] asked, came;
   logic checking, closing;
-  logic is_open = 1'b0;
   logic [31:0] sum;
   logic returned;
   assign returned = load_in[10:9] == 2'd1;
@@ -40,8 +39,8 @@ module etb_loader #(
     for (int i = 0; i < 8; i++) crc_of = crc_of[0] ? (crc_of >> 1) ^ 32'hEDB88320 : crc_of >> 1;
   endfunction
 
-  assign opened = is_open;
-  always_ff @(posedge clk) begin
+  initial opened = 1'b0;
+  always @(posedge clk) begin  // no always_ff, as it changes what is set there
     hold     <= opened || busy || open || check;
     load_out <= '0;
     unique case (state)
@@ -51,7 +50,7 @@ module etb_loader #(
           checking <= check;
           closing  <= close;
           state    <= SETTLE;
-          if (open) is_open <= 1'b1;
+          if (open) opened <= 1'b1;
         end else if (valid && opened) load_out <= {2'd2, 1'b0, data};
       end
       SETTLE: begin  // until the reset has reached every block
@@ -67,7 +66,7 @@ module etb_loader #(
         sum   <= '1;
         if (returned) begin
           state <= checking ? READ : IDLE;
-          if (closing) is_open <= 1'b0;
+          if (closing) opened <= 1'b0;
         end
       end
       READ: begin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,6 +29,10 @@ _IGNORED = (
     "outFIFODepths",
     "slr",
     "mem_port",
+    "preferred_impl_style",
+    "pumpedMemory",
+    "pumpedCompute",
+    "ram_style_thresholds",
 )
 
 
@@ -76,7 +80,7 @@ def apply_folding_config(graph: DataflowGraph, config: Mapping[str, Mapping[str,
     folds: dict[str, dict[str, int | str]] = {block.name: {} for block in graph.blocks}
     ignored: list[tuple[str, str]] = []
     for key, entry in config.get("Defaults", {}).items():
-        value, ops = entry
+        value, ops = _default(key, entry)
         for block in graph.blocks:
             if "all" in ops or block.op in ops or block.op.rsplit("_", 1)[0] in ops:
                 _set(block, key, value, folds[block.name], ignored)
@@ -93,6 +97,15 @@ def apply_folding_config(graph: DataflowGraph, config: Mapping[str, Mapping[str,
     checked: dict[str, Fold] = {name: _checked(graph[name], fold) for name, fold in folds.items()}
     unmentioned = tuple(name for name, fold in folds.items() if not fold)
     return AppliedConfig(refold(graph, checked), unmatched, tuple(ignored), unmentioned)
+
+
+def _default(key: str, entry: Any) -> tuple[Any, Sequence[str]]:
+    match entry:
+        case [value, [*ops]] if all(isinstance(op, str) for op in ops):
+            return value, ops
+    raise BadInput(
+        f"Defaults.{key}", f"is {json.dumps(entry)}", 'give a value and op types: [4, ["MVAU"]], [4, ["all"]]'
+    )  # fmt: skip
 
 
 def _set(
@@ -116,7 +129,7 @@ def _checked(block: Block, fold: Mapping[str, int | str]) -> Fold:
                 raise BadInput(f"{block.name}.{key}", f"cannot be {value!r}", "use block or distributed")
             continue
         legal = sorted({int(option.get(key, 1)) for option in (*block.folds, *block.pixel_folds)})
-        if value not in legal:
+        if type(value) is not int or value not in legal:  # true and 2.0 are equal to integers
             raise BadInput(
                 f"{block.name}.{key} = {value!r}",
                 "is no legal folding of its channels",

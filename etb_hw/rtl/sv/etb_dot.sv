@@ -78,6 +78,11 @@ module etb_dot #(
         assign b = '0;
       end
       always_ff @(posedge clk) if (en) y <= a + b;
+    end else if (LEVELS == 0 && WB == 2 && XB > 6) begin : g_add
+      // -2, -1, 0 or 1 times a wide input: one LUT a bit in front of a carry chain, where a product takes a DSP block
+      logic [YB-1:0] a;
+      assign a = {{(YB - XB) {x[XB-1]}}, x[XB-1:0]};
+      always_ff @(posedge clk) if (en) y <= (a & {YB{w[0]}}) - ({a[YB-2:0], 1'b0} & {YB{w[1]}});
     end else if (LEVELS == 0) begin : g_multiply
       logic signed [XB-1:0] a;
       logic signed [WB-1:0] b;

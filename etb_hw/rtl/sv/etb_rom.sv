@@ -20,7 +20,7 @@ module etb_rom #(
   generate
     if (DEPTH == 1) begin : g_constant
       logic [WIDTH-1:0] mem[1];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always_comb data = mem[0];  // an assign does not see $readmemh in every simulator
       logic unused;
       assign unused = &{1'b0, clk, en, addr};
@@ -28,7 +28,7 @@ module etb_rom #(
       localparam int BANKS = (DEPTH + ROWS - 1) / ROWS;
       localparam int RB = $clog2(ROWS);
       (* ram_style = "block", rom_style = "block" *) logic [BANKS*WIDTH-1:0] mem[ROWS];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       logic [BANKS*WIDTH-1:0] row, kept;
       logic [AW-1:RB] bank, kept_bank;
       always_ff @(posedge clk) if (en) row <= mem[addr[RB-1:0]];
@@ -43,15 +43,15 @@ module etb_rom #(
       );
     end else if (STYLE == 1 || STYLE == 3) begin : g_block
       (* ram_style = "block", rom_style = "block" *) logic [WIDTH-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always_ff @(posedge clk) if (en) data <= mem[addr];
     end else if (STYLE == 2) begin : g_lut
       (* ram_style = "logic", rom_style = "logic" *) logic [WIDTH-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always_ff @(posedge clk) if (en) data <= mem[addr];
     end else begin : g_auto
       logic [WIDTH-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always_ff @(posedge clk) if (en) data <= mem[addr];
     end
   endgenerate

@@ -5,8 +5,8 @@
 // the first of the chain first: words in order, whole bytes a word, the low one first. A token leaves READ
 // cycles after it was registered here; a taken read carries its byte.
 // While `loading` the address is the chain's: the block is in reset, and its `en` high.
-// STYLE as in etb_rom, but that 2 is LUT RAM. One word is a register. Memories are filled by an initial block,
-// which always_ff would forbid.
+// STYLE as in etb_rom, but that 2 is LUT RAM. One word is a register. What an initial block sets, no always_ff
+// may change.
 module etb_writable #(
     parameter int WIDTH = 8,
     parameter int DEPTH = 16,
@@ -29,7 +29,8 @@ module etb_writable #(
   localparam int LW = LANES > 1 ? $clog2(LANES) : 1;
   localparam int T = LW + 12;  // a token, whether it reads here, and where
 
-  logic [10:0] token = '0;  // no reset: the design's is held while tokens run
+  logic [10:0] token;
+  initial token = '0;  // no reset: the design's is held while tokens run
   logic [LW-1:0] lane;
   logic [AW-1:0] at, place;
   logic full, mine, last_lane, last_word;
@@ -37,7 +38,7 @@ module etb_writable #(
   assign last_lane = lane == LW'(LANES - 1);
   assign last_word = at == AW'(DEPTH - 1);
   assign place     = loading ? at : addr;
-  always_ff @(posedge clk) begin
+  always @(posedge clk) begin
     token <= load_in;
     if (token[10:9] == 2'd1) begin
       lane <= '0;
@@ -60,12 +61,13 @@ module etb_writable #(
   end
 
   // the byte that was read joins its token
-  logic [READ*T-1:0] late = '0;
+  logic [READ*T-1:0] late;
+  initial late = '0;
   logic [10:0] passing;
   logic [LW-1:0] from;
   logic reads;
   logic [BITS-1:0] padded;
-  always_ff @(posedge clk)
+  always @(posedge clk)
     late <= (READ * T)'({late, lane, mine & token[9], token[10:9], token[8] | mine, token[7:0]});
   assign {from, reads, passing} = late[READ*T-1-:T];
   assign padded   = BITS'(word);
@@ -80,7 +82,7 @@ module etb_writable #(
   generate
     if (DEPTH == 1) begin : g_register
       logic [BITS-1:0] mem[1];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[0][8*i+:8] <= token[7:0];
       always_comb read = mem[0];  // an assign does not see $readmemh in every simulator
@@ -88,19 +90,19 @@ module etb_writable #(
       assign unused_ports = &{1'b0, en, place};
     end else if (STYLE == 1 || STYLE == 3) begin : g_block
       (* ram_style = "block" *) logic [BITS-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];
     end else if (STYLE == 2) begin : g_lut
       (* ram_style = "distributed" *) logic [BITS-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];
     end else begin : g_auto
       logic [BITS-1:0] mem[DEPTH];
-      if (FILE != "") initial $readmemh(FILE, mem);
+      initial if (FILE != "") $readmemh(FILE, mem);
       always @(posedge clk)
         for (int i = 0; i < LANES; i++) if (write[i]) mem[place][8*i+:8] <= token[7:0];
       always_ff @(posedge clk) if (en && !writes) read <= mem[place];

@@ -172,7 +172,8 @@ class Mvau(FinnMatrixUnit):
         if self.weight_dtype != BIPOLAR:
             return "Mvau products"
         if not self.xnor:
-            return "Mvau bipolar weights"
+            wide = self.input_dtype.bits > 8  # their carry chains outweigh all else
+            return "Mvau bipolar weights, wide inputs" if wide else "Mvau bipolar weights"
         return "Mvau binary" if self.thresholds is not None else "Mvau binary sums"
 
     @property

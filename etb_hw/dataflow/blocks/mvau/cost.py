@@ -38,7 +38,7 @@ def lut_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
         "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
         "shifted": _shifted(block, fabric)[0],
-        "constant leaves" if constant else "leaves": trees.leaves,
+        "constant leaves" if constant else "added products" if block.adds_products else "leaves": trees.leaves,
         "constant adders" if constant else "adders": trees.adders,
     }
     if block.xnor and block.simd <= 3:
@@ -89,7 +89,7 @@ def ff_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
         "input": block.simd * x if rows == 1 or columns == 1 else bits_of(columns),
         "sums": pe * (acc + int(block.rtl_biased)),
         "output": pe * block.output_dtype.bits,
-        "trees": trees.registers,
+        "constant trees" if block.constant_weights and not block.xnor else "trees": trees.registers,
     }
     if not block.xnor and block.weight_dtype == BIPOLAR:
         amounts["shared tree"] = _shared_tree(block).registers + acc
@@ -117,7 +117,7 @@ def _tree(block: MatrixUnit, fabric: Fabric) -> Tree:
             block.simd,
             block.leaf_terms,
             _sum_bits(wide),
-            lambda n: 0 if outside else x * w,
+            lambda n: 0 if outside else wide if block.adds_products else x * w,
             rows=block.pe,
             kind_bits=kinds,
         )

@@ -201,6 +201,11 @@ class MatrixUnit(PixelBlock, RegisteredBlock):
         widened = int(not self.input_dtype.signed or self.input_dtype == BIPOLAR)
         return self.input_dtype.bits + widened + self.weight_dtype.bits
 
+    @property
+    def adds_products(self) -> bool:
+        """Whether wide inputs times weights of two bits are built by an adder each (``etb_dot``, g_add)."""
+        return self.weight_dtype != BIPOLAR and self.weight_dtype.bits == 2 and self.product_bits > 8
+
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits
-        return self.m * self.pe * self.simd if wide else 0
+        return self.m * self.pe * self.simd if wide and not self.adds_products else 0
