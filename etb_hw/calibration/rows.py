@@ -75,6 +75,7 @@ WIDE_INPUTS: tuple[Spec, ...] = tuple(
         ("INT2", "UINT8", 8, 18, 8, 18, 1), ("TERNARY", "INT12", 12, 16, 12, 16, 0),
         ("TERNARY", "UINT2", 16, 36, 16, 36, 1), ("INT2", "INT3", 10, 24, 10, 24, 0),
         ("INT4", "UINT2", 8, 16, 8, 16, 1), ("INT4", "BINARY", 8, 17, 8, 17, 0),
+        ("TERNARY", "UINT4", 12, 27, 12, 27, 1), ("TERNARY", "UINT2", 10, 64, 10, 64, 0),
     )
 )  # fmt: skip
 

@@ -38,8 +38,12 @@ def lut_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
         "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
         "shifted": _shifted(block, fabric)[0],
-        "constant leaves" if constant else "added products" if block.adds_products else "leaves": trees.leaves,
-        "constant adders" if constant else "adders": trees.adders,
+        "constant leaves"
+        if constant
+        else "added products"
+        if block.adds_products
+        else "leaves": trees.leaves,
+        _adders(block): trees.adders,
     }
     if block.xnor and block.simd <= 3:
         amounts["smallest popcounts"] = pe  # their adder does not vanish entirely
@@ -100,6 +104,20 @@ def ff_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
     return amounts
 
 
+def _leaves(block: MatrixUnit) -> str:
+    if block.constant_weights:
+        return "constant leaves"
+    return "added products" if block.adds_products else "leaves"
+
+
+def _adders(block: MatrixUnit) -> str:
+    """Small constant products merge with the adders behind them."""
+    if not block.constant_weights:
+        return "adders"
+    small = block.weight_dtype != BIPOLAR and not block.adds_products
+    return "adders of small constants" if small else "constant adders"
+
+
 def _tree(block: MatrixUnit, fabric: Fabric) -> Tree:
     """The trees of all rows."""
     x, w = block.input_dtype.bits, block.weight_dtype.bits
@@ -119,9 +137,10 @@ def _tree(block: MatrixUnit, fabric: Fabric) -> Tree:
             _sum_bits(wide),
             lambda n: 0 if outside else wide if block.adds_products else x * w,
             rows=block.pe,
-            kind_bits=kinds,
+            kind_bits=inf if outside else kinds,  # equal DSP blocks are not merged
         )
-        return made + Tree(0, 0, -block.pe * block.simd * wide if outside else 0)
+        own = block.pe * block.simd * wide if outside and not constant else 0
+        return Tree(made.leaves, made.adders, max(0.0, made.registers - own))
     # of two terms that a weight keeps or drops, only one fits the LUT before the carry chain
     leaves = (0, 0 if constant else x, x + 1 if constant else 2 * x + 1)
     return tree(
