@@ -58,7 +58,7 @@ def as_graph(
                 f"has a name that is a word of Python, which no graph can write, and {reason}",
                 f"give it another name, or do without a graph: {remedy}",
             )
-    if (change := changed_behind_views(graph)) is not None:
+    if (change := changed_behind_views(graph, model)) is not None:
         raise BadInput(
             place_of(change),
             "changes a tensor in place that is read again afterwards by way of a view",

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import fx
+from torch import fx, nn
 
 _NAMES = (
     "add", "sub", "mul", "div", "neg", "abs", "sign", "sgn", "relu", "tanh", "sigmoid", "clamp", "clip",
@@ -40,29 +40,36 @@ _VIEWS: frozenset[Any] = PARTS | {
 }  # fmt: skip
 
 
-def without_changes(graph: fx.Graph) -> fx.Graph:
+AGAIN = "etb_again"  # of a node in a graph: whether what a module changes in place is read again behind it
+
+
+def without_changes(graph: fx.Graph, model: nn.Module) -> fx.Graph:
     """Write the changes in place of a traced graph as new tensors, but for those that a view tells of."""
     place = {node: number for number, node in enumerate(graph.nodes)}
     for node in graph.nodes:
-        if not _changes(node) or _seen_by_views(node, place):
+        if not _changes(node, model) or _seen_by_views(node, place):
             continue
         changed = node.all_input_nodes[0]
-        for user in list(changed.users):
-            if place[user] > place[node]:
-                user.replace_input_with(changed, node)
+        behind = [user for user in changed.users if place[user] > place[node]]
+        for user in behind:
+            user.replace_input_with(changed, node)
+        node.meta[AGAIN] = bool(behind)
         node.target = _NEW.get(node.target, node.target)
         node.kwargs = {name: value for name, value in node.kwargs.items() if name != "inplace"}
     return graph
 
 
-def changed_behind_views(graph: fx.Graph) -> fx.Node | None:
+def changed_behind_views(graph: fx.Graph, model: nn.Module) -> fx.Node | None:
     """The first change in place that is left: of a tensor that is read again by way of a view."""
     place = {node: number for number, node in enumerate(graph.nodes)}
-    return next((node for node in graph.nodes if _changes(node) and _seen_by_views(node, place)), None)
+    return next((n for n in graph.nodes if _changes(n, model) and _seen_by_views(n, place)), None)
 
 
-def _changes(node: fx.Node) -> bool:
+def _changes(node: fx.Node, model: nn.Module) -> bool:
     """Whether a node changes the first tensor that it reads."""
+    if node.op == "call_module":
+        module = model.get_submodule(str(node.target))
+        return getattr(module, "inplace", False) is True and bool(node.all_input_nodes)
     if node.op not in ("call_function", "call_method") or not node.all_input_nodes:
         return False
     return node.target in _NEW or node.kwargs.get("inplace") is True

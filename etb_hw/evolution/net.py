@@ -54,6 +54,17 @@ class View:
         return self.weight
 
 
+def check_floats(model: nn.Module) -> None:
+    """Raise BadInput where a network computes in other floats than float32."""
+    wide = next((p for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
+    if wide is not None:
+        raise BadInput(
+            f"module {type(model).__name__!r}",
+            f"has parameters of {wide.dtype}, in which sums of signs are not the same everywhere",
+            "call .float() on it and on its inputs; torch.autocast may train in fewer bits",
+        )
+
+
 class PreparedNet:
     """The groups of a prepared network at work; a new one is needed after a cut."""
 
@@ -65,6 +76,7 @@ class PreparedNet:
                 f"module {type(self.module).__name__!r}", "is not prepared",
                 "call model = etb_hw.prepare(model, example_input) first",
             )  # fmt: skip
+        check_floats(self.module)
         self.note: Note = note
         self.faded: dict[str, Tensor] = {}
         self.quantizers = tuple(quantizers(self.module))  # undivided

@@ -19,7 +19,8 @@ from etb_hw.errors import BadInput
 from etb_hw.evolution.endings import ends
 from etb_hw.evolution.graph import graph_of
 from etb_hw.evolution.grouping import plan_of
-from etb_hw.evolution.note import Note, note_of, write_note
+from etb_hw.evolution.net import check_floats
+from etb_hw.evolution.note import Note, note_of, unwrapped, write_note
 from etb_hw.evolution.passing import CONCATENATIONS, passes_values
 from etb_hw.evolution.plan import Plan, evolving_groups
 from etb_hw.evolution.replacements import evolving_layer, exact_norm
@@ -114,13 +115,8 @@ def grouped(
         raise BadInput("example_input", "is no batch", "give one tensor (N, C, ...), as in training")
     check_rules(rules)
     check_additions(additions)
-    wide = next((p for p in model.parameters() if p.is_floating_point() and p.dtype != torch.float32), None)
-    if wide is not None:
-        raise BadInput(
-            f"module {type(model).__name__!r}",
-            f"has parameters of {wide.dtype}, in which sums of signs are not the same everywhere",
-            "call .float() on it and on its inputs; torch.autocast may train in fewer bits",
-        )
+    _check_modules(model)
+    check_floats(model)
     rules = rules or {}
     try:
         made = copy.deepcopy(model)
@@ -152,6 +148,25 @@ def grouped(
     return made, plan
 
 
+def _check_modules(model: nn.Module) -> None:
+    """Raise BadInput for what hides the network's layers, and for layers that have nothing in them."""
+    if unwrapped(model) is not model:
+        raise BadInput(
+            f"module {type(model).__name__!r}", "wraps a network",
+            "prepare the network itself, and wrap what prepare gives",
+        )  # fmt: skip
+    for path, module in model.named_modules():
+        where = f"module {path!r}" if path else f"module {type(model).__name__!r}"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise BadInput(
+                where, "is compiled by torch.jit, which hides its layers", "give the module it was made of"
+            )
+        for name, value in module.named_parameters(recurse=False):
+            if not value.numel():
+                shape = tuple(value.shape)
+                raise BadInput(where, f"has no channels: its {name} has shape {shape}", "give it one or more")
+
+
 def check_additions(additions: str) -> None:
     """Raise BadInput for what ``prepare`` would take for ``keep``."""
     known = get_args(Additions)
@@ -175,6 +190,9 @@ def _swap(model: nn.Module, graph: fx.Graph, rules: Rules) -> None:
             continue
         path, module = str(node.target), module_at(model, node)
         shape = shape_of(next(tensors_in(node), node))
+        if getattr(module, "inplace", False) is True:
+            # a sign's gradient needs what it would change; by now nothing reads that again
+            module.inplace = False  # type: ignore[assignment]
         new = _replacement(model, node, path, module, shape, rules)
         if new is not None:
             _check_hooks(path, module)
@@ -238,7 +256,8 @@ def _replacement(
         act = EvolvingAct(shape[1], kind).to(_device(model))
         act.train(module.training)
         return act
-    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and not isinstance(module, ChannelNorm):
+    norms = nn.BatchNorm1d | nn.BatchNorm2d | nn.SyncBatchNorm
+    if isinstance(module, norms) and not isinstance(module, ChannelNorm):
         if module.running_mean is None:
             raise BadInput(
                 f"module {path!r}",

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from etb_hw.models.layers import KINDS_OF_LAYERS, ChannelPad, Evolving, EvolvingLinear, equipped
-from etb_hw.models.norm import ChannelNorm
+from etb_hw.models.norm import ChannelNorm, SyncedNorm
 
 
 @torch.no_grad()
@@ -41,8 +41,10 @@ def evolving_layer(
 @torch.no_grad()
 def exact_norm(old: nn.Module) -> ChannelNorm:
     """The batch normalisation whose evaluation is the same two float32 operations everywhere."""
-    assert isinstance(old, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert isinstance(old, nn.modules.batchnorm._BatchNorm)
     norm = ChannelNorm(old.num_features, old.eps, old.momentum)
+    if isinstance(old, nn.SyncBatchNorm):
+        norm = SyncedNorm(old.num_features, old.eps, old.momentum, process_group=old.process_group)
     assert old.running_mean is not None
     norm.to(old.running_mean.device)
     norm.load_state_dict({**norm.state_dict(), **old.state_dict()})

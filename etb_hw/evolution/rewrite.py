@@ -13,6 +13,7 @@ from etb_hw.errors import BadInput
 from etb_hw.evolution.endings import ends
 from etb_hw.evolution.flattening import flattened, flattens
 from etb_hw.evolution.graph import Need, as_graph, graph_of, put_between, put_instead
+from etb_hw.evolution.in_place import AGAIN
 from etb_hw.evolution.rounding import floats_read
 from etb_hw.evolution.rules import ACTIVATION_FUNCTIONS, Rule, Rules, kind_of, rule_of
 from etb_hw.evolution.spelled import is_short, spell
@@ -36,6 +37,9 @@ _ROUNDED = Need(
 _BORDERED = Need("calls F.pad with other values than zero", "use nn.ConstantPad2d or nn.ConstantPad1d")
 _FLATTENED = Need("flattens by a number of channels", "flatten by torch.flatten(x, 1)")
 _HELD = Need("its forward has optional arguments, which hold their defaults", "take them out")
+_AGAIN = Need(
+    "reads again what a module changes in place", "set inplace=False there, and go on with its result"
+)
 _SHORT = Need(
     "calls torch.hstack, or a pool of a size that it computes, for which files have no word",
     "use torch.cat, or F.adaptive_avg_pool2d",
@@ -67,6 +71,7 @@ def rewritten(
             (_BORDERED, any(map(_border, graph.nodes))),
             (_FLATTENED, any(map(flattens, graph.nodes))),
             (_HELD, _holds(model)),
+            (_AGAIN, any(node.op == "call_module" and node.meta.get(AGAIN) for node in graph.nodes)),
             (_SHORT, any(map(is_short, graph.nodes))),
         )
         if found

@@ -61,7 +61,8 @@ def slim_and_proof(model: nn.Module, samples: Tensor | None = None) -> tuple[nn.
     if not original.hard:
         raise BadInput(
             f"module {type(original.module).__name__!r}", "is still evolving",
-            "call evolution.step() after every optimizer step until evolution.done, or evolution.finish()",
+            "call evolution.step() after every optimizer step until evolution.done, or evolution.finish(); "
+            "give the network that it belongs to, no average and no earlier state",
         )  # fmt: skip
     device = next(original.module.parameters()).device
     net = PreparedNet(copy.deepcopy(original.module).cpu())

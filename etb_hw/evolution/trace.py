@@ -214,7 +214,7 @@ def traced(model: nn.Module, rules: Rules, example: Tensor) -> fx.Graph:
         tracer = _Tracer(rules, frozenset(opaque), Structure(model, example))
         try:
             with _recorded_factories():
-                return without_changes(tracer.trace(model))
+                return without_changes(tracer.trace(model), model)
         except Exception as error:  # a user's forward may raise whatever it likes
             path = tracer.path
             simple = path and not any(True for _ in model.get_submodule(path).children())

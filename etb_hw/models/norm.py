@@ -37,3 +37,7 @@ class ChannelNorm(nn.BatchNorm2d):
     def project(self) -> None:
         """Keep the map increasing."""
         self.weight.clamp_(min=SMALLEST_SLOPE)
+
+
+class SyncedNorm(ChannelNorm, nn.SyncBatchNorm):
+    """In training it normalises by the batches of all processes, as nn.SyncBatchNorm does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from etb_hw.artifacts.sizes import Count, LayerSizes, PruningReport
@@ -128,5 +129,10 @@ def value_bound(spec: NetSpec, tensor: str) -> int:
 def cost_function(spec: Sized, count: str) -> Cost:
     """What a ratio in ``count`` (parameters, filters or macs) counts, as a function of the widths."""
     counters = {"parameters": parameters, "filters": filters, "macs": macs}
-    counter = counters[count]
-    return lambda widths: counter(spec, {**spec.widths, **widths})
+    return partial(_cost, counters[count], spec)  # no lambda: whole training sessions are pickled
+
+
+def _cost(
+    counter: Callable[[Sized, Mapping[str, int]], float], spec: Sized, widths: Mapping[str, int]
+) -> float:
+    return counter(spec, {**spec.widths, **widths})

@@ -17,6 +17,7 @@ from qonnx.util.cleanup import cleanup_model
 from etb_hw.errors import BadInput
 from etb_hw.files import write_bytes
 from etb_hw.integer import DataType
+from etb_hw.qonnx_io.branches import take_known_branches
 from etb_hw.qonnx_io.layer_names import keep_node_names, restore_node_names
 from etb_hw.qonnx_io.metadata import stamp
 from etb_hw.qonnx_io.small_constants import fold_small_constants
@@ -94,9 +95,10 @@ def exported_model(
         try:
             exported = attempt(nullcontext())
         except Exception as error:
-            if not any(part in failing_op(error) for part in OPS):
+            op = failing_op(error)
+            if op and not any(part in op for part in OPS):
                 raise
-            exported = attempt(PlainForms(uneven))
+            exported = attempt(PlainForms(uneven))  # of a squeeze of several axes, torch names no op
     except Exception as error:  # torch and Brevitas raise whatever they meet
         raise unexportable(module, error, graphs, uneven) from error
     _drop_static_inputs(exported.graph)
@@ -152,6 +154,7 @@ def _with_known_sizes(wrapped: ModelWrapper) -> ModelWrapper:
             onnx.numpy_helper.from_array(np.asarray(shape, np.int64), name) for name, shape in known.items()
         )
         fold_small_constants(wrapped.graph, _OPSET)
+        take_known_branches(wrapped.graph)
     return wrapped
 
 

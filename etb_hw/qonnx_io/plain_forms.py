@@ -1,8 +1,8 @@
 """What torch's exporter has no form for, computed in a form that it has.
 
 An adaptive pool whose input size it does not know, which is any behind a layer of Brevitas: those that divide
-their input evenly are plain pools. While a network runs, all sizes are known. And a shuffle of channels: as
-ShuffleNet's authors write it, by an axis of groups.
+their input evenly are plain pools. While a network runs, all sizes are known. A shuffle of channels: as
+ShuffleNet's authors write it, by an axis of groups. And a squeeze of several axes: one after the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLAIN: Mapping[Any, Callable[..., torch.Tensor]] = {
 }
 
 
-OPS = ("adaptive", "channel_shuffle")  # parts of the names of those that are
+OPS = ("adaptive", "channel_shuffle")  # parts of the names that torch gives those
 
 
 class PlainForms(TorchFunctionMode):
@@ -43,6 +43,8 @@ class PlainForms(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is torch.channel_shuffle:
             return _shuffled(*args, **kwargs)
+        if func in (torch.squeeze, torch.Tensor.squeeze):
+            return _squeezed(*args, **kwargs)
         plain = _PLAIN.get(func)
         if plain is None:
             return func(*args, **kwargs)
@@ -60,6 +62,15 @@ class PlainForms(TorchFunctionMode):
             self.uneven.append(f"pools {before} pixels to {after}, which do not divide them evenly")
             return func(*args, **kwargs)
         return x if size == out else plain(x, [given // one for given, one in zip(size, out, strict=True)])
+
+
+def _squeezed(input: torch.Tensor, dim: int | Sequence[int] | None = None) -> torch.Tensor:
+    if dim is None:
+        return torch.squeeze(input)
+    axes = [dim] if isinstance(dim, int) else dim
+    for axis in sorted((axis % input.dim() for axis in axes), reverse=True):
+        input = torch.squeeze(input, axis)
+    return input
 
 
 def _shuffled(input: torch.Tensor, groups: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 LIMIT = 1 << 16  # elements; shapes are short, and nothing here may allocate much
 SHAPE_OPS = (
-    "Cast", "Concat", "ConstantOfShape", "Gather", "Identity",
+    "Cast", "Concat", "ConstantOfShape", "Equal", "Gather", "Identity",
     "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze",
 )  # fmt: skip
 FLOAT_OPS = (

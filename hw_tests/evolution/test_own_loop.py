@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import re
 import subprocess
@@ -403,7 +404,21 @@ def test_a_single_optimizer_is_taken_as_well() -> None:
     assert "optimizers=optimizer" in refused.value.remedy
 
 
+def test_a_session_may_be_pickled() -> None:
+    prepared = etb.prepare(small(), batch(0)[0])
+    evolution = etb.Evolution(prepared, 0.4, steps=30)
+    stored = io.BytesIO()
+    torch.save(evolution, stored)
+    stored.seek(0)
+    assert torch.load(stored, weights_only=False).widths == evolution.widths
+
+
 def test_networks_of_other_floats_are_refused() -> None:
+    prepared = etb.prepare(small(), batch(0)[0])
+    for act in (lambda: etb.Evolution(prepared, 0.4, steps=30), lambda: etb.slim(prepared)):
+        prepared.double()
+        with pytest.raises(BadInput, match=r"parameters of torch\.float64"):
+            act()
     with pytest.raises(BadInput, match=r"parameters of torch\.float64"):
         etb.prepare(small().double(), batch(0)[0].double())
 

@@ -569,6 +569,87 @@ def test_what_is_changed_in_place_is_changed_for_all_who_read_it():
     assert "go on with its result" in refused.value.remedy
 
 
+class Inplace(nn.Module):
+    """What an activation has changed in place is read again, as in torch by those who come after it."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.first, self.norm, self.act = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(inplace=inplace)
+        self.middle, self.last = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 4, 1)
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.first(x))
+        y = self.act(x)
+        if not self.inplace:
+            x = y
+        return self.last(self.middle(y) + x)
+
+
+def test_what_a_module_changes_in_place_is_changed_for_all_who_read_it():
+    model = Inplace(True)
+    other = Inplace(False)
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(model.eval()(X), other.eval()(X), rtol=0, atol=0)
+    made, expected = etb.prepare(model, X), etb.prepare(other, X)
+    torch.testing.assert_close(made(X), expected(X), rtol=0, atol=0)
+    made.train()(X).square().sum().backward()
+    assert model.act.inplace, "the user's network stays as it was"
+
+
+@pytest.mark.parametrize("act", [nn.Hardtanh, nn.ReLU6, nn.Hardswish])
+def test_a_dropout_in_place_behind_a_sign_trains(act):
+    """As torchvision's MobileNetV3 has it; nn.Hardtanh keeps its input, a sign what it gives."""
+    dropout = nn.Dropout(0.5, inplace=True)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(X[0].numel(), 16), act(), dropout, nn.Linear(16, 4))
+    made = etb.prepare(net, X).train()
+    made(X).square().sum().backward()
+    made.eval()
+    etb.check(made)
+
+
+WRAPPED: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
+    "data parallel": (nn.DataParallel, "module 'DataParallel': wraps a network"),
+    "compiled": (
+        lambda net: torch.compile(net, backend="eager"),
+        "module 'OptimizedModule': wraps a network",
+    ),
+    "scripted": (
+        lambda net: nn.Sequential(nn.Identity(), torch.jit.script(net)),
+        r"module '1': is compiled by torch\.jit",
+    ),
+    "narrowed": (
+        lambda net: nn.Sequential(net, nn.Conv2d(4, 0, 1), nn.Conv2d(0, 4, 1)),
+        r"module '1': has no channels: its weight has shape \(0, 4, 1, 1\)",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit|Initializing zero-element:")
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_what_hides_the_layers_or_has_none_is_named(kind):
+    wrap, said = WRAPPED[kind]
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    with pytest.raises(BadInput, match=said):
+        etb.prepare(wrap(net), X)
+
+
+def test_a_norm_over_all_processes_is_cut_as_any():
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1))
+    synced = etb.prepare(nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(net)), X)
+    assert isinstance(synced[1], nn.SyncBatchNorm)
+    plain = etb.prepare(net, X)
+    for made in (synced, plain):
+        evolution = etb.Evolution(made, target=0.3, steps=4)
+        for _ in range(4):
+            made(X).square().sum().backward()
+            evolution.step()
+    slim, other = etb.slim(synced, X), etb.slim(plain, X)
+    assert slim[0].out_channels == other[0].out_channels < 8
+    torch.testing.assert_close(slim(X), other(X), rtol=0, atol=0)
+
+
 class Counting(nn.Module):
     """Numbers, other than tensors, are nobody else's; nor does preparing change the example."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from brevitas.nn import QuantConv1d, QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas_examples.bnn_pynq.models.CNV import CNV
@@ -188,6 +189,30 @@ def test_an_adaptive_pool_that_divides_the_image_is_a_plain_one(
     pool: nn.Module, shape: tuple[int, ...], tmp_path: Path
 ) -> None:
     prove(behind_a_layer(pool), shape, tmp_path)
+
+
+class Squeezed(nn.Module):
+    def __init__(self, squeeze: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.body, self.squeeze = behind_a_layer(nn.Identity())[:3], squeeze
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.body(x)
+        return self.squeeze(F.avg_pool2d(x, x.size()[2:]))
+
+
+@pytest.mark.parametrize(
+    "squeeze",
+    [
+        lambda x: x.squeeze(-1).squeeze(-1),
+        lambda x: x.squeeze((2, 3)),
+        lambda x: torch.squeeze(x, dim=(-1, 2)),
+        lambda x: x.squeeze(1).squeeze(3).squeeze(-1),
+    ],
+)
+def test_sizes_of_one_are_squeezed(squeeze: Callable[[torch.Tensor], torch.Tensor], tmp_path: Path) -> None:
+    """torch writes an If where it does not know a size, and nothing at all for several axes."""
+    prove(Squeezed(squeeze), (3, 8, 8), tmp_path)
 
 
 @pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool1d(4), nn.AdaptiveMaxPool1d(4)])

@@ -132,8 +132,13 @@ def _input_affine(call: Call, value: Value) -> Affine:
     if affine is None:
         what = "a clipped tensor" if value.chain.start is None else "a sum of different scales"
         call.fail(f"reads {what} that no quantizer follows", "put a quantizer (Quant) in front")
-    if (affine.scale == 0).any():
+    zero = np.flatnonzero(affine.scale == 0)
+    if zero.size == affine.scale.size:
         call.fail("reads a tensor that is constant", "remove the layer in front (its scale is zero)")
+    if zero.size:
+        call.fail(
+            f"reads channel {zero[0]}, whose scale is zero", "leave channels out that are always the same"
+        )
     return affine
 
 
