@@ -137,7 +137,10 @@ class MaxPool(OpRun):
                 low, high = both // 2, both - both // 2
                 before[i], after[i] = (low, high) if auto_pad == "SAME_UPPER" else (high, low)
             elif ceil_mode:
-                after[i] += -(size + before[i] + after[i] - kernel) % step
+                whole = before[i] + size + after[i]
+                lacking = -(whole - kernel) % step
+                if whole + lacking - kernel < before[i] + size:  # no window begins behind the image
+                    after[i] += lacking
         border = [(0, 0), (0, 0), *zip(before, after, strict=True)]
         padded = np.pad(x, border, constant_values=-np.inf)
         where = tuple(range(2, 2 + axes))

@@ -25,6 +25,7 @@ from etb_hw.errors import BadInput, UnsupportedNode, one_line
 from etb_hw.integer import Chain, ChannelAffine, DataType, Input, IntegerGraph
 from etb_hw.integer.graph import Source
 from etb_hw.qonnx_io.affine import as_affine, then
+from etb_hw.qonnx_io.attributes import check_attributes
 from etb_hw.qonnx_io.builder import GraphBuilder
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
@@ -94,7 +95,7 @@ class _Interpreter:
         self.model, self.graph, self.options = model, model.graph, options
         self.left_out, self.notes = left_out, notes
         self.builder = GraphBuilder(_bipolar_pads(model, options))
-        self.opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=13)
+        self.opset = _operator_set(model)
         self.datatypes = tensor_annotations(model)
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.tensors: dict[str, Tensor] = {}
@@ -104,8 +105,8 @@ class _Interpreter:
         self.uses.update(o.name for o in self.graph.output)
 
     def run(self) -> IntegerGraph:
-        name = self._input()
-        order = self._sorted(name)
+        order = self._sorted(network_input(self.graph).name)  # a broken graph is no fault of its input
+        self._input()
         for node in order:
             if node.op_type in NORMS:  # exporters wrap some in other ops, which would be blamed
                 Call(node, [], self.builder, self.opset).fail(
@@ -137,6 +138,7 @@ class _Interpreter:
         if any(a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for a in node.attribute):
             call.fail("contains a sub-graph", "export a plain feed-forward graph")
         try:
+            check_attributes(call)
             result = channels_last(call, handler) if node.domain == CHANNELS_LAST else handler(call)
         except BadInput as error:
             if error.where in self.builder.nodes or error.where == self.builder.adding:
@@ -195,7 +197,7 @@ class _Interpreter:
         except (KeyError, BadInput):
             return None
 
-    def _input(self) -> str:
+    def _input(self) -> None:
         info = network_input(self.graph)
         sizes = tuple(d.dim_value for d in info.type.tensor_type.shape.dim)
         self.batch, shape = max((1, *sizes[:1])), sizes[1:]
@@ -226,7 +228,6 @@ class _Interpreter:
                 )  # fmt: skip
         shared = self.uses[info.name] > 1
         self.tensors[info.name] = Value(core, chain, axes, shared=shared, whole=declared is not None)
-        return str(info.name)
 
     @cached_property
     def _all_readers(self) -> dict[str, list[onnx.NodeProto]]:
@@ -428,6 +429,19 @@ def _fold(call: Call) -> Tensor:
     return Const(evaluate(call.node, [call.const(i).value for i in range(len(call.inputs))], call.opset))
 
 
+def _operator_set(model: onnx.ModelProto) -> int:
+    """The version of ONNX' own operators. Raises BadInput where the file names none that there is."""
+    standard = ("", "ai.onnx")
+    versions = [o.version for o in model.opset_import if o.domain in standard]
+    newest = onnx.defs.onnx_opset_version()
+    if versions and not 1 <= max(versions) <= newest:
+        reason = f"says it is of operator set {max(versions)}, and there are 1 to {newest}"
+        raise BadInput("the model", reason, "export the network again, with opset_version=17")
+    if not versions and any(node.domain in standard for node in model.graph.node):
+        raise BadInput("the model", "does not say of which operator set it is", "export the network again")
+    return max(versions, default=newest)
+
+
 def _bipolar_pads(model: onnx.ModelProto, options: ImportOptions) -> int:
     if options.bipolar_pads is not None:
         return options.bipolar_pads
@@ -447,7 +461,7 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
         "export with quantizers of their own: Quant nodes (brevitas.export.export_qonnx), or pairs of "
         "QuantizeLinear and DequantizeLinear (onnxruntime's QuantFormat.QDQ)"
     ),
-    ("ReduceMax", "LpPool"): "use a pool over all pixels (nn.AdaptiveMaxPool2d(1), nn.AdaptiveAvgPool2d(1))",
+    ("LpPool",): "use a pool over all pixels (nn.AdaptiveMaxPool2d(1), nn.AdaptiveAvgPool2d(1))",
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
     ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
     ("GatherElements", "GatherND"): "let the layers read the whole tensor",

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 
 from etb_hw.errors import BadInput
 from etb_hw.files import read_bytes
+from etb_hw.qonnx_io.external_data import ONE_FILE, load_external
 
 MAX_BYTES = 2 * 2**30 - 1  # a protobuf message cannot be larger
 
@@ -26,7 +27,10 @@ _REMEDY = "export the network again (qonnx, Brevitas `export_qonnx` or `etb-hw e
 
 
 def read_model(path: Path | str, remedy: str = "give the path of a QONNX file") -> onnx.ModelProto:
-    """Parse a file. Raises BadInput where it is missing, truncated, no ONNX file or split over files."""
+    """Parse a file, with the values that it keeps in files beside it.
+
+    Raises BadInput where it is missing, truncated or no ONNX file, or keeps values anywhere else.
+    """
     path = Path(path)
     data = read_bytes(path, MAX_BYTES, remedy)
     model = onnx.ModelProto()
@@ -35,11 +39,12 @@ def read_model(path: Path | str, remedy: str = "give the path of a QONNX file") 
     except DecodeError:
         raise BadInput(str(path), "is no ONNX file, or is truncated", _REMEDY) from None
     check_model(model, str(path))
+    load_external(model, path, MAX_BYTES - len(data))
     return model
 
 
 def check_model(model: onnx.ModelProto, where: str) -> None:
-    """What later steps rely on: a graph with nodes, one output or more, all data inside, names of text."""
+    """What later steps rely on: a graph with nodes, one output or more, names of text."""
     if not model.HasField("graph") or not model.graph.node:
         raise BadInput(where, "holds no graph: it is no ONNX file, or is truncated", _REMEDY)
     if not model.graph.output or not model.graph.input:
@@ -49,13 +54,6 @@ def check_model(model: onnx.ModelProto, where: str) -> None:
             raise BadInput(where, f"holds a name that is no text ({text[:40]!r}): it may be damaged", _REMEDY)
     if len(model.functions):
         raise BadInput(where, "uses ONNX functions", "inline them, or export with dynamo=False and opset 13")
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise BadInput(
-                f"{where}: tensor {tensor.name!r}",
-                "keeps its values in another file",
-                "save the model in one file (onnx.save_model(..., save_as_external_data=False))",
-            )
 
 
 def _texts(message: Message) -> Iterator[str | bytes]:
@@ -106,6 +104,8 @@ def to_array(tensor: onnx.TensorProto) -> NDArray[np.generic]:
 def decoded(tensor: onnx.TensorProto) -> NDArray[np.generic]:
     """Values of a tensor of any type. Raises BadInput where fewer are stored than its shape says."""
     where = f"tensor {tensor.name!r}"
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise BadInput(where, "keeps its values in another file", ONE_FILE)
     stored = max(
         len(tensor.raw_data), len(tensor.float_data), len(tensor.int32_data), len(tensor.int64_data),
         len(tensor.double_data), len(tensor.uint64_data),

@@ -6,12 +6,21 @@ import copy
 
 import onnx
 
+from etb_hw.errors import BadInput
 from etb_hw.qonnx_io.node_label import node_label
 
 
 def without_unread(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """The network without them, and a note on each; the same model where there are none."""
+    """The network without them, and a note on each; the same model where there are none.
+
+    Raises BadInput for an output that nothing writes: for it, all nodes would be unread.
+    """
     makers = {name: node for node in model.graph.node for name in node.output if name}
+    known = makers.keys() | {given.name for given in (*model.graph.input, *model.graph.initializer)}
+    for output in model.graph.output:
+        if output.name not in known:
+            where = f"output {output.name!r}"
+            raise BadInput(where, "is written by no node", "export the network again, or correct its name")
     todo, read = [output.name for output in model.graph.output], set()
     while todo:
         name = todo.pop()

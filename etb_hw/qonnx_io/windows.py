@@ -1,9 +1,17 @@
-"""Kernel, stride and pads of Conv and pooling nodes, whichever way the node writes them."""
+"""Sizes, kernel, stride and pads of Conv and pooling nodes, whichever way the node writes them."""
 
 from __future__ import annotations
 
 from etb_hw.integer.nodes import Pads
 from etb_hw.qonnx_io.call import Call
+from etb_hw.qonnx_io.value import Value
+
+
+def image_size(call: Call, value: Value) -> tuple[int, int]:
+    """Height and width of an image, with the border that a Pad in front has put around it."""
+    _, height, width = call.builder.types[value.core].shape
+    top, left, bottom, right = value.pads
+    return height + top + bottom, width + left + right
 
 
 def pair(call: Call, name: str, default: tuple[int, int] = (1, 1)) -> tuple[int, int]:

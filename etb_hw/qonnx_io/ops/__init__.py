@@ -67,6 +67,7 @@ HANDLERS: Mapping[str, Handler] = {
     "GlobalAveragePool": pooling.global_average,
     "AveragePool": pooling.average_pool,
     "GlobalMaxPool": pooling.global_max,
+    "ReduceMax": pooling.reduce,
     "ReduceMean": pooling.reduce,
     "ReduceSum": pooling.reduce,
     # upsampling

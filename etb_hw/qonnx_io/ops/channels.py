@@ -46,6 +46,8 @@ def split(call: Call) -> tuple[Tensor, ...]:
         _refuse(call)
     count, outputs = call.builder.types[value.core].channels, len(call.node.output)
     given = call.int_list("split", 1)
+    if call.attr("num_outputs", outputs) != outputs:
+        call.fail(f"says {call.attr('num_outputs')} outputs and has {outputs}", "export the network again")
     each = -(-count // outputs)
     sizes = given or (*(each,) * (outputs - 1), count - each * (outputs - 1))
     if len(sizes) != outputs or sum(sizes) != count or min(sizes) < 1:

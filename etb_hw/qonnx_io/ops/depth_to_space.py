@@ -46,6 +46,8 @@ def conv_transpose(call: Call) -> Tensor:
     inputs, _, *kernel = const.shape
     size = call.builder.types[value.core].shape
     (down, across), dilation = pair(call, "strides"), pair(call, "dilations")
+    if pair(call, "kernel_shape", (kernel[0], kernel[1])) != (kernel[0], kernel[1]):
+        call.fail(f"has a kernel_shape that is not that of its weights {const.shape}", "export again")
     if inputs != size[0]:
         call.fail(f"reads {size[0]} channels, and its weights {inputs}", "check the shapes")
     if call.attr("group", 1) != 1 or dilation != (1, 1) or call.attr("output_shape"):

@@ -14,8 +14,8 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.finer import in_finer_units
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Const, Tensor, Value
 from etb_hw.qonnx_io.weights import integer_weights
+from etb_hw.qonnx_io.windows import image_size, pair
 from etb_hw.qonnx_io.windows import pads as read_pads
-from etb_hw.qonnx_io.windows import pair
 
 
 def conv(call: Call) -> Tensor:
@@ -28,14 +28,20 @@ def conv(call: Call) -> Tensor:
         )
     if value.axes != (IMAGE if const.ndim == 4 else SIGNAL):
         call.fail("reads a tensor whose channels are not the second axis", "use the NCHW layout")
-    size = call.builder.types[value.core].shape
     stride, dilation = pair(call, "strides"), pair(call, "dilations")
     across = (1, *const.shape[2:]) if const.ndim == 3 else const.shape[2:]
     kernel = pair(call, "kernel_shape", (across[0], across[1]))
     if kernel != across:
         call.fail(f"kernel_shape {kernel} is not that of the weights {const.shape}", "export again")
-    own = read_pads(call, (size[1], size[2]), kernel, stride, dilation)
-    made = convolved(call, value, const, own, stride, dilation, int(call.attr("group", 1)))
+    own = read_pads(call, image_size(call, value), kernel, stride, dilation)
+    groups = int(call.attr("group", 1))
+    channels = call.builder.types[value.core].channels
+    if groups < 1 or const.shape[0] % groups or const.shape[1] * groups != channels:
+        call.fail(
+            f"has weights {const.shape} in {groups} groups, for {channels} channels",
+            "use a group count that divides both, and weights of the channels of a group",
+        )
+    made = convolved(call, value, const, own, stride, dilation, groups)
     return biased(call, made, call.optional(2))
 
 
@@ -58,8 +64,6 @@ def convolved(
         (value, affine), border, pad_value = finer, own, 0
     else:
         border, pad_value = _border(call, value, affine, own)
-    if groups < 1 or weights.shape[0] % groups:
-        call.fail(f"{weights.shape[0]} filters in {groups} groups", "use a group count that divides")
     weights, dtype = _absorbed(call, affine, weights, dtype, groups)
     core = call.builder.add(
         Conv, "conv", (value.core,), weights=weights, weight_dtype=dtype, stride=stride,
@@ -132,6 +136,10 @@ def _input_affine(call: Call, value: Value) -> Affine:
     if affine is None:
         what = "a clipped tensor" if value.chain.start is None else "a sum of different scales"
         call.fail(f"reads {what} that no quantizer follows", "put a quantizer (Quant) in front")
+    x = call.builder.types[value.core]
+    ends = affine.scale * [x.low, x.high] + affine.offset
+    if (np.abs(ends) > np.finfo(np.float32).max).any():
+        call.fail("reads values that overflow float32", "check the scales in front of it")
     zero = np.flatnonzero(affine.scale == 0)
     if zero.size == affine.scale.size:
         call.fail("reads a tensor that is constant", "remove the layer in front (its scale is zero)")

@@ -12,8 +12,8 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops.linear import border_of_zeros
 from etb_hw.qonnx_io.thresholds import rising
 from etb_hw.qonnx_io.value import IMAGE, SIGNAL, Tensor, Value
+from etb_hw.qonnx_io.windows import image_size, pair
 from etb_hw.qonnx_io.windows import pads as read_pads
-from etb_hw.qonnx_io.windows import pair
 
 
 def max_pool(call: Call) -> Tensor:
@@ -24,16 +24,17 @@ def max_pool(call: Call) -> Tensor:
     value = rising(call, value)
     x = call.builder.types[value.core]
     kernel, stride = pair(call, "kernel_shape"), pair(call, "strides")
-    top, left, bottom, right = read_pads(call, (x.shape[1], x.shape[2]), kernel, stride, (1, 1))
+    size = image_size(call, value)
+    top, left, bottom, right = read_pads(call, size, kernel, stride, (1, 1))
+    if call.attr("ceil_mode", 0):
+        bottom += _rest(call, size[0], top, bottom, kernel[0], stride[0])
+        right += _rest(call, size[1], left, right, kernel[1], stride[1])
     if any(value.pads):
         if value.pad_value != min(x.low) or len(set(x.low)) > 1:
             call.fail("reads a border that may win", "pad behind the pool")
         top, left, bottom, right = (
             a + b for a, b in zip((top, left, bottom, right), value.pads, strict=True)
         )
-    if call.attr("ceil_mode", 0):
-        bottom += _rest(x.shape[1] + top + bottom, kernel[0], stride[0])
-        right += _rest(x.shape[2] + left + right, kernel[1], stride[1])
     if max(top, bottom) >= kernel[0] or max(left, right) >= kernel[1]:
         call.fail("has windows that lie outside the image", "use pads smaller than the kernel")
     core = call.builder.add(
@@ -42,7 +43,7 @@ def max_pool(call: Call) -> Tensor:
     return replace(value, core=core, pads=(0, 0, 0, 0), pad_value=0, shared=False)
 
 
-def global_average(call: Call) -> Tensor:
+def global_average(call: Call) -> Value:
     """Mean over all pixels."""
     value = _image(call)
     pixels = call.builder.types[value.core].pixels
@@ -54,29 +55,34 @@ def average_pool(call: Call) -> Tensor:
     value = _image(call)
     x = call.builder.types[value.core]
     kernel, stride = pair(call, "kernel_shape"), pair(call, "strides")
-    own = read_pads(call, (x.shape[1], x.shape[2]), kernel, stride, (1, 1))
-    height, width = (s + a + b for s, a, b in zip(x.shape[1:], own[:2], own[2:], strict=True))
-    part = _rest(height, kernel[0], stride[0]) or _rest(width, kernel[1], stride[1])
-    if (call.attr("ceil_mode", 0) and part) or (any(own) and not call.attr("count_include_pad", 0)):
+    dilation = pair(call, "dilations")
+    size = image_size(call, value)
+    own = read_pads(call, size, kernel, stride, dilation)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    ceil = call.attr("ceil_mode", 0)
+    axes = zip(size, own[:2], own[2:], reach, stride, strict=True)
+    if (ceil and any(_rest(call, *axis) for axis in axes)) or (
+        any(own) and not call.attr("count_include_pad", 0)
+    ):
         call.fail(
             "averages fewer pixels at the border than elsewhere",
             "count those of the border (count_include_pad=True, ceil_mode=False), or pool without padding",
         )
-    if kernel == x.shape[1:] and not any((*own, *value.pads)):
+    if kernel == x.shape[1:] and dilation == (1, 1) and not any((*own, *value.pads)):
         return global_average(call)
     affine = _affine(call, value)
     pads, pad_value = border_of_zeros(call, value, affine, own)
     pixels = kernel[0] * kernel[1]
     core = call.builder.add(
         Conv, "conv", (value.core,), weights=np.ones((x.channels, 1, *kernel), dtype=np.int8),
-        weight_dtype=DataType.parse("TERNARY"), stride=stride, groups=x.channels, pads=pads,
-        pad_value=pad_value,
+        weight_dtype=DataType.parse("TERNARY"), stride=stride, dilation=dilation,
+        groups=x.channels, pads=pads, pad_value=pad_value,
     )  # fmt: skip
     chain = _summed(value.chain, affine, pixels)
     return _mean(call, Value(core, chain, axes=value.axes), pixels)
 
 
-def global_max(call: Call) -> Tensor:
+def global_max(call: Call) -> Value:
     """The largest of all pixels."""
     value = rising(call, _image(call))
     if any(value.pads):
@@ -87,7 +93,7 @@ def global_max(call: Call) -> Tensor:
 
 
 def reduce(call: Call) -> Tensor:
-    """ReduceMean and ReduceSum over both image axes; ``keepdims=0`` also flattens."""
+    """ReduceMax, ReduceMean and ReduceSum over both image axes; ``keepdims=0`` also flattens."""
     from etb_hw.qonnx_io.ops.shapes import flat
 
     value = call.value(0)
@@ -95,11 +101,13 @@ def reduce(call: Call) -> Tensor:
     rank = len(value.axes) + 1
     if axes is None or sorted(a % rank for a in axes) != list(range(2, rank)):
         call.fail("does not reduce exactly the axes behind the channels", "use a global average pool")
-    value = _image(call)
-    pixels = call.builder.types[value.core].pixels
-    result = _sum(call, value)
-    if call.node.op_type == "ReduceMean":
-        result = _mean(call, result, pixels)
+    match call.node.op_type:
+        case "ReduceMax":
+            result = global_max(call)
+        case "ReduceMean":
+            result = global_average(call)
+        case _:
+            result = _sum(call, _image(call))
     return result if call.attr("keepdims", 1) else flat(call, result)
 
 
@@ -137,6 +145,15 @@ def _image(call: Call) -> Value:
     return value
 
 
-def _rest(size: int, kernel: int, stride: int) -> int:
-    """Pixels that the last, partly filled window of a ceil_mode pool lacks."""
-    return -(size - kernel) % stride
+def _rest(call: Call, size: int, before: int, after: int, kernel: int, stride: int) -> int:
+    """Pixels that the last, partly filled window of a ceil_mode pool lacks.
+
+    There is no such window where it would begin in the border behind the image.
+    """
+    whole = before + size + after
+    lacking = -(whole - kernel) % stride
+    if whole + lacking - kernel < before + size:
+        return lacking
+    if lacking and call.opset < 22:  # executors leave the window out there, ONNX' shape inference does not
+        call.fail("has a last window that lies in the border", "leave out ceil_mode: it changes nothing here")
+    return 0

@@ -28,15 +28,19 @@ _ROUND: dict[str, Callable[[Floats], Floats]] = {
     "HALF_UP": lambda x: np.sign(x) * np.floor(np.abs(x) + np.float32(0.5)),
     "HALF_DOWN": lambda x: np.sign(x) * np.ceil(np.abs(x) - np.float32(0.5)),
 }
+_NO_SCALE = "check the training run, then export again"
 
 
 def bipolar_quant(call: Call) -> Tensor:
     """``scale * (+1 where x >= 0 else -1)``."""
-    scale = scale_of(call)
     source = call.inputs[0]
     if isinstance(source, Const):
         ints = np.where(source.value.astype(np.float32, copy=False) >= 0, np.int8(1), np.int8(-1))
-        return Const(None, ints, scale, BIPOLAR)
+        scale = call.const(1).value.astype(np.float32)
+        if not scale.all():
+            call.fail("a quantizer's scale must not be zero", _NO_SCALE)
+        return Const(None, ints * np.where(scale < 0, np.int8(-1), np.int8(1)), np.abs(scale), BIPOLAR)
+    scale = scale_of(call)
     value = call.value(0)
     result = quantize(call, value, _signs, BIPOLAR, 1)
     return result.with_chain(then(result.chain, "mul", call.per_channel(value, scale)))
@@ -179,7 +183,7 @@ def _output_type(call: Call, count: int, scale: float, bias: float) -> tuple[Dat
 def scale_of(call: Call) -> NDArray[np.float32]:
     scale = call.const(1).value.astype(np.float32)
     if scale.size == 0 or (scale <= 0).any():
-        call.fail("a quantizer's scale must be positive", "check the training run, then export again")
+        call.fail("a quantizer's scale must be positive", _NO_SCALE)
     return scale
 
 

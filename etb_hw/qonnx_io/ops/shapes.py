@@ -71,6 +71,8 @@ def reshape(call: Call) -> Tensor:
     target = call.int_list("shape", 1)
     if target is None:
         call.fail("has no target shape", "export the network again")
+    if 0 in target and call.attr("allowzero", 0):
+        call.fail(f"a tensor becomes {target}, which holds nothing", "export the network again")
     source = call.inputs[0]
     if not isinstance(source, Const) and target[:1] == (call.batch,):
         target = (1, *target[1:])  # shapes here are of one sample
