@@ -12,7 +12,7 @@ from traceback import extract_tb
 from typing import Any
 
 from etb_hw.errors import BadInput, EtbError, one_line
-from etb_hw.files import digest
+from etb_hw.sources import sources_digest
 
 
 def named_code(where: str, named: str | None, what: str = "function") -> Any:
@@ -75,14 +75,15 @@ def _as_module(path: str, name: str, what: str) -> str:
 
 
 def source_digest(named: str) -> str:
-    """SHA-256 of the file of the module of "module:name", which is not run; empty where there is none.
+    """SHA-256 of the module of "module:name" and of what it imports beside it; empty where there is none.
 
     What a result was made from: a run begins anew where it changed.
     """
     try:
+        module = named.partition(":")[0]
         with _from_here():
-            spec = find_spec(named.partition(":")[0])
-        return "" if spec is None or spec.origin is None else digest(Path(spec.origin))
+            spec = find_spec(module)
+        return "" if spec is None or spec.origin is None else sources_digest(module, Path(spec.origin))
     except Exception:  # finding a module of a package imports that; a fault in it is told where it is used
         return ""
 

@@ -13,6 +13,7 @@ from etb_hw.board import Trial, find_board, package
 from etb_hw.config import Flow
 from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.errors import MissingTool
+from etb_hw.flow.origins import data_origin
 from etb_hw.flow.proofs import frames
 from etb_hw.flow.step import Context, Step
 from etb_hw.integer.packed import PackedExecutor
@@ -51,7 +52,7 @@ def _run(context: Context) -> list[Proof]:
 def _settings(flow: Flow) -> Any:
     """With what the board's file says, which may be the user's and change."""
     board = None if flow.board.name is None else find_board(flow.board.name).model_dump(mode="json")
-    return [flow.data.model_dump(), flow.board.model_dump(), board, flow.verification.tools]
+    return [data_origin(flow.data), flow.board.model_dump(), board, flow.verification.tools]
 
 
 STEP = Step(

@@ -6,6 +6,7 @@ from etb_hw import qonnx_io
 from etb_hw.artifacts.run_files import BASELINE_MODEL, COMPARISON, STREAMLINED
 from etb_hw.dataflow.design import compare_networks
 from etb_hw.flow.step import Context, Step
+from etb_hw.flow.steps.build import build_settings
 from etb_hw.verification import Proof
 
 
@@ -17,6 +18,6 @@ def _run(context: Context) -> list[Proof]:
 
 
 STEP = Step(
-    "compare", "Fold the dense network for comparison", lambda flow: flow.build.model_dump(),
+    "compare", "Fold the dense network for comparison", build_settings,
     (BASELINE_MODEL, STREAMLINED), (COMPARISON,), _run,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from etb_hw.artifacts.run_files import DATAFLOW, RTL, RTL_RESULT, STREAMLINED
 from etb_hw.dataflow.finn.onnx_reader import read
 from etb_hw.errors import MissingTool
 from etb_hw.flow.frames import telling
+from etb_hw.flow.origins import data_origin
 from etb_hw.flow.proofs import prove_rtl
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
@@ -51,6 +52,6 @@ def _run(context: Context) -> list[Proof]:
 
 
 STEP = Step(
-    "rtl", "Simulate the RTL", lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
+    "rtl", "Simulate the RTL", lambda flow: [data_origin(flow.data), flow.verification.model_dump()],
     (DATAFLOW, STREAMLINED), (RTL_RESULT, RTL), _run,
 )  # fmt: skip

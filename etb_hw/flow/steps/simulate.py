@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from etb_hw import qonnx_io
 from etb_hw.artifacts.run_files import CHECKPOINT, SIMULATION, STREAMLINED
 from etb_hw.artifacts.summary import Simulation
+from etb_hw.flow.origins import data_origin
 from etb_hw.flow.proofs import prove_outputs, prove_packed
 from etb_hw.flow.samples import samples
 from etb_hw.flow.step import Context, Step
@@ -58,6 +59,6 @@ def _run(context: Context) -> list[Proof]:
 
 STEP = Step(
     "simulate", "Simulate the whole test set, bit-accurately",
-    lambda flow: [flow.data.model_dump(), flow.verification.model_dump()],
+    lambda flow: [data_origin(flow.data), flow.verification.model_dump()],
     (CHECKPOINT, STREAMLINED), (SIMULATION,), _run,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from etb_hw.data import Dataset
 from etb_hw.dataflow.lower import lower
 from etb_hw.flow.budgets import training_budget
 from etb_hw.flow.hardware_cost import training_cost
+from etb_hw.flow.origins import data_origin
 from etb_hw.flow.rehearsal import stand_in
 from etb_hw.flow.step import Context, Step
 from etb_hw.flow.watch import watch
@@ -22,8 +23,8 @@ from etb_hw.verification import Proof
 
 def settings(flow: Flow) -> Any:
     """Also what the dense baseline depends on (but for the evolution)."""
-    own = [source_digest(code) for code in (flow.data.function, flow.model.function) if code is not None]
-    return [flow.data.model_dump(), flow.model.model_dump(), flow.training.model_dump(), *own]
+    own = "" if flow.model.function is None else source_digest(flow.model.function)
+    return [data_origin(flow.data), flow.model.model_dump(), flow.training.model_dump(), own]
 
 
 def _settings(flow: Flow) -> Any:
