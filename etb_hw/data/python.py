@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from etb_hw.config import DataConfig, Layout
-from etb_hw.data.arrays import from_arrays
+from etb_hw.data.arrays import LABELS, from_arrays
 from etb_hw.data.dataset import Dataset
-from etb_hw.errors import BadInput
+from etb_hw.errors import BadInput, EtbError, one_line
 from etb_hw.named_code import called, named_code
 
 NAMES = ("train_x", "train_y", "test_x", "test_y")
@@ -51,7 +52,16 @@ def as_dataset(found: Any, source: str, layout: Layout = "auto", where: str | No
 
 
 def _of_four(parts: Sequence[Any], classes: Sequence[str] | None, source: str, layout: Layout) -> Dataset:
-    train_x, train_y, test_x, test_y = (np.asarray(part) for part in parts)
+    try:
+        train_x, train_y, test_x, test_y = (_array(part) for part in parts)
+    except Exception as error:  # numpy and torch raise whatever they meet
+        raise BadInput(
+            source, f"gives no arrays ({type(error).__name__}: {one_line(error)})", REMEDY
+        ) from error
+    if classes is not None and (isinstance(classes, str) or not isinstance(classes, Iterable)):
+        raise BadInput(
+            source, f"gives classes {classes!r}", "give their names, in the order of their numbers"
+        )
     return from_arrays(train_x, train_y, test_x, test_y, classes, source, layout)
 
 
@@ -69,33 +79,80 @@ def from_torch(
     draws at random is drawn once: leave augmentation to [training] (flip, shift, cutout) or to your own loop.
     """
     (train_x, train_y), (test_x, test_y) = _collect(train, source), _collect(test, source)
+    train_x, test_x = _integers([train_x, test_x], source)
     if classes is None:
-        named = getattr(getattr(train, "dataset", train), "classes", None)
+        named = _named_classes(train)
         classes = tuple(str(name) for name in named) if named is not None else None
     return from_arrays(train_x, train_y, test_x, test_y, classes, source, layout)
 
 
+def _named_classes(pairs: Any) -> Iterable[object] | None:
+    """Names that a set, or the one that it is a part of, gives its classes."""
+    while not hasattr(pairs, "classes") and hasattr(pairs, "dataset"):
+        pairs = pairs.dataset
+    named: Iterable[object] | None = getattr(pairs, "classes", None)
+    return named
+
+
 def _collect(pairs: Any, where: str) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    pairs = getattr(pairs, "dataset", pairs)  # a loader shuffles and drops
     try:
-        items = [pairs[i] for i in range(len(pairs))] if hasattr(pairs, "__getitem__") else list(pairs)
-        x = np.stack([_integers(np.asarray(item[0]), where) for item in items])
-        y = np.asarray([int(item[1]) for item in items], dtype=np.int64)
-    except (TypeError, ValueError, IndexError, KeyError) as error:
-        raise BadInput(where, f"is no set of pairs (input, label) of one shape ({error})", REMEDY) from None
-    return x, y
+        items = _items(pairs, where)
+        x = np.stack([_array(item[0]) for item in items])
+        labels = [float(item[1]) for item in items]
+    except EtbError:
+        raise
+    except Exception as error:  # a set of the user's may raise whatever it likes
+        reason = f"is no set of pairs (input, label) of one shape ({type(error).__name__}: {one_line(error)})"
+        raise BadInput(where, reason, REMEDY) from error
+    broken = next((label for label in labels if not label.is_integer()), None)
+    if broken is not None:
+        raise BadInput(where, f"has a label {broken:g}, which is no whole number", LABELS)
+    return x, np.asarray(labels, dtype=np.int64)
 
 
-def _integers(x: NDArray[np.generic], where: str) -> NDArray[np.generic]:
-    """Integers as they are; floats that are whole, or pixels / 255, as the integers that they stand for."""
-    if not np.issubdtype(x.dtype, np.floating):
-        return x
-    values = x.astype(np.float64)
-    if (values == np.rint(values)).all() and np.abs(values).max(initial=0) > 1:
-        return values.astype(np.int64)
-    pixels = np.rint(values * 255)
-    if pixels.min(initial=0) >= 0 and np.abs(values - pixels / 255).max(initial=0) < 1e-6:
-        return pixels.astype(np.int64)
+def _items(pairs: Any, where: str) -> list[Any]:
+    """Each pair of a set once, in its order; of a loader, which shuffles and drops, those that it draws."""
+    torch = sys.modules.get("torch.utils.data")  # which makes whatever is given of its kinds
+    if torch is not None and isinstance(pairs, torch.DataLoader):
+        data, sampler, batches = pairs.dataset, pairs.sampler, pairs.batch_sampler
+        whole = (torch.SequentialSampler, torch.RandomSampler, torch.DistributedSampler)
+        if isinstance(data, torch.IterableDataset):
+            return list(data)
+        if type(batches) in (torch.BatchSampler, type(None)):
+            if isinstance(sampler, torch.SubsetRandomSampler):
+                return [data[i] for i in sampler.indices]
+            if isinstance(sampler, whole):
+                return _items(data, where)
+            batches = sampler
+        raise BadInput(
+            where,
+            f"is drawn by a {type(batches).__name__}",
+            "give the set itself, or a torch.utils.data.Subset",
+        )
+    if torch is not None and isinstance(pairs, torch.IterableDataset):
+        return list(pairs)
+    return [pairs[i] for i in range(len(pairs))] if hasattr(pairs, "__getitem__") else list(pairs)
+
+
+def _array(values: Any) -> NDArray[np.generic]:
+    """Values of an array, a picture or a tensor, which may have a gradient."""
+    return np.asarray(values.detach() if hasattr(values, "detach") else values)
+
+
+def _integers(parts: Sequence[NDArray[np.generic]], where: str) -> list[NDArray[np.generic]]:
+    """Integers as they are; floats that are whole, or pixels / 255, as the integers that they stand for.
+
+    All parts are one or the other: 1.0 is 1 or 255.
+    """
+    if not any(np.issubdtype(x.dtype, np.floating) for x in parts):
+        return list(parts)
+    values = [x.astype(np.float64) for x in parts]
+    if all((x == np.rint(x)).all() for x in values) and any(np.abs(x).max(initial=0) > 1 for x in values):
+        return [x.astype(np.int64) for x in values]
+    pixels = [np.rint(x * 255) for x in values]
+    pairs = zip(values, pixels, strict=True)
+    if all(p.min(initial=0) >= 0 and np.abs(x - p / 255).max(initial=0) < 1e-6 for x, p in pairs):
+        return [p.astype(np.int64) for p in pixels]
     raise BadInput(
         where, "holds numbers that are no integers", "leave normalisation out: hardware reads integers"
     )
