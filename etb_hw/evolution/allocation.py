@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +102,8 @@ def floors_of(spec: Groups, config: EvolutionConfig, caps: Sequence[float]) -> d
     for group, cap in zip(spec.prunable, caps, strict=True):
         full = spec.widths[group]
         count = round(full * (1 - cap))
-        keep[group] = min(full, max(config.floor, config.multiple * round(count / config.multiple)))
+        wanted = max(1, config.floor, config.multiple * round(count / config.multiple))
+        keep[group] = min(full, config.multiple * math.ceil(wanted / config.multiple))
     return keep
 
 

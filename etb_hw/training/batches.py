@@ -33,6 +33,11 @@ class Batches:
     def an_epoch(self) -> int:
         return epoch_steps(self.config, len(self.y))
 
+    @property
+    def images(self) -> int:
+        """Images an epoch: of whole batches, or all where they are fewer than one."""
+        return self.an_epoch * min(self.config.batch, len(self.y))
+
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Float32 pixels (B, C, H, W), channels last in memory, and labels (B,) of a step."""
         epoch, place = divmod(step, self.an_epoch)

@@ -129,7 +129,7 @@ def _go_on(
     training, schedule, out_dir = made.training, run.schedule, made.out_dir
     if out_dir is not None:
         metrics.rewrite(METRICS.path(out_dir), run.rows)
-    watch = Watch(run, made.trainee.groups, training, made.test_x, made.test_y, out_dir)
+    watch = Watch(run, made.trainee.groups, training, made.test_x, made.test_y, made.batches.images, out_dir)
     saved = begun = time.monotonic()
     earlier = run.seconds
     with whole_steps(run.team.ranks == 1) as steps:

@@ -29,6 +29,7 @@ class Watch:
     training: TrainingConfig
     test_x: Tensor
     test_y: Tensor
+    images: int  # an epoch
     out_dir: Path | None
     found: float | None = None
 
@@ -49,7 +50,7 @@ class Watch:
             self.found = accuracy(run.net, self.test_x, self.test_y)
         self.counts = shares(run.evolution.net, self.dense)
         now = time.monotonic()
-        row = _row(run, self.training, epoch, self.found, self.counts, now - self.epoch_begun)
+        row = _row(run, self.training, self.images, epoch, self.found, self.counts, now - self.epoch_begun)
         run.rows = (*run.rows, row)
         self.epoch_begun = now
         run.loss_sum, run.correct = 0.0, 0
@@ -64,10 +65,15 @@ class Watch:
 
 
 def _row(
-    run: Run, training: TrainingConfig, epoch: int, found: float | None, counts: Shares, seconds: float
+    run: Run,
+    training: TrainingConfig,
+    images: int,
+    epoch: int,
+    found: float | None,
+    counts: Shares,
+    seconds: float,
 ) -> Epoch:
     an_epoch = run.schedule.an_epoch
-    images = an_epoch * training.batch
     acts, weights = mean_thresholds(run.evolution.net)
     return Epoch(
         epoch=epoch,

@@ -90,7 +90,7 @@ def test_caps_rise_with_depth():
     assert caps == pytest.approx([caps[-1] * share / 4 for share in np.linspace(1, 4, len(caps))], abs=0.02)
 
 
-@pytest.mark.parametrize(("multiple", "floor"), [(1, 1), (4, 4), (4, 12)])
+@pytest.mark.parametrize(("multiple", "floor"), [(1, 1), (4, 4), (4, 12), (4, 3), (20, 1), (5, 7)])
 def test_all_that_the_limits_allow_is_cut_and_no_more(multiple, floor):
     config = EvolutionConfig(ratio=0.6, multiple=multiple, floor=floor, caps=(0.9,) * len(SPEC.prunable))
     cost = cost_function(SPEC, "parameters")
@@ -112,6 +112,15 @@ def test_counts_stay_multiples_down_to_the_last():
     left = [SPEC.widths[group] - len(found) for group, found in chosen.items()]
     assert min(left) == 4
     assert all(width % 4 == 0 for width in left)
+
+
+def test_a_multiple_above_the_widths_allows_nothing():
+    """It had looked as if all could go, and nothing went, in silence."""
+    caps = (0.9,) * len(SPEC.prunable)
+    config = EvolutionConfig(ratio=0.1, multiple=200, caps=caps)
+    assert floors_of(SPEC, config, caps) == {group: SPEC.widths[group] for group in SPEC.prunable}
+    with pytest.raises(InfeasibleTarget, match=r"10% of parameters cannot be cut, the limits allow 0\.0%"):
+        make_limits(SPEC, config, cost_function(SPEC, "parameters"))
 
 
 def test_a_floor_above_a_width_keeps_all():
