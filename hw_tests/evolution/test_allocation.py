@@ -72,7 +72,7 @@ def test_caps_say_how_many_channels_stay():
     groups = len(SPEC.prunable)
     assert [SPEC.widths[group] for group in SPEC.prunable] == [32, 32, 64, 64, 128, 128]
     few = EvolutionConfig(ratio=0, multiple=4, floor=5)
-    assert list(floors_of(SPEC, few, [0.1, 0.25, 0.5, 0.99, 0.3, 0.0]).values()) == [28, 24, 32, 5, 88, 128]
+    assert list(floors_of(SPEC, few, [0.1, 0.25, 0.5, 0.99, 0.3, 0.0]).values()) == [28, 24, 32, 8, 88, 128]
     assert set(floors_of(SPEC, EvolutionConfig(ratio=0), [1.0] * groups).values()) == {1}
 
 
