@@ -31,6 +31,7 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.clipped import merged_clips
 from etb_hw.qonnx_io.endings import Ending, check_ending, without_ending
 from etb_hw.qonnx_io.four_bits import in_eight_bits
+from etb_hw.qonnx_io.input_types import MOVES as VALUE_MOVES
 from etb_hw.qonnx_io.input_types import check_readers, declared_integers
 from etb_hw.qonnx_io.layer_names import layer_name
 from etb_hw.qonnx_io.metadata import FINN, KIND
@@ -56,6 +57,7 @@ from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Best, Const, Grouped, 
 
 _MALFORMED = (IndexError, ValueError, TypeError, OverflowError, MemoryError)
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear")
+MOVES = (*VALUE_MOVES, "Dropout", "Cast")  # of floats, in front of the quantizer that makes integers of them
 BEFORE_LAYERS = (*QUANTIZERS, "DequantizeLinear", "Cast", "Mul", "Div", "Sub", "Add", "Unsqueeze")
 WIDEST_INPUT = 16  # bits
 WIDTHS = f"inputs of 1 to {WIDEST_INPUT} bits are supported"
@@ -265,12 +267,9 @@ class _Interpreter:
         chain = self.options.chain
         dtype = self.options.input_dtype or self._annotated(name) or declared
         if dtype is None:
-            readers = self._readers(name)
-            for _ in self.graph.node:  # a Transpose that qonnx puts in front of the quantizer
-                if len(readers) == 1 and readers[0].op_type == "Transpose" and readers[0].output:
-                    readers = self._readers(readers[0].output[0])
-            if len(readers) == 1 and readers[0].op_type in QUANTIZERS:
-                return self._quantized_input(readers[0], chain)
+            quantizer = self._first_quantizer(name)
+            if quantizer is not None:
+                return self._quantized_input(quantizer, chain)
             raise BadInput(
                 f"input {name!r}",
                 "has no data type",
@@ -291,6 +290,19 @@ class _Interpreter:
         if dtype.bits > WIDEST_INPUT:
             raise BadInput(f"input {name!r}", f"is {dtype.name}", WIDTHS)
         return dtype, chain
+
+    def _first_quantizer(self, name: str) -> onnx.NodeProto | None:
+        """The quantizer that alone reads the input, at most behind ops that move its values."""
+        for _ in self.graph.node:  # no more moves than nodes: a broken file may turn in circles
+            readers = self._readers(name)
+            if len(readers) != 1 or not readers[0].output:
+                return None
+            if readers[0].op_type in QUANTIZERS:
+                return readers[0]
+            if readers[0].op_type not in MOVES or readers[0].input[0] != name:
+                return None
+            name = readers[0].output[0]
+        return None
 
     def _quantized_input(self, node: onnx.NodeProto, chain: Chain) -> tuple[DataType, Chain]:
         """The integers behind the first quantizer are the input."""

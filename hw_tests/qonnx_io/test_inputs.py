@@ -68,6 +68,42 @@ def test_integer_inputs(kind: int, first: Ending, shape: tuple[int, ...], dtype:
     assert graph.source.channels_last == (len(shape) == 3)
 
 
+MOVED: dict[str, Ending] = {
+    "Identity": lambda out, x: out.node("Identity", x),
+    "Dropout": lambda out, x: out.node("Dropout", x),
+    "Flatten": lambda out, x: out.node("Flatten", x),
+    "Reshape": lambda out, x: out.node("Reshape", x, out.const([-1, 144], np.int64)),
+    "Cast": lambda out, x: out.node("Cast", x, to=TensorProto.FLOAT),
+    "Transpose, Transpose": lambda out, x: out.node(
+        "Transpose", out.node("Transpose", x, perm=[0, 2, 3, 1]), perm=[0, 3, 1, 2]
+    ),
+    "Identity, Flatten": lambda out, x: out.node("Flatten", out.node("Identity", x)),
+}
+
+
+@pytest.mark.parametrize("standard", [False, True])
+@pytest.mark.parametrize("moved", MOVED)
+def test_the_first_quantizer_may_stand_behind_moves(moved: str, standard: bool, tmp_path: Path) -> None:
+    """As in most MLPs, which flatten first: its integers are what the hardware reads."""
+    out = Emitter((3, 8, 6), None)
+    y = MOVED[moved](out, "x")
+    if standard:
+        pair = (out.const(0.25), out.const(np.int8(0), np.int8))
+        y = out.node("DequantizeLinear", out.node("QuantizeLinear", y, *pair), *pair)
+    else:
+        y = quantized(out, y, 0.25, 8.0)
+    y = out.node("MatMul", out.node("Flatten", y), out.const(signs(144, 5)))
+    assert proved(out.model(y), tmp_path).input.dtype.name == "INT8"
+
+
+def test_a_quantizer_that_is_not_alone_says_nothing_of_the_input() -> None:
+    out = Emitter((20,), None)
+    y = out.node("Identity", "x")
+    model = out.model(out.node("Add", quantized(out, y), y))
+    with pytest.raises(EtbError, match="has no data type"):
+        import_model(model)
+
+
 @pytest.mark.parametrize("first", ["Transpose", "MatMul", "Unsqueeze"])
 def test_signals_whose_channels_come_last(first: str, tmp_path: Path) -> None:
     """(N, T, C), as Keras has them: tf2onnx makes images of them, torch's nn.Linear works on each step."""
