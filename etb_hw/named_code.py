@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,7 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
         remedy = _as_module(module, name, what)
         raise BadInput(f"{where} {named}", f"{module!r} is no name of a module", remedy)
     try:
-        with _from_here():
+        with _as_users():
             found = getattr(import_module(module), name, None)
     except ImportError as error:
         remedy = "run where the module lies, or install it"
@@ -39,7 +40,7 @@ def named_code(where: str, named: str | None, what: str = "function") -> Any:
         raise BadInput(f"{where} {named}", f"cannot be imported ({error})", remedy) from None
     except EtbError:
         raise
-    except Exception as error:  # whatever the user's module does; a syntax error says its file and line
+    except (Exception, SystemExit) as error:  # whatever it does; a syntax error says its file and line
         reason = f"fails when it is imported ({type(error).__name__}: {one_line(error)})"
         raise BadInput(f"{where} {named}", reason, f"repair {module}") from error
     if not callable(found):
@@ -53,10 +54,11 @@ def called(where: str, function: Any, *arguments: Any, remedy: str) -> Any:
     Raises BadInput, about ``where``.
     """
     try:
-        return function(*arguments)
+        with _as_users():
+            return function(*arguments)
     except EtbError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         last = extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name} line {last.lineno}"
         reason = f"fails ({type(error).__name__}: {one_line(error)}; {place})"
@@ -86,6 +88,19 @@ def source_digest(named: str) -> str:
         return "" if spec is None or spec.origin is None else sources_digest(module, Path(spec.origin))
     except Exception:  # finding a module of a package imports that; a fault in it is told where it is used
         return ""
+
+
+@contextmanager
+def _as_users() -> Iterator[None]:
+    """Code of the user's runs: it finds modules of the present folder, its prints are no results, and what
+    folder it leaves is not where ours go.
+    """
+    here = Path.cwd()
+    try:
+        with _from_here(), redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.chdir(here)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Make Ctrl-C end the command in every moment.
+    """Make Ctrl-C, and SIGTERM as clusters and containers send it, end the command in every moment.
 
     Some libraries swallow a KeyboardInterrupt that comes while they load (a bare ``except`` around an
     optional import), so an interrupt within an import ends the process at once: files are replaced
@@ -83,11 +83,12 @@ def interruptible() -> Iterator[None]:
         pressed = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def several_processes() -> bool:

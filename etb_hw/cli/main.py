@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -71,6 +72,9 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
         # libraries warn about optional packages of theirs; our own messages are errors or plain text
         warnings.simplefilter("ignore")
+        for stream in (sys.stdout, sys.stderr):  # a terminal that has no word for a tick still gets the rest
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             with interruptible():
                 return super().main(args, *rest, **{**options, "standalone_mode": False})

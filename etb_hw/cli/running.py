@@ -11,6 +11,7 @@ from etb_hw.cli.output import Output
 from etb_hw.cli.summary_table import summary_table
 from etb_hw.cli.terminal import TerminalObserver
 from etb_hw.config import load_flow
+from etb_hw.dataflow.design import check_build
 from etb_hw.flow import run_steps
 from etb_hw.flow.steps import STEPS
 from etb_hw.flow_files import find_flow
@@ -28,8 +29,11 @@ def run_flow(
 ) -> None:
     """Run a flow file into its folder and print what came out. Raises EtbError."""
     flow = load_flow(find_flow(flow_file))
+    names = [step.name for step in STEPS]
+    if until not in names[: names.index("build")]:
+        check_build(flow.build)  # what cannot be built, or for no board, is better known before the training
     if flow.board.name is not None:
-        find_board(flow.board.name)  # an unknown one is better known before the training
+        find_board(flow.board.name)
     run_dir = out or Path("runs") / flow_file.stem
     if not leads():
         output = Output(quiet=True)

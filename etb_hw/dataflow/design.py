@@ -81,6 +81,36 @@ def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> 
     return compare(lowered, target_of(build), effort_of(build), build.fifo_sizing == "minimal")
 
 
+def check_build(build: BuildConfig) -> None:
+    """Raise for what no network can be built with, before one is trained for it.
+
+    Raises:
+        BadInput: settings that contradict one another, an unknown device, a folding file that cannot be read.
+        InfeasibleTarget: more frames a second than cycles.
+    """
+    target = target_of(build)
+    if build.folding_config is not None:
+        read_folding_config(Path(build.folding_config))
+    elif target.fps is None and target.device is None:
+        remedy = "give target_fps (--target-fps) or device (--device), or both"
+        raise BadInput("build", "says neither a frame rate nor a device", remedy)
+    if build.weights == "writable" and build.builder != "etb_hw":
+        raise BadInput(
+            "writable weights", f"are of our RTL, and {build.builder} builds", "leave one of them out"
+        )
+    if build.weights == "writable" and build.pad_channels:
+        raise BadInput(
+            "writable weights",
+            "of networks with other dead channels do not fit each other",
+            "leave pad_channels (--pad-channels) out",
+        )
+    clock = 1e9 / build.clk_ns
+    if target.fps is not None and target.fps > clock:
+        raise InfeasibleTarget(
+            f"{target.fps:,g} frames/s", f"is more than the {clock:,.0f} cycles a second", "ask for fewer"
+        )
+
+
 def design(graph: IntegerGraph, build: BuildConfig) -> Design:
     """Lower, fold and size the FIFOs: least resources for a frame rate, else the highest rate on a device.
 
@@ -88,6 +118,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         UnsupportedNode: a node has no hardware form.
         InfeasibleTarget: the frame rate or the device cannot be met.
     """
+    check_build(build)
     target = target_of(build)
     if build.folding_config is not None:
         path = Path(build.folding_config)
@@ -98,9 +129,6 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
         kind: Builder = "etb_hw" if own else "finn" if build.builder == "etb_hw" else build.builder
         lowered = _lowered(graph, build, kind)
         return _as_configured(lowered, target, build, path, config)
-    if target.fps is None and target.device is None:
-        remedy = "give target_fps (--target-fps) or device (--device), or both"
-        raise BadInput("build", "says neither a frame rate nor a device", remedy)
     lowered = _lowered(graph, build, build.builder)
     if not any(block.tap_by_tap for block in lowered.blocks):
         return _searched(lowered, target, build)
@@ -120,18 +148,7 @@ def design(graph: IntegerGraph, build: BuildConfig) -> Design:
 
 def _lowered(graph: IntegerGraph, build: BuildConfig, builder: Builder) -> DataflowGraph:
     """The blocks of a network, with registers behind their memories where the build asks for them."""
-    writable = build.weights == "writable"
-    if writable and build.builder != "etb_hw":
-        raise BadInput(
-            "writable weights", f"are of our RTL, and {build.builder} builds", "leave one of them out"
-        )
-    if writable and build.pad_channels:
-        raise BadInput(
-            "writable weights",
-            "of networks with other dead channels do not fit each other",
-            "leave pad_channels (--pad-channels) out",
-        )
-    lowered = lower(graph, clk_ns=build.clk_ns, builder=builder, writable=writable)
+    lowered = lower(graph, clk_ns=build.clk_ns, builder=builder, writable=build.weights == "writable")
     if not build.memory_registers:
         return lowered
     return replace(lowered, blocks=tuple(block.registered() for block in lowered.blocks))

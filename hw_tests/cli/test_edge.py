@@ -125,23 +125,54 @@ main(["doctor"])
 """
 
 
-def test_ctrl_c_is_obeyed_while_libraries_load() -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_obeyed_while_libraries_load(sent: signal.Signals) -> None:
+    """And what clusters and containers send in its place."""
     running = subprocess.Popen(
         [sys.executable, "-c", SWALLOWS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert running.stdout is not None
     assert running.stdout.readline() == b"loading\n"
     time.sleep(0.2)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(sent)
     _, complaint = running.communicate(timeout=10)
     assert running.returncode == 130
     assert b"stopped" in complaint
 
 
 def test_the_handler_of_before_is_back_after_a_command() -> None:
-    before = signal.getsignal(signal.SIGINT)
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     CliRunner().invoke(entry, ["devices"])
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_terminal_without_a_word_for_a_tick_gets_the_rest() -> None:
+    code = "import sys; from etb_hw.cli import main; sys.argv = ['etb-hw', 'doctor']; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )  # fmt: skip
+    assert b"UnicodeEncodeError" not in done.stderr
+    assert b"verilator" in done.stdout.lower()
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        ('device = "nope"', "device 'nope'"),
+        ('folding_config = "missing.json"', "missing.json: does not exist"),
+        ('builder = "finn"\nweights = "writable"\ntarget_fps = 1000', "writable weights"),
+        ("target_fps = 1e9", "is more than the 100,000,000 cycles a second"),
+        ("", "says neither a frame rate nor a device"),
+    ],
+)
+def test_what_cannot_be_built_is_told_before_the_training(build: str, said: str, tmp_path: Path) -> None:
+    flow = tmp_path / "f.toml"
+    flow.write_text(f'[model]\nname = "tfc"\n[build]\n{build}\n')
+    done = CliRunner().invoke(entry, ["run", str(flow), "--out", str(tmp_path / "r")])
+    assert done.exit_code != 0
+    assert said in done.output
+    assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(
