@@ -477,9 +477,7 @@ INSTEAD: Mapping[tuple[str, ...], str] = {
     ("LSTM", "GRU", "RNN", "Loop", "Scan", "If"): "use a feed-forward network: Conv over the sequence",
     ("Einsum", "Attention", "MultiHeadAttention"): "use Conv or Linear with constant weights",
     ("GatherElements", "GatherND"): "let the layers read the whole tensor",
-    ("Where", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not"): (
-        "use a quantizer: thresholds are comparisons"
-    ),
+    ("Equal", "And", "Or", "Xor"): "compare by Greater or Less, or use a quantizer",
     ("Abs", "Cos", "Sin"): "use ReLU, PReLU or a quantizer: it is not monotone",
     ("Exp", "Log", "Sqrt"): QUANTIZER,
 }

@@ -9,6 +9,7 @@ from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops import (
     channels,
     classes,
+    comparisons,
     concat,
     constants,
     depth_to_space,
@@ -36,6 +37,12 @@ HANDLERS: Mapping[str, Handler] = {
     "MultiThreshold": quantizers.multi_threshold,
     "QuantizeLinear": qdq.quantize_linear,
     "DequantizeLinear": qdq.dequantize_linear,
+    "Greater": comparisons.compare,
+    "GreaterOrEqual": comparisons.compare,
+    "Less": comparisons.compare,
+    "LessOrEqual": comparisons.compare,
+    "Not": comparisons.negate,
+    "Where": comparisons.where,
     # products
     "Conv": linear.conv,
     "MatMul": linear.matmul,
