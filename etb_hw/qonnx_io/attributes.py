@@ -23,8 +23,8 @@ READ: Mapping[str, tuple[str, ...]] = {
     "IntQuant": _QUANTIZER,
     "Trunc": _QUANTIZER,
     "MultiThreshold": ("data_layout", "out_bias", "out_dtype", "out_scale"),
-    "QuantizeLinear": ("axis", "block_size", "output_dtype", LOW, HIGH),
-    "DequantizeLinear": ("axis", "block_size"),
+    "QuantizeLinear": ("axis", "block_size", "output_dtype", "precision", LOW, HIGH),
+    "DequantizeLinear": ("axis", "block_size", "output_dtype"),
     "Conv": (*_WINDOW, "group"),
     "ConvTranspose": (*_WINDOW, "group", "output_padding", "output_shape"),
     "Gemm": ("alpha", "beta", "transA", "transB"),
@@ -51,12 +51,11 @@ READ: Mapping[str, tuple[str, ...]] = {
     "Unsqueeze": ("axes",),
     "Transpose": ("perm",),
     "Pad": ("axes", "mode", "pads", "value"),
-    "Constant": ("sparse_value", "value", "value_float", "value_floats", "value_int", "value_ints",
-                 "value_string", "value_strings"),
+    "Constant": ("value", "value_float", "value_floats", "value_int", "value_ints"),
     "ConstantOfShape": ("value",),
     "TopK": ("axis", "k", "largest", "sorted"),
     "ArgMax": ("axis", "select_last_index"),
-}  # fmt: skip
+}
 
 HARMLESS: Mapping[str, tuple[str, ...]] = {
     "BatchNormalization": ("is_test", "momentum"),  # of training

@@ -137,6 +137,60 @@ def test_external_data_is_refused() -> None:
     assert "another file" in refused(model).reason
 
 
+def unwired(change: str) -> onnx.ModelProto:
+    """A network whose input says nothing of its type: its first quantizer does."""
+    out = Emitter((12,))
+    y = out.node("Quant", "x", out.const(1.0), out.const(0.0), out.const(4.0), signed=1, narrow=0)
+    model = out.model(out.node("MatMul", y, out.const(np.eye(12)[:, :3])))
+    match change:
+        case "output":
+            model.graph.output[0].name = "logits"
+        case "cycle":
+            model.graph.node[0].input[0] = model.graph.node[-1].output[0]
+        case _:
+            model.graph.input[0].name = "image"
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "reason"),
+    [
+        ("output", "output 'logits'", "written by no node"),
+        ("cycle", "the graph", "cycle"),
+        ("input", "Quant_0", "reads 'x', which nothing writes"),
+    ],
+)
+def test_broken_wires_are_not_blamed_on_the_input_s_type(change: str, where: str, reason: str) -> None:
+    error = refused(unwired(change))
+    assert where in error.where
+    assert reason in error.reason
+
+
+@pytest.mark.parametrize("version", [-1, 0, 99, 2**40, None])
+def test_operator_sets_that_there_are_not(version: int | None) -> None:
+    model = small_model()
+    for entry in [entry for entry in model.opset_import if not entry.domain]:
+        model.opset_import.remove(entry)
+    if version is not None:
+        model.opset_import.add(version=version)
+    assert "operator set" in refused(model).reason
+
+
+@pytest.mark.parametrize("groups", [0, -1, 3, 10**12])
+def test_groups_that_there_are_not(groups: int) -> None:
+    out = Emitter((4, 6, 6), "UINT4")
+    error = refused(out.model(out.node("Conv", "x", out.const(np.ones((4, 4, 1, 1))), group=groups)))
+    assert "Conv_0" in error.where
+    assert f"in {groups} groups, for 4 channels" in error.reason
+
+
+def test_values_beyond_float32() -> None:
+    out = Emitter((4,), "INT8")
+    x = out.node("Mul", "x", out.const(3e38))
+    error = refused(out.model(out.node("MatMul", x, out.const(np.eye(4)))))
+    assert "overflow float32" in error.reason
+
+
 def test_cycles_and_dangling_names() -> None:
     model = small_model()
     model.graph.node[1].input[0] = model.graph.node[-1].output[0]

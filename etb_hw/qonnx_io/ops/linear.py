@@ -39,7 +39,7 @@ def conv(call: Call) -> Tensor:
     if groups < 1 or const.shape[0] % groups or const.shape[1] * groups != channels:
         call.fail(
             f"has weights {const.shape} in {groups} groups, for {channels} channels",
-            "use a group count that divides both, and weights of the channels of a group",
+            "check the group count, and the shapes of the model or of its input",
         )
     made = convolved(call, value, const, own, stride, dilation, groups)
     return biased(call, made, call.optional(2))

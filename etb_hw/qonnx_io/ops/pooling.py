@@ -57,6 +57,9 @@ def average_pool(call: Call) -> Tensor:
     kernel, stride = pair(call, "kernel_shape"), pair(call, "strides")
     dilation = pair(call, "dilations")
     size = image_size(call, value)
+    if dilation != (1, 1) and call.attr("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+        # ONNX' shapes count the dilation, onnxruntime does not
+        call.fail("is dilated, with a border that is not given in pixels", "give pads instead of auto_pad")
     own = read_pads(call, size, kernel, stride, dilation)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     ceil = call.attr("ceil_mode", 0)

@@ -26,6 +26,7 @@ LOW, HIGH = "etb_low", "etb_high"  # attributes that a Clip behind it left
 
 def quantize_linear(call: Call) -> Tensor:
     """``saturate(round(x / scale) + zero point)``, an integer; rounds to even."""
+    _check_float32(call, "precision")
     low, high = limits(call)
     zero = zero_point(call)
     if isinstance(call.inputs[0], Const):
@@ -45,6 +46,7 @@ def quantize_linear(call: Call) -> Tensor:
 
 def dequantize_linear(call: Call) -> Tensor:
     """``(x - zero point) * scale`` of an integer."""
+    _check_float32(call, "output_dtype")
     scale = scale_of(call)
     if isinstance(call.inputs[0], Const):
         array = call.inputs[0].value.astype(np.int64)
@@ -96,6 +98,13 @@ def zero_point(call: Call) -> int:
     if values.size == 0 or (values != values[0]).any():
         call.fail("has zero points that differ between channels", "use one zero point a tensor")
     return int(values[0])
+
+
+def _check_float32(call: Call, attribute: str) -> None:
+    """Raise UnsupportedNode where operator set 23 asks for numbers of another type."""
+    kind = call.attr(attribute, 0)
+    if kind not in (0, TensorProto.FLOAT):
+        call.fail(f"has {attribute} {kind!r}, which is not float32", "export in float32 (model.float())")
 
 
 def _along(call: Call, values: NDArray[Number], rank: int) -> NDArray[Number]:
