@@ -6,6 +6,7 @@ import copy
 import logging
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -608,7 +609,7 @@ def test_a_dropout_in_place_behind_a_sign_trains(act):
     etb.check(made)
 
 
-WRAPPED: dict[str, tuple[Callable[[nn.Module], nn.Module], str]] = {
+WRAPPED: dict[str, tuple[Callable[[nn.Module], Any], str]] = {
     "data parallel": (nn.DataParallel, "module 'DataParallel': wraps a network"),
     "compiled": (
         lambda net: torch.compile(net, backend="eager"),
