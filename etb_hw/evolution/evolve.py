@@ -19,7 +19,7 @@ from etb_hw.evolution.allocation import Limits, make_limits
 from etb_hw.evolution.budget import Budget, agreed, first_ratio, remembered
 from etb_hw.evolution.controller import Controller
 from etb_hw.evolution.course import Course
-from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.net import PreparedNet, check_floats
 from etb_hw.evolution.plan import Plan
 from etb_hw.evolution.schedule import schedule_of
 from etb_hw.evolution.shares import shares, thresholds, zero_weights
@@ -64,6 +64,7 @@ class Evolution(Course):
         **options: Any,
     ) -> None:
         self.net = PreparedNet(model)
+        check_floats(self.net.module)
         if steps < 1:
             raise BadInput("Evolution", f"steps is {steps}", "give the number of optimizer steps in all")
         named = count if isinstance(count, str) else "luts"

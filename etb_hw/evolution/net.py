@@ -76,7 +76,6 @@ class PreparedNet:
                 f"module {type(self.module).__name__!r}", "is not prepared",
                 "call model = etb_hw.prepare(model, example_input) first",
             )  # fmt: skip
-        check_floats(self.module)
         self.note: Note = note
         self.faded: dict[str, Tensor] = {}
         self.quantizers = tuple(quantizers(self.module))  # undivided

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from etb_hw.errors import BadInput
 from etb_hw.evolution.cut import cut
-from etb_hw.evolution.net import PreparedNet
+from etb_hw.evolution.net import PreparedNet, check_floats
 from etb_hw.evolution.note import write_slim
 from etb_hw.models.layers import (
     ChannelPad,
@@ -55,6 +55,7 @@ def slim(model: nn.Module, samples: Tensor | None = None) -> nn.Module:
 def slim_and_proof(model: nn.Module, samples: Tensor | None = None) -> tuple[nn.Module, Proof]:
     """``slim``, and what it proved of its outputs (of the last one, where there are several heads)."""
     original = PreparedNet(model)
+    check_floats(original.module)
     if samples is not None and not isinstance(samples, Tensor):
         reason = f"is a {type(samples).__name__}, not a batch"
         raise BadInput("samples", reason, "give one tensor (N, C, ...), or leave it out")

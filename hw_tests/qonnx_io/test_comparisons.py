@@ -21,6 +21,9 @@ CHOSEN: dict[str, Ending] = {
     "where": lambda out, x: out.node("Where", x, out.const(1.0), out.const(-1.0)),
     "where, a channel": lambda out, x: out.node("Where", x, out.const(np.arange(1.0, 9.0)), out.const(-2.0)),
     "cast": lambda out, x: out.node("Cast", x, to=TensorProto.FLOAT),
+    "cast to what it is": lambda out, x: out.node(
+        "Cast", out.node("Cast", x, to=TensorProto.BOOL), to=TensorProto.FLOAT
+    ),
     "not": lambda out, x: out.node("Cast", out.node("Not", x), to=TensorProto.FLOAT),
     "where not": lambda out, x: out.node("Where", out.node("Not", x), out.const(0.5), out.const(-0.5)),
 }

@@ -76,11 +76,15 @@ def where(call: Call) -> Tensor:
     return value.with_chain(then(then(value.chain, "mul", difference), "add", no))
 
 
+def is_truth(call: Call, value: Value) -> bool:
+    """Whether a tensor is a comparison's: signs, of which its chain makes 0 and 1."""
+    x = call.builder.types[value.core]
+    rows = np.broadcast_to(np.array([-1, 1]), (x.channels, 2))
+    return x.dtype == BIPOLAR and bool(np.isin(value.chain.apply(rows, axis=0), (0, 1)).all())
+
+
 def _truth(call: Call, place: int) -> Value:
     value = call.value(place)
-    x = call.builder.types[value.core]
-    if x.dtype == BIPOLAR:
-        rows = np.broadcast_to(np.array([-1, 1]), (x.channels, 2))
-        if np.isin(value.chain.apply(rows, axis=0), (0, 1)).all():
-            return value
-    return call.fail("reads what is no comparison", "compare with a constant in front")
+    if not is_truth(call, value):
+        call.fail("reads what is no comparison", "compare with a constant in front")
+    return value

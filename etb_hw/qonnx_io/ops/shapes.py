@@ -10,6 +10,7 @@ from etb_hw.integer import Chain, Flatten, Input
 from etb_hw.integer.chain import Link
 from etb_hw.qonnx_io.call import Call
 from etb_hw.qonnx_io.ops.channels import exchanged, grouped, joined
+from etb_hw.qonnx_io.ops.comparisons import is_truth
 from etb_hw.qonnx_io.ops.linear import convolved
 from etb_hw.qonnx_io.value import IMAGE, NO_AXIS, SIGNAL, Const, Grouped, Tensor, Value
 
@@ -35,6 +36,8 @@ def cast(call: Call) -> Tensor:
     if isinstance(source, Const):
         integer = to in (TensorProto.INT64, TensorProto.INT32)
         return replace(source, array=source.value.astype(np.int64 if integer else np.float32))
+    if to == TensorProto.BOOL and is_truth(call, call.value(0)):
+        return call.value(0)
     if to not in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32):
         call.fail("casts to a type that may not hold the values", "keep float32")
     if to in (TensorProto.INT64, TensorProto.INT32) and (
