@@ -77,6 +77,7 @@ def compare_networks(graphs: Mapping[str, IntegerGraph], build: BuildConfig) -> 
 
     By the same search and with FIFOs sized the same way as ``design`` does.
     """
+    _check_writable(build)
     lowered = {name: _lowered(graph, build, "etb_hw") for name, graph in graphs.items()}
     return compare(lowered, target_of(build), effort_of(build), build.fifo_sizing == "minimal")
 
@@ -94,6 +95,15 @@ def check_build(build: BuildConfig) -> None:
     elif target.fps is None and target.device is None:
         remedy = "give target_fps (--target-fps) or device (--device), or both"
         raise BadInput("build", "says neither a frame rate nor a device", remedy)
+    _check_writable(build)
+    clock = 1e9 / build.clk_ns
+    if target.fps is not None and target.fps > clock:
+        raise InfeasibleTarget(
+            f"{target.fps:,g} frames/s", f"is more than the {clock:,.0f} cycles a second", "ask for fewer"
+        )
+
+
+def _check_writable(build: BuildConfig) -> None:
     if build.weights == "writable" and build.builder != "etb_hw":
         raise BadInput(
             "writable weights", f"are of our RTL, and {build.builder} builds", "leave one of them out"
@@ -103,11 +113,6 @@ def check_build(build: BuildConfig) -> None:
             "writable weights",
             "of networks with other dead channels do not fit each other",
             "leave pad_channels (--pad-channels) out",
-        )
-    clock = 1e9 / build.clk_ns
-    if target.fps is not None and target.fps > clock:
-        raise InfeasibleTarget(
-            f"{target.fps:,g} frames/s", f"is more than the {clock:,.0f} cycles a second", "ask for fewer"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from etb_hw.config import BuildConfig
 from etb_hw.dataflow import (
     Target,
     compare,
@@ -18,11 +19,20 @@ from etb_hw.dataflow import (
     lower,
 )
 from etb_hw.dataflow.calibrated import load_calibration
+from etb_hw.dataflow.design import compare_networks
+from etb_hw.errors import BadInput
 from etb_hw.report.design_comparison import comparison_picture, comparison_table
 from etb_hw.report.design_table import design_table
 from etb_hw.rtl.generator import TOP, generate
 from etb_hw.rtl.instance import parameter_text
 from hw_tests import networks
+
+
+@pytest.mark.parametrize("other", [{"builder": "finn"}, {"pad_channels": True}])
+def test_weights_that_are_written_are_compared_as_they_are_built(other: dict[str, object]) -> None:
+    build = BuildConfig.model_validate({"target_fps": 1000, "weights": "writable", **other})
+    with pytest.raises(BadInput, match="writable weights"):
+        compare_networks({"one": networks.mlp(16, (6,), 3)}, build)
 
 
 def test_pruned_is_smaller_at_equal_rate_and_faster_on_equal_device() -> None:
