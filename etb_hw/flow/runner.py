@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from etb_hw import __version__, data
 from etb_hw.artifacts import RunFile
@@ -18,6 +19,8 @@ from etb_hw.flow import records
 from etb_hw.flow.step import Context, Observer, Silent, Step
 from etb_hw.flow.together import Crew
 from etb_hw.verification import Proof, ProofFailed
+
+Settings: TypeAlias = Callable[[Step], Any]  # what a step was made from beside files of the run
 
 
 def run_steps(
@@ -59,6 +62,7 @@ def run_steps(
         raise BadInput(f"--from {start} --until {until}", f"{start} comes after {until}", remedy)
     observer = observer or Silent()
     load_data = functools.cache(lambda: data.load(flow.data))
+    settings: Settings = functools.cache(lambda step: step.settings(flow))  # those of data read all files
     done: dict[str, records.Record] = {}
     anew: set[str] = set()
     with Crew(flow.training.device) as crew:
@@ -70,7 +74,7 @@ def run_steps(
         def begins(number: int, again: bool) -> None:
             step, later = steps[number], steps[number + 1 :]
             anew.update(file.name for file in step.writes)
-            _note(run_dir, done, *_of_before(flow, run_dir, later, anew, changing=step))
+            _note(run_dir, done, *_of_before(settings, run_dir, later, anew, changing=step))
             crew.call(number, step, again)
 
         if not crew.leads:
@@ -87,25 +91,27 @@ def run_steps(
                 later = steps[i + 1 :]
                 try:
                     record, resumed = _run_step(
-                        step, context_of(step, again), functools.partial(begins, i, again)
+                        step, context_of(step, again), settings, functools.partial(begins, i, again)
                     )
                 except ProofFailed as failure:
-                    _, outdated = _of_before(flow, run_dir, later, anew, changing=step)
+                    _, outdated = _of_before(settings, run_dir, later, anew, changing=step)
                     _note(run_dir, done, [failure.proof], outdated)
                     raise
                 crew.over([] if step.name == until else later)
                 done[step.name] = record
-                _note(run_dir, done, *_of_before(flow, run_dir, later, anew))
+                _note(run_dir, done, *_of_before(settings, run_dir, later, anew))
                 observer.finished(step, record.seconds, record.proofs, resumed)
                 if step.name == until:
                     break
     return [proof for record in done.values() for proof in record.proofs]
 
 
-def _run_step(step: Step, context: Context, begins: Callable[[], None]) -> tuple[records.Record, bool]:
+def _run_step(
+    step: Step, context: Context, settings: Settings, begins: Callable[[], None]
+) -> tuple[records.Record, bool]:
     """A step's record, and whether it is one of before; ``begins`` is called where the step really runs."""
     run_dir = context.run_dir
-    key = _key(step, context.flow, run_dir)
+    key = _key(step, settings, run_dir)
     old = records.load(run_dir, step.name)
     if not context.fresh and old is not None and records.is_current(run_dir, old, key):
         return old, True
@@ -130,9 +136,9 @@ def _run_step(step: Step, context: Context, begins: Callable[[], None]) -> tuple
     return record, False
 
 
-def _key(step: Step, flow: Flow, run_dir: Path) -> str:
-    settings = {"version": __version__, "settings": step.settings(flow)}
-    return records.key_of(settings, run_dir, _names(step.reads, run_dir))
+def _key(step: Step, settings: Settings, run_dir: Path) -> str:
+    values = {"version": __version__, "settings": settings(step)}
+    return records.key_of(values, run_dir, _names(step.reads, run_dir))
 
 
 def _names(files: Iterable[RunFile], run_dir: Path) -> list[str]:
@@ -140,7 +146,7 @@ def _names(files: Iterable[RunFile], run_dir: Path) -> list[str]:
 
 
 def _of_before(
-    flow: Flow, run_dir: Path, steps: Sequence[Step], anew: set[str], changing: Step | None = None
+    settings: Settings, run_dir: Path, steps: Sequence[Step], anew: set[str], changing: Step | None = None
 ) -> tuple[list[Proof], dict[str, str]]:
     """What earlier runs left of steps that are still to come in this one.
 
@@ -158,7 +164,7 @@ def _of_before(
         if reads & {file.name for file in OF_THE_RUNNER}:
             holds = record is not None and step.name not in told.values() and not reads & anew
         else:
-            holds = record is not None and records.is_current(run_dir, record, _key(step, flow, run_dir))
+            holds = record is not None and records.is_current(run_dir, record, _key(step, settings, run_dir))
         if record is not None and holds and not reads & changed:
             proofs += record.proofs
             continue

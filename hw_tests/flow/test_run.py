@@ -80,6 +80,24 @@ def test_it_resumes_at_the_first_step_whose_inputs_changed(tmp_path: Path) -> No
     assert log.ran[5:] == ["first"]  # it makes the same file, so the second step still holds
 
 
+def test_what_a_step_was_made_from_is_asked_once_a_run(tmp_path: Path) -> None:
+    """It may be the content of many files."""
+    asked: list[str] = []
+
+    def settings(_: Flow) -> int:
+        asked.append("last")
+        return 3
+
+    def write(context: Context) -> list[Proof]:
+        context.path(C).write_text("c")
+        return []
+
+    last = Step("last", "Last", settings, (), (C,), write)
+    for run in (1, 2):
+        run_steps(flow(), tmp_path, (*Log().steps, last))
+        assert len(asked) == run
+
+
 def test_from_and_force_and_until(tmp_path: Path) -> None:
     log = Log()
     run_steps(flow(), tmp_path, log.steps, until="first")
