@@ -202,6 +202,15 @@ def test_block_rams_and_dsps_are_exact() -> None:
     assert len(wrong) <= 0.01 * len(rows())
 
 
+@pytest.mark.parametrize("weights", ["BINARY", "UINT2", "TERNARY"])
+def test_where_products_are_dsps(weights: str, synthesis_cache: Path) -> None:
+    """A weight without a sign gets one: of these, only UINT2 has three bits then."""
+    spec = {"kind": "Mvau", "w": weights, "x": "UINT8", "mh": 2, "mw": 6, "pe": 1, "simd": 2, "steps": 1}
+    block = block_of({**spec, "style": "distributed"})
+    assert load_calibration()(block).dsp == synth_block(block, "xc7", cache_dir=synthesis_cache).dsp
+    assert (load_calibration()(block).dsp > 0) == (weights == "UINT2")
+
+
 def test_flip_flops_and_whole_data_held_out() -> None:
     held = load_calibration().held_out["all"]
     assert held["rows"] == len(rows())

@@ -204,7 +204,8 @@ class MatrixUnit(PixelBlock, RegisteredBlock):
     @property
     def adds_products(self) -> bool:
         """Whether wide inputs times weights of two bits are built by an adder each (``etb_dot``, g_add)."""
-        return self.weight_dtype != BIPOLAR and self.weight_dtype.bits == 2 and self.product_bits > 8
+        w = self.weight_dtype  # one without a sign gets one
+        return w != BIPOLAR and w.bits + (not w.signed) == 2 and self.product_bits - w.bits > 6
 
     def multipliers(self, fabric: Fabric) -> int:
         wide = self.weight_dtype != BIPOLAR and self.product_bits >= fabric.dsp_bits
