@@ -55,10 +55,8 @@ def _in_order(
     """
     given, flat = [size for size in images.shape[1:] if size != 1], int(np.prod(shape))
     channels, *pixels = shape
-    wanted, turned = (
-        [size for size in shape if size != 1],
-        [size for size in (*pixels, channels) if size != 1],
-    )
+    wanted = [size for size in shape if size != 1]
+    turned = [size for size in (*pixels, channels) if size != 1]
     if given == wanted or (len(shape) == 1 and int(np.prod(given)) == flat):
         return images.reshape(len(images), *shape)
     if given == turned:

@@ -38,11 +38,7 @@ def lut_amounts(block: MatrixUnit, fabric: Fabric) -> Amounts:
         "counters": counter(rows) + counter(columns) + counter(depth),
         "rows": bits_of(rows),
         "shifted": _shifted(block, fabric)[0],
-        "constant leaves"
-        if constant
-        else "added products"
-        if block.adds_products
-        else "leaves": trees.leaves,
+        _leaves(block): trees.leaves,
         _adders(block): trees.adders,
     }
     if block.xnor and block.simd <= 3:
